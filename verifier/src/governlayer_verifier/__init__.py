@@ -1,0 +1,1 @@
+"""Offline verifier of GovernLayer ledger dumps (ledger-v1)."""
