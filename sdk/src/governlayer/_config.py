@@ -153,6 +153,8 @@ def _checked_key(key: object) -> ApiKey:
 def _checked_url(text: str) -> str:
     if not text:
         raise ConfigurationError("no base URL: pass base_url or set GOVERNLAYER_BASE_URL")
+    if any(character.isspace() for character in text):
+        raise ConfigurationError("the base URL holds a blank or a line end")
     try:
         url = httpx.URL(text)
     except (httpx.InvalidURL, TypeError):

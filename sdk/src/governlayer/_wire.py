@@ -43,7 +43,7 @@ class Reply:
     """A whole HTTP response."""
 
     status: int
-    headers: Mapping[str, str]
+    headers: Mapping[str, str] = field(repr=False)  # a careless proxy may echo the key in them
     body: bytes = field(repr=False)
 
 
