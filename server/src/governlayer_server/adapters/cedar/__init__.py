@@ -1,0 +1,1 @@
+"""Cedar through cedarpy, with its sharp edges covered."""

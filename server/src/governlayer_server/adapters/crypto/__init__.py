@@ -1,0 +1,1 @@
+"""Encryption, fingerprints, signatures, passwords: recipes over well-kept libraries."""

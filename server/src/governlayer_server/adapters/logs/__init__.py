@@ -1,0 +1,1 @@
+"""Logs: JSON lines of an allow-list of fields."""

@@ -1,0 +1,51 @@
+"""
+The access log: JSON lines on standard error, of an allow-list of fields and nothing else.
+
+Never logged: bodies, queries, headers, keys, tokens, texts of exceptions. The path is the route's template.
+"""
+
+import logging
+import sys
+from collections.abc import Callable, MutableMapping
+
+import structlog
+
+FIELDS = frozenset(
+    {
+        "event", "level", "timestamp", "request_id", "method", "route", "status", "latency_us",
+        "organization_id", "key_id", "error", "component",
+    }
+)  # fmt: skip
+
+
+def keep_allowed_fields(
+    _logger: object, _method: str, event: MutableMapping[str, object]
+) -> MutableMapping[str, object]:
+    """Return *event* with the fields of the allow-list only."""
+    return {name: value for name, value in event.items() if name in FIELDS}
+
+
+def configure_logs() -> None:
+    """Send all logs of this process through the allow-list; other libraries' logs are dropped below warnings."""
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            keep_allowed_fields,
+            structlog.processors.JSONRenderer(sort_keys=True),
+        ],
+        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    # Libraries put request data into their messages (uvicorn's access log has the query), so none of them speaks.
+    logging.basicConfig(handlers=[logging.NullHandler()], force=True)
+    for name in ("uvicorn", "uvicorn.error", "uvicorn.access", "litestar", "asyncio"):
+        library = logging.getLogger(name)
+        library.handlers = [logging.NullHandler()]
+        library.propagate = False
+
+
+def access_logger() -> Callable[..., object]:
+    """Return what writes one line: ``log(event, **fields)``."""
+    logger = structlog.get_logger()
+    return logger.info  # type: ignore[no-any-return]  # structlog's loggers are dynamic

@@ -1,0 +1,1 @@
+"""PostgreSQL: Piccolo for schema, migrations and ordinary reads and writes; asyncpg for the ledger."""

@@ -1,0 +1,148 @@
+"""
+The connection to PostgreSQL: one pool, shared by Piccolo and asyncpg, and one place where its failures are named.
+
+Durability is checked, not assumed: a server with fsync, full_page_writes or synchronous_commit off is refused.
+"""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import TYPE_CHECKING
+
+import asyncpg
+from msgspec import Struct
+from piccolo.engine.postgres import PostgresEngine
+
+from governlayer_server.adapters.postgres import piccolo_conf, tables
+from governlayer_server.domain.errors import ConfigurationError, GovernLayerError, LedgerUnavailable
+
+if TYPE_CHECKING:
+    from asyncpg.pool import PoolConnectionProxy
+
+_ACQUIRE_TIMEOUT_S = 2.0
+_COMMAND_TIMEOUT_S = 5.0
+_POOL_SIZE = 8
+_LOST = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError)
+_DURABLE = {"fsync": "on", "full_page_writes": "on", "synchronous_commit": "on"}
+
+
+class PostgresAddress(Struct, frozen=True, kw_only=True):
+    """How to reach the database. *host* is a name, an address or the directory of a Unix socket."""
+
+    host: str
+    port: int
+    database: str
+    user: str
+    password: str
+
+    def __repr__(self) -> str:
+        """No password."""
+        return f"PostgresAddress({self.user}@{self.host}:{self.port}/{self.database})"
+
+
+class Database:
+    """An open pool. Piccolo's engine is process-wide, so there is one of these in a process at a time."""
+
+    def __init__(self, engine: PostgresEngine) -> None:
+        self._engine = engine
+
+    @property
+    def engine(self) -> PostgresEngine:
+        """Piccolo's engine, for transactions over ordinary tables."""
+        return self._engine
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator["PoolConnectionProxy"]:
+        """
+        Lend a connection.
+
+        Raises:
+            LedgerUnavailable: no connection could be had, or it was lost in use. A connection that failed inside
+                asyncpg is closed, because its state is unknown.
+        """
+        if self._engine.pool is None:
+            raise LedgerUnavailable("the database is closed")
+        try:
+            async with self._engine.pool.acquire(timeout=_ACQUIRE_TIMEOUT_S) as connection:
+                try:
+                    yield connection
+                except _LOST:
+                    connection.terminate()
+                    raise
+        except _LOST as error:
+            raise LedgerUnavailable("the database did not answer as it should") from error
+
+    async def answers(self) -> bool:
+        """Return whether the database answers."""
+        try:
+            async with self.connection() as connection:
+                await connection.execute("SELECT 1")
+        except LedgerUnavailable:
+            return False
+        return True
+
+    async def close(self) -> None:
+        """Close the pool; waits for running statements for a moment only."""
+        if self._engine.pool is not None:
+            try:
+                await asyncio.wait_for(self._engine.pool.close(), _COMMAND_TIMEOUT_S)
+            except (TimeoutError, *_LOST):
+                self._engine.pool.terminate()
+            self._engine.pool = None
+
+
+@contextmanager
+def failures_named() -> Iterator[None]:
+    """Turn what Piccolo and asyncpg raise when the database is away into ``LedgerUnavailable``."""
+    try:
+        yield
+    except GovernLayerError:
+        raise
+    except asyncpg.IntegrityConstraintViolationError:
+        raise
+    except _LOST as error:
+        raise LedgerUnavailable("the database did not answer as it should") from error
+
+
+async def connect(address: PostgresAddress) -> Database:
+    """
+    Return the open database.
+
+    Raises:
+        LedgerUnavailable: it cannot be reached.
+        ConfigurationError: it is not durable (fsync, full_page_writes or synchronous_commit is off).
+    """
+    engine = PostgresEngine(
+        config={
+            "host": address.host,
+            "port": address.port,
+            "database": address.database,
+            "user": address.user,
+            "password": address.password,
+            "command_timeout": _COMMAND_TIMEOUT_S,
+            "server_settings": {
+                "application_name": "governlayer",
+                "statement_timeout": "4000",
+                "lock_timeout": "3000",
+                "idle_in_transaction_session_timeout": "5000",
+            },
+        }
+    )
+    os.environ["PICCOLO_CONF"] = "governlayer_server.adapters.postgres.piccolo_conf"
+    piccolo_conf.DB = engine
+    for table in tables.TABLES:
+        table._meta.db = engine  # Piccolo's documented way to set a table's engine
+    with failures_named():
+        await engine.start_connection_pool(min_size=1, max_size=_POOL_SIZE)
+    database = Database(engine)
+    await _check_durable(database)
+    return database
+
+
+async def _check_durable(database: Database) -> None:
+    async with database.connection() as connection:
+        for setting, wanted in _DURABLE.items():
+            if await connection.fetchval(f"SHOW {setting}") != wanted:
+                await database.close()
+                raise ConfigurationError(f"PostgreSQL's {setting} must be {wanted}: a decision must survive a crash")

@@ -1,0 +1,1 @@
+"""Schema changes, applied by ``governlayer migrate`` and ``governlayer up``, never on requests."""

@@ -1,0 +1,1 @@
+"""Redis: short-lived shared state. Nothing in it is needed to be right, only to be quick or polite."""

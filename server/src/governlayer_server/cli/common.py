@@ -1,0 +1,116 @@
+"""What the commands share: the data directory, running coroutines, printing JSON."""
+
+import asyncio
+import json
+import os
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from governlayer_server.adapters.embedded.directory import DataDirectory
+from governlayer_server.adapters.embedded.postgres import EmbeddedPostgres
+from governlayer_server.adapters.embedded.redis import EmbeddedRedis
+from governlayer_server.adapters.embedded.roles import Login
+from governlayer_server.adapters.postgres.database import PostgresAddress
+from governlayer_server.adapters.system import SystemEntropy
+from governlayer_server.domain.errors import ConfigurationError, LedgerUnavailable
+from governlayer_server.settings import (
+    DEFAULT_DEPLOYMENT,
+    PREFIX,
+    SECRET_BYTES,
+    RedisAddress,
+    Settings,
+    decode_secret,
+    encode_secret,
+    settings_from,
+)
+from governlayer_server.wiring import Appliance, open_appliance
+
+_T = TypeVar("_T")
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def default_data() -> Path:
+    """Return where the data is unless said otherwise."""
+    base = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
+    return Path(base) / "governlayer"
+
+
+def data_option(command: Command) -> Command:
+    """Add ``--data DIR``."""
+    return click.option(
+        "--data",
+        type=click.Path(path_type=Path, file_okay=False),
+        envvar=PREFIX + "DATA",
+        default=None,
+        show_default="$GOVERNLAYER_DATA or ~/.local/share/governlayer",
+        help="Data directory of the appliance.",
+    )(command)
+
+
+def json_option(command: Command) -> Command:
+    """Add ``--json``."""
+    return click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")(command)
+
+
+def print_json(value: object) -> None:
+    """Print *value* as one line of JSON, at once."""
+    click.echo(json.dumps(value, ensure_ascii=False, sort_keys=True))
+
+
+def run(work: Coroutine[Any, Any, _T]) -> _T:
+    """Run *work* to its end."""
+    return asyncio.run(work)
+
+
+def embedded_settings(directory: DataDirectory, deployment: str | None = None) -> Settings:
+    """Return the settings of the appliance in *directory*; secrets that are missing are made."""
+
+    def secret(name: str) -> bytes:
+        return decode_secret(name, directory.secret(name, lambda: encode_secret(SystemEntropy().bytes(SECRET_BYTES))))
+
+    redis = EmbeddedRedis(directory).login
+    name = directory.secret("deployment", lambda: deployment or DEFAULT_DEPLOYMENT)
+    if deployment not in {None, name}:
+        raise ConfigurationError(f"this data directory belongs to the deployment {name}, which never changes")
+    return Settings(
+        deployment=name,
+        database=postgres_address(EmbeddedPostgres(directory).app),
+        redis=RedisAddress(socket=redis.socket, user=redis.user, password=redis.password),
+        key_encryption_key=secret("key-encryption-key"),
+        pepper=secret("pepper"),
+        policies=directory.path / "policies" / "default.cedar",
+    )
+
+
+def postgres_address(login: Login) -> PostgresAddress:
+    """Return the address that *login* is good for."""
+    return PostgresAddress(
+        host=login.host, port=login.port, database=login.database, user=login.user, password=login.password
+    )
+
+
+@asynccontextmanager
+async def running_appliance(data: Path | None) -> AsyncIterator[Appliance]:
+    """
+    Open the appliance in *data*, or the one that the environment names when *data* is None and it names one.
+
+    Raises:
+        ConfigurationError: there is no such appliance, or it is not running.
+    """
+    if data is None and PREFIX + "DATABASE_HOST" in os.environ:
+        settings = settings_from(os.environ)
+    else:
+        path = data or default_data()
+        if not (path / "lock").exists():
+            raise ConfigurationError(f"there is no appliance in {path}: start one with `governlayer up --data {path}`")
+        settings = embedded_settings(DataDirectory.open(path))
+    try:
+        async with open_appliance(settings) as appliance:
+            yield appliance
+    except LedgerUnavailable:
+        hint = f"start it with `governlayer up --data {data or default_data()}`"
+        raise ConfigurationError(f"the appliance does not answer: {hint}") from None

@@ -1,0 +1,156 @@
+"""``governlayer up``: everything on one machine."""
+
+import asyncio
+import os
+import resource
+import signal
+import socket
+import sys
+import time
+from pathlib import Path
+
+import click
+import uvloop
+
+from governlayer_server.adapters.embedded.directory import DataDirectory
+from governlayer_server.adapters.embedded.postgres import EmbeddedPostgres
+from governlayer_server.adapters.embedded.redis import EmbeddedRedis
+from governlayer_server.adapters.embedded.supervisor import Event, Supervisor
+from governlayer_server.adapters.logs.access import configure_logs
+from governlayer_server.adapters.postgres.database import connect
+from governlayer_server.adapters.postgres.migrate import apply_migrations
+from governlayer_server.cli.common import (
+    data_option,
+    default_data,
+    embedded_settings,
+    postgres_address,
+    print_json,
+)
+from governlayer_server.domain.errors import ConfigurationError
+from governlayer_server.policies import DEFAULT
+from governlayer_server.settings import DEFAULT_PORT, Settings
+from governlayer_server.web.server import Server, bind
+from governlayer_server.wiring import VERSION, Appliance, open_appliance
+
+_HOST = "127.0.0.1"
+_STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+
+@click.command()
+@data_option
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65_535),
+    default=DEFAULT_PORT,
+    show_default=True,
+    help="0: any free port.",
+)
+@click.option(
+    "--deployment",
+    metavar="NAME",
+    help="Name of the deployment, at the first start only.  [default: localhost]",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object on standard output when ready to serve.")
+def up(data: Path | None, port: int, deployment: str | None, as_json: bool) -> None:  # click's
+    """
+    Run the whole appliance on this machine: embedded PostgreSQL and Redis, migrations, keys, server on 127.0.0.1.
+
+    The first start makes the data directory; later starts resume. Ctrl-C or SIGTERM stops all that it started.
+    """
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    configure_logs()
+    started_s = time.monotonic()
+    directory = DataDirectory.open(data or default_data())
+    with directory.lock():
+        try:
+            bound = bind(_HOST, port)
+        except OSError as error:
+            hint = "choose another with --port, or 0 for any"
+            raise ConfigurationError(f"port {port} cannot be used ({error.strerror}): {hint}") from None
+        uvloop.run(_Up(directory, as_json, started_s).run(bound, deployment))
+
+
+class _Up:
+    """One run of the appliance."""
+
+    def __init__(self, directory: DataDirectory, as_json: bool, started_s: float) -> None:  # internal
+        self._directory = directory
+        self._as_json = as_json
+        self._started_s = started_s
+
+    async def run(self, bound: socket.socket, deployment: str | None) -> None:
+        stop = asyncio.Event()
+        for number in _STOP_SIGNALS:
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        postgres = EmbeddedPostgres(self._directory, progress=_progress)
+        redis = EmbeddedRedis(self._directory, progress=_progress)
+        supervisor = Supervisor([postgres, redis], _on_event)
+        starting = asyncio.create_task(supervisor.start())
+        stopping = asyncio.create_task(stop.wait())
+        await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        try:
+            if not starting.done():
+                starting.cancel()
+                return
+            starting.result()
+            settings = embedded_settings(self._directory, deployment)
+            await self._migrate(postgres)
+            _write_default_policies(settings.policies)
+            async with open_appliance(settings) as appliance:
+                await self._serve(appliance, settings, bound, stop)
+        finally:
+            stopping.cancel()
+            _progress("stopping")
+            await supervisor.stop()
+
+    async def _migrate(self, postgres: EmbeddedPostgres) -> None:
+        owner = await connect(postgres_address(postgres.owner))
+        try:
+            if applied := await apply_migrations(owner):
+                _progress(f"applied {len(applied)} migrations")
+        finally:
+            await owner.close()
+
+    async def _serve(self, appliance: Appliance, settings: Settings, bound: socket.socket, stop: asyncio.Event) -> None:
+        application = await appliance.application(settings)
+        await appliance.record_event("system.started", {"version": VERSION})
+        url = f"http://{_HOST}:{bound.getsockname()[1]}"
+        server = Server(application, lambda: self._ready(url, settings))
+        serving = asyncio.create_task(server.serve(sockets=[bound]))
+        waiting = asyncio.create_task(stop.wait())
+        await asyncio.wait({serving, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        server.should_exit = True
+        waiting.cancel()
+        await serving
+        await appliance.record_event("system.stopped", {"version": VERSION})
+
+    def _ready(self, url: str, settings: Settings) -> None:
+        if self._as_json:
+            print_json({"data": str(self._directory.path), "pid": os.getpid(), "setup_url": None, "url": url})
+            sys.stdout.flush()
+        seconds = time.monotonic() - self._started_s
+        _progress(f"ready in {seconds:.1f} s")
+        data = self._directory.path
+        _progress(f"url:      {url}")
+        _progress(f"data:     {data}")
+        _progress(f"policies: {settings.policies}")
+        _progress(
+            f"next:     governlayer orgs create --data {data} --name Acme --plan pro --owner-email you@example.com"
+        )
+
+
+def _write_default_policies(path: Path) -> None:
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    if not path.exists():
+        partial = path.with_suffix(".partial")
+        partial.write_text(DEFAULT, encoding="utf-8")
+        partial.replace(path)
+
+
+def _progress(message: str) -> None:
+    click.echo(f"governlayer: {message}", err=True)
+
+
+def _on_event(event: Event) -> None:
+    if event.kind in {"died", "start_failed"}:
+        _progress(f"{event.service} {event.kind.replace('_', ' ')}: {event.detail}")

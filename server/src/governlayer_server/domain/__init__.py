@@ -1,0 +1,1 @@
+"""Nouns and arithmetic of the appliance: pure, without clock, randomness, files, sockets or framework."""

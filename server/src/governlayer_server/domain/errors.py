@@ -1,0 +1,146 @@
+"""
+All errors that the appliance raises on purpose, as one tree.
+
+    GovernLayerError
+    ├── InvalidRequest            the request breaks a rule of the API; names the member and the limit
+    │   ├── MalformedBody         not JSON at all, or not UTF-8
+    │   ├── BodyTooLarge
+    │   ├── UnsupportedMediaType
+    │   ├── AmbiguousCredentials  two different credentials in one request
+    │   └── IdempotencyKeyReused  the same key with another body
+    ├── NotAuthenticated          never says which part was wrong
+    ├── Forbidden
+    │   └── MissingScope
+    ├── NotFound
+    ├── IdempotencyInProgress     the first request with this key is still running
+    ├── Unavailable               no decision was made; nothing was promised
+    │   └── LedgerUnavailable     the record could not be made durable, so no answer leaves
+    ├── LedgerFormatError         a record would break ledger-v1; nothing was appended
+    ├── CipherError               a ciphertext does not open under its key and place
+    ├── PolicyError               a policy set cannot be used; the one in force stays
+    └── ConfigurationError        a setting is missing, weak or contradicts the stored state
+
+``code`` is stable and public. Which HTTP status a code gets is decided in ``web/problems.py`` alone.
+"""
+
+from collections.abc import Sequence
+from typing import ClassVar, NamedTuple
+
+
+class Fault(NamedTuple):
+    """One thing wrong with a request body: where (RFC 6901 JSON pointer) and what, with the limit."""
+
+    pointer: str
+    detail: str
+
+
+class GovernLayerError(Exception):
+    """Base of all errors raised on purpose. ``str()`` is fit for people and holds no secret and no content."""
+
+    code: ClassVar[str] = "internal_error"
+
+
+class InvalidRequest(GovernLayerError):
+    """The request breaks a rule of the API. Nothing was decided or recorded."""
+
+    code = "invalid_request"
+
+    def __init__(self, detail: str, faults: Sequence[Fault] = ()) -> None:
+        super().__init__(detail)
+        self.faults = tuple(faults)
+
+
+class MalformedBody(InvalidRequest):
+    """The body is not JSON in UTF-8."""
+
+    code = "malformed_body"
+
+
+class BodyTooLarge(InvalidRequest):
+    """The body is larger than the API admits."""
+
+    code = "body_too_large"
+
+
+class UnsupportedMediaType(InvalidRequest):
+    """The body is not declared as JSON."""
+
+    code = "unsupported_media_type"
+
+
+class AmbiguousCredentials(InvalidRequest):
+    """Two different credentials came with one request."""
+
+    code = "ambiguous_credentials"
+
+
+class IdempotencyKeyReused(InvalidRequest):
+    """The idempotency key was used before with another body."""
+
+    code = "idempotency_key_reused"
+
+
+class NotAuthenticated(GovernLayerError):
+    """No valid credential. The text never says which part was wrong."""
+
+    code = "not_authenticated"
+
+
+class Forbidden(GovernLayerError):
+    """The principal may not do this."""
+
+    code = "forbidden"
+
+
+class MissingScope(Forbidden):
+    """The API key lacks the scope that the route needs."""
+
+    code = "missing_scope"
+
+
+class NotFound(GovernLayerError):
+    """There is no such thing for this organization; one of another organization looks the same."""
+
+    code = "not_found"
+
+
+class IdempotencyInProgress(GovernLayerError):
+    """The first request with this idempotency key has not been answered yet."""
+
+    code = "idempotency_in_progress"
+
+
+class Unavailable(GovernLayerError):
+    """Something that the answer needs is away. There is no decision."""
+
+    code = "unavailable"
+
+
+class LedgerUnavailable(Unavailable):
+    """The record could not be made durable in time, so there is no decision."""
+
+    code = "ledger_unavailable"
+
+
+class LedgerFormatError(GovernLayerError):
+    """A record, origin or payload breaks ledger-v1. Nothing was appended."""
+
+    code = "ledger_format"
+
+
+class CipherError(GovernLayerError):
+    """A ciphertext is damaged, or belongs to another key or place. Nothing was decrypted."""
+
+    code = "cipher"
+
+
+class PolicyError(GovernLayerError):
+    """A policy set cannot be parsed, validated or used. The set in force stays."""
+
+    code = "policy_invalid"
+
+
+class ConfigurationError(GovernLayerError):
+    """A setting is missing or weak, or contradicts what is stored. Nothing was started."""
+
+    code = "configuration"

@@ -1,0 +1,117 @@
+"""Which risk factors an action has: facts of the question and the findings, turned into the inputs of glrs-1."""
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+from governlayer_server.domain.action import ActionRequest, Stage
+from governlayer_server.domain.errors import Fault, InvalidRequest
+from governlayer_server.domain.risk import RiskFactors
+from governlayer_server.domain.scan import DETECTORS, Finding, Severity
+
+FAMILIES = ("personal_data", "secret", "injection")
+_SURE_PERCENT = 50
+
+# Words in the name of an action or tool that tell what it does.
+_FINAL = frozenset(
+    {"delete", "destroy", "drop", "erase", "pay", "payout", "publish", "purge", "refund", "send", "terminate"}
+    | {"transfer", "truncate", "wipe"}
+)
+_CHANGING = frozenset(
+    {"add", "cancel", "create", "edit", "execute", "grant", "insert", "merge", "move", "revoke", "run", "set"}
+    | {"update", "write"}
+)
+_OUTWARD = frozenset(
+    {"email", "export", "pay", "payout", "post", "publish", "send", "share", "transfer", "upload", "webhook"}
+)
+_SPECIAL_CLASSES = frozenset({"biometric", "credentials", "financial", "genetic", "health", "secret", "special"})
+
+# What the operator may state of a resource, and the values that glrs-1 knows for it.
+_DECLARABLE: Mapping[str, tuple[str, ...]] = {
+    "reversibility": ("full", "partial", "none"),
+    "scope": ("record", "tenant", "external"),
+    "rights": ("none", "affects", "high"),
+    "value": ("below", "soft", "hard"),
+}
+# Until agents are registered with their own profile: a chat is assistive, a tool call acts (AIVSS factor sum x 10).
+_CONVERSATION_FACTOR_TENTHS = 15
+_TOOL_FACTOR_TENTHS = 35
+
+
+def count_by_family(findings: Sequence[Finding]) -> dict[str, int]:
+    """Return how many findings of at least 50 percent confidence each detector family has."""
+    counts = dict.fromkeys(FAMILIES, 0)
+    for finding in findings:
+        if finding.confidence >= _SURE_PERCENT:
+            counts[DETECTORS[finding.detector].family] += 1
+    return counts
+
+
+def risk_factors(request: ActionRequest, findings: Sequence[Finding]) -> RiskFactors:
+    """
+    Return the factors of *request* for ``glrs-1``.
+
+    What the operator declares in ``resource.attributes`` (reversibility, scope, rights, value) wins over what the
+    action's name suggests.
+
+    Raises:
+        InvalidRequest: a declared attribute has a value that glrs-1 does not know. Nothing was scored.
+    """
+    declared = _declared(request)
+    counts = count_by_family(findings)
+    tool_stage = request.stage in {Stage.TOOL_CALL, Stage.TOOL_RESULT}
+    tool = request.action.tool
+    return RiskFactors(
+        data=_data(request, counts),
+        reversibility=declared.get("reversibility", _reversibility(request)),  # type: ignore[arg-type]  # checked in _declared
+        scope=declared.get("scope", "external" if _acts(request) and request.verbs & _OUTWARD else "record"),  # type: ignore[arg-type]  # checked in _declared
+        rights=declared.get("rights", "none"),  # type: ignore[arg-type]  # checked in _declared
+        value=declared.get("value", "below"),  # type: ignore[arg-type]  # checked in _declared
+        injection=_injection(findings),
+        untrusted_content=request.untrusted,
+        unknown_tool=tool is not None and tool.schema_digest is None,
+        anomaly=False,
+        agent_factor_tenths=_TOOL_FACTOR_TENTHS if tool_stage else _CONVERSATION_FACTOR_TENTHS,
+        threat="poc",
+        oversight="none",
+    )
+
+
+def _declared(request: ActionRequest) -> dict[str, str]:
+    attributes = request.resource.attributes if request.resource else {}
+    declared = {name: str(attributes[name]) for name in _DECLARABLE if name in attributes}
+    faults = [
+        Fault(f"/resource/attributes/{name}", f"must be one of {', '.join(_DECLARABLE[name])}")
+        for name, value in declared.items()
+        if value not in _DECLARABLE[name]
+    ]
+    if faults:
+        raise InvalidRequest("a declared attribute of the resource has an unknown value", faults)
+    return declared
+
+
+def _acts(request: ActionRequest) -> bool:
+    return request.stage is Stage.TOOL_CALL
+
+
+def _reversibility(request: ActionRequest) -> str:
+    if not _acts(request):
+        return "full"
+    if request.verbs & _FINAL:
+        return "none"
+    return "partial" if request.verbs & _CHANGING else "full"
+
+
+def _data(request: ActionRequest, counts: Mapping[str, int]) -> Literal["none", "internal", "personal", "special"]:
+    classes = frozenset(request.data_classes)
+    if counts["secret"] or classes & _SPECIAL_CLASSES:
+        return "special"
+    if counts["personal_data"] or request.data_subjects or "personal" in classes:
+        return "personal"
+    return "internal" if "internal" in classes else "none"
+
+
+def _injection(findings: Sequence[Finding]) -> Literal["clean", "suspicious", "likely"]:
+    severities = {finding.severity for finding in findings if DETECTORS[finding.detector].family == "injection"}
+    if severities & {Severity.HIGH, Severity.CRITICAL}:
+        return "likely"
+    return "suspicious" if severities else "clean"

@@ -1,0 +1,43 @@
+"""Authenticate: find the principal behind an API key."""
+
+from msgspec import Struct
+
+from governlayer_server.domain.access import Principal
+from governlayer_server.domain.api_key import check_api_key
+from governlayer_server.domain.errors import NotAuthenticated
+from governlayer_server.domain.ledger.record import ActorKind
+from governlayer_server.ports import AccountStore, Clock, Vault
+
+FINGERPRINT_PURPOSE = "api-key"
+
+
+class Authenticate(Struct, frozen=True, kw_only=True):
+    """Checks credentials."""
+
+    accounts: AccountStore
+    vault: Vault
+    clock: Clock
+
+    async def __call__(self, credential: str) -> Principal:
+        """
+        Return the principal that *credential* belongs to.
+
+        Raises:
+            NotAuthenticated: unknown, malformed, revoked or expired; the text never says which.
+            LedgerUnavailable: the database is away.
+        """
+        key = check_api_key(credential)
+        found = await self.accounts.find_key(self.vault.fingerprint(FINGERPRINT_PURPOSE, key.encode()))
+        if found is None:
+            raise NotAuthenticated("the credential is not valid")
+        stored, organization = found
+        expired = stored.expires_us is not None and stored.expires_us <= self.clock.now_us()
+        if expired or stored.revoked_us is not None:
+            raise NotAuthenticated("the credential is not valid")
+        return Principal(
+            kind=ActorKind.API_KEY,
+            id=str(stored.id),
+            organization_id=organization.id,
+            plan=organization.plan,
+            scopes=stored.scopes,
+        )

@@ -1,0 +1,76 @@
+"""Create an API key: shown once, stored as a fingerprint, on record in the organization's ledger."""
+
+from uuid import UUID
+
+from msgspec import Struct
+
+from governlayer_server.domain.access import Scope
+from governlayer_server.domain.api_key import RANDOMNESS_BYTES, make_api_key, shown_prefix
+from governlayer_server.domain.errors import Fault, InvalidRequest
+from governlayer_server.domain.ids import uuid7
+from governlayer_server.domain.ledger.record import Actor, Draft
+from governlayer_server.ports import AccountStore, ApiKey, Append, Clock, Entropy, LedgerStore, Vault
+from governlayer_server.usecases.authenticate import FINGERPRINT_PURPOSE
+
+MAX_NAME_CHARACTERS = 100
+
+
+class NewKey(Struct, frozen=True, kw_only=True):
+    """The stored key, and the secret that is shown this once."""
+
+    stored: ApiKey
+    key: str
+
+    def __repr__(self) -> str:
+        """No secret."""
+        return f"NewKey({self.stored.id})"
+
+
+class CreateKey(Struct, frozen=True, kw_only=True):
+    """Creates API keys."""
+
+    accounts: AccountStore
+    ledger: LedgerStore
+    vault: Vault
+    clock: Clock
+    entropy: Entropy
+
+    async def __call__(self, actor: Actor, organization_id: UUID, name: str, scopes: frozenset[Scope]) -> NewKey:
+        """
+        Return a new key of the organization.
+
+        Args:
+            actor: who creates it.
+            organization_id: whose key it is.
+            name: 1 to 100 printable characters.
+            scopes: at least one.
+
+        Raises:
+            InvalidRequest: a value breaks its limits. Nothing was stored.
+            NotFound: there is no such organization.
+            LedgerUnavailable: the database is away; a key that was stored but not recorded is never shown.
+        """
+        if not 1 <= len(name.strip()) <= MAX_NAME_CHARACTERS or not name.isprintable():
+            fault = Fault("/name", f"1 to {MAX_NAME_CHARACTERS} printable characters")
+            raise InvalidRequest(f"name: {fault.detail}", [fault])
+        if not scopes:
+            fault = Fault("/scopes", f"at least one of {', '.join(Scope)}")
+            raise InvalidRequest(f"scopes: {fault.detail}", [fault])
+        organization = await self.accounts.organization(organization_id)
+        now_us = self.clock.now_us()
+        key = make_api_key(self.entropy.bytes(RANDOMNESS_BYTES))
+        stored = ApiKey(
+            id=uuid7(now_us // 1000, self.entropy.bytes(10)),
+            organization_id=organization.id,
+            name=name,
+            prefix=shown_prefix(key),
+            fingerprint=self.vault.fingerprint(FINGERPRINT_PURPOSE, key.encode()),
+            scopes=scopes,
+            created_us=now_us,
+        )
+        await self.accounts.add_key(stored)
+        body = {"key_id": str(stored.id), "scopes": sorted(scope.value for scope in scopes)}
+        draft = Draft(type="key.created", actor=actor, body=body)
+        record_id = uuid7(now_us // 1000, self.entropy.bytes(10))
+        await self.ledger.append(Append(ledger_id=str(organization.id), record_id=record_id, draft=draft))
+        return NewKey(stored=stored, key=key)

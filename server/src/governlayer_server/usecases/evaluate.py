@@ -1,0 +1,139 @@
+"""Evaluate an action: scan, score, rule, redact. Pure but for the engine; errors become a deny, never an allow."""
+
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from governlayer_server.domain.action import ActionRequest
+from governlayer_server.domain.decision import Obligation, Outcome, Redacted
+from governlayer_server.domain.errors import Fault, InvalidRequest
+from governlayer_server.domain.factors import risk_factors
+from governlayer_server.domain.policy import (
+    EVALUATION_FAILED,
+    REDACTION_IMPOSSIBLE,
+    Ruling,
+    question,
+    rule_on,
+)
+from governlayer_server.domain.risk import Risk, score
+from governlayer_server.domain.scan import (
+    DETECTORS,
+    Finding,
+    ScanText,
+    argument_texts,
+    redact,
+    redact_arguments,
+    scan,
+)
+from governlayer_server.ports import Clock, PolicyEngine
+
+# What is said of the risk of an action that could not be scored: the worst.
+UNKNOWN_RISK = Risk(score=100, level="critical", method="glrs-1", vector="", contributions=())
+
+
+class Evaluation(Struct, frozen=True, kw_only=True):
+    """What came out, with the time that each step took."""
+
+    ruling: Ruling
+    risk: Risk
+    findings: tuple[Finding, ...]
+    redacted: Redacted | None
+    timings_us: dict[str, int]
+
+
+class Evaluate(Struct, frozen=True, kw_only=True):
+    """Evaluates actions under the policy set in force."""
+
+    engine: PolicyEngine
+    clock: Clock
+
+    def __call__(self, request: ActionRequest) -> Evaluation:
+        """
+        Return the evaluation of *request*. Whatever fails inside gives a deny with code ``evaluation_failed``.
+
+        Raises:
+            InvalidRequest: the request names an unknown detector, or declares an unknown factor.
+        """
+        timings: dict[str, int] = {}
+        ruling, risk, findings, redacted = EVALUATION_FAILED, UNKNOWN_RISK, tuple[Finding, ...](), None
+        try:
+            start = self.clock.monotonic_us()
+            findings = find(request)
+            scanned = self.clock.monotonic_us()
+            factors = risk_factors(request, findings)
+            risk = score(factors)
+            scored = self.clock.monotonic_us()
+            ruling = rule_on(self.engine.evaluate(question(request, factors, findings, risk)), self.engine.policy_set)
+            if ruling.outcome is Outcome.REDACT:
+                ruling, redacted = _redaction(request, findings, ruling)
+            timings = {
+                "scan": scanned - start,
+                "risk": scored - scanned,
+                "policy": self.clock.monotonic_us() - scored,
+            }
+        except InvalidRequest:
+            raise
+        except Exception:  # noqa: BLE001  # fail closed: whatever breaks here is a recorded deny
+            ruling, redacted = EVALUATION_FAILED, None
+        return Evaluation(ruling=ruling, risk=risk, findings=findings, redacted=redacted, timings_us=timings)
+
+
+def find(request: ActionRequest) -> tuple[Finding, ...]:
+    """
+    Return what the detectors that *request* asks for find in its content and arguments.
+
+    Raises:
+        InvalidRequest: it names an unknown detector.
+    """
+    wanted = request.options.scan
+    if wanted == "none":
+        return ()
+    if wanted != "auto" and (unknown := sorted(set(wanted) - set(DETECTORS))):
+        fault = Fault("/options/scan", f"unknown: {', '.join(unknown)}; known: {', '.join(sorted(DETECTORS))}")
+        raise InvalidRequest("options.scan names an unknown detector", [fault])
+    texts = [ScanText(text=item.text, content_index=index) for index, item in enumerate(request.content)]
+    texts.extend(argument_texts(request.action.arguments))
+    return scan(texts, None if wanted == "auto" else list(wanted))
+
+
+def _redaction(request: ActionRequest, findings: Sequence[Finding], ruling: Ruling) -> tuple[Ruling, Redacted | None]:
+    if request.options.scan != "auto":
+        return REDACTION_IMPOSSIBLE, None
+    chosen = [finding for finding in findings if DETECTORS[finding.detector].family in ruling.redact_families]
+    texts = [
+        redact(item.text, [finding for finding in chosen if finding.content_index == index])
+        for index, item in enumerate(request.content)
+    ]
+    in_arguments = [finding for finding in chosen if finding.pointer is not None]
+    content, arguments = request.with_texts(texts, redact_arguments(request.action.arguments, in_arguments))
+    redacted = Redacted(
+        content=content if request.content else None,
+        arguments=arguments if request.action.arguments else None,
+    )
+    return _with_obligations(ruling, chosen), redacted
+
+
+def _with_obligations(ruling: Ruling, chosen: Sequence[Finding]) -> Ruling:
+    types: dict[str, set[str]] = {}
+    for finding in chosen:
+        types.setdefault(_target(finding), set()).add(finding.type)
+    redactions = tuple(
+        Obligation(type="redact", target=target, params={"types": sorted(found)})
+        for target, found in sorted(types.items())
+    )
+    return Ruling(
+        outcome=ruling.outcome,
+        determined_by=ruling.determined_by,
+        code=ruling.code,
+        reason=ruling.reason,
+        rules=ruling.rules,
+        redact_families=ruling.redact_families,
+        obligations=redactions + ruling.obligations,
+    )
+
+
+def _target(finding: Finding) -> str:
+    """The JSON pointer of the text that *finding* is in."""
+    if finding.content_index is not None:
+        return f"/content/{finding.content_index}/text"
+    return f"/action/arguments{finding.pointer}"

@@ -1,0 +1,117 @@
+"""Export the ledger: a dump (ledger-v1 §7), streamed, and itself recorded before its first byte."""
+
+from collections.abc import AsyncIterator, Sequence
+from uuid import UUID
+
+from msgspec import Struct
+
+from governlayer_server.domain.errors import Fault, InvalidRequest, LedgerUnavailable
+from governlayer_server.domain.ids import uuid7
+from governlayer_server.domain.ledger.chain import Head, genesis_hash
+from governlayer_server.domain.ledger.checkpoint import verifier_key
+from governlayer_server.domain.ledger.dump import checkpoint_line, end_line, header_line, payload_line
+from governlayer_server.domain.ledger.record import Actor, Draft
+from governlayer_server.domain.ledger.tree import Edge, grow, leaf_hash, root
+from governlayer_server.domain.times import time_text
+from governlayer_server.ports import Append, Clock, Entropy, LedgerStore, Signer, Vault
+from governlayer_server.usecases.seal_payloads import open_payload
+from governlayer_server.usecases.sign_checkpoint import sign_checkpoint
+
+PAYLOAD_NAMES = ("arguments", "content", "context", "findings")
+
+
+class Export(Struct, frozen=True, kw_only=True):
+    """A dump about to be streamed: its range, and its lines."""
+
+    first: int
+    last: int
+    lines: AsyncIterator[bytes]
+
+
+class ExportLedger(Struct, frozen=True, kw_only=True):
+    """Exports the ledger of an organization."""
+
+    ledger: LedgerStore
+    vault: Vault
+    signer: Signer
+    clock: Clock
+    entropy: Entropy
+
+    async def __call__(
+        self,
+        actor: Actor,
+        organization_id: UUID,
+        *,
+        first: int = 0,
+        last: int | None = None,
+        names: Sequence[str] = (),
+    ) -> Export:
+        """
+        Return the dump of records *first* to *last*, after recording that it was asked for.
+
+        Args:
+            actor: who asks.
+            organization_id: whose ledger.
+            first: must be 0: proofs for a dump that starts later are not made yet.
+            last: inclusive; None for the newest record, which is then the record of this export.
+            names: payload names to disclose.
+
+        Raises:
+            InvalidRequest: a value is out of range, or a payload name is unknown. Nothing was recorded.
+            LedgerUnavailable: the export could not be recorded; nothing is disclosed.
+        """
+        ledger_id = str(organization_id)
+        self._check(await self.ledger.head(ledger_id), first, last, names)
+        body = {"first": first, "format": "gldump", "last": last, "payloads": sorted(set(names))}
+        draft = Draft(type="export", actor=actor, body=body)
+        record_id = uuid7(self.clock.now_us() // 1000, self.entropy.bytes(10))
+        entry = await self.ledger.append(Append(ledger_id=ledger_id, record_id=record_id, draft=draft))
+        end = entry.record.seq if last is None else last
+        lines = self._lines(organization_id, entry.head, first, end, tuple(sorted(set(names))))
+        return Export(first=first, last=end, lines=lines)
+
+    def _check(self, head: Head, first: int, last: int | None, names: Sequence[str]) -> None:
+        faults = []
+        if first != 0:
+            faults.append(Fault("/first", "must be 0: a dump that starts later is not supported yet"))
+        if last is not None and not -1 <= last < head.size:
+            faults.append(Fault("/last", f"must be less than the ledger's size, {head.size}"))
+        if unknown := set(names) - set(PAYLOAD_NAMES):
+            listed = ", ".join(sorted(unknown))
+            faults.append(Fault("/payloads", f"unknown: {listed}; known: {', '.join(PAYLOAD_NAMES)}"))
+        if faults:
+            raise InvalidRequest("the dump cannot be made: " + "; ".join(fault.detail for fault in faults), faults)
+
+    async def _lines(
+        self, organization_id: UUID, head: Head, first: int, last: int, names: tuple[str, ...]
+    ) -> AsyncIterator[bytes]:
+        yield header_line(
+            created=time_text(self.clock.now_us()),
+            first=first,
+            last=last,
+            origin=head.origin,
+            genesis_hash=genesis_hash(head.origin).hex(),
+            keys=[verifier_key(self.signer.name, self.signer.public_key)],
+            names=names,
+        )
+        reached = Head(origin=head.origin, hash=genesis_hash(head.origin), time_us=0, edge=Edge())
+        async for stored in self.ledger.stream(str(organization_id), first, last, names):
+            record = stored.record
+            yield record.canonical + b"\n"
+            for sealed in stored.payloads:
+                yield payload_line(
+                    record.seq, await open_payload(self.vault, organization_id, stored.record_id, sealed)
+                )
+            edge = grow(reached.edge, leaf_hash(record.canonical))
+            reached = Head(origin=head.origin, hash=record.hash, time_us=record.time_us, edge=edge)
+        self._refuse_difference(reached, head, last)
+        if reached.size:
+            yield checkpoint_line(sign_checkpoint(self.signer, reached))
+        yield end_line(reached.hash.hex(), reached.size - first)
+
+    def _refuse_difference(self, reached: Head, head: Head, last: int) -> None:
+        """Sign nothing that differs from the stored head: a dump without its last lines is refused by every reader."""
+        complete = reached.size == last + 1
+        agrees = reached.size != head.size or (reached.hash == head.hash and root(reached.edge) == root(head.edge))
+        if not complete or not agrees:
+            raise LedgerUnavailable("the stored records do not give the ledger's head; the dump ends here unsigned")

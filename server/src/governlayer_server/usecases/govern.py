@@ -1,0 +1,188 @@
+"""
+Govern: decide about an action and record the decision before it is answered.
+
+    evaluate (pure; errors are a deny) → seal payloads → append (one transaction) → answer
+
+No answer leaves without a durable record, except for a dry run, which writes nothing and says so.
+"""
+
+from uuid import UUID
+
+import msgspec
+from msgspec import Struct
+
+from governlayer_server.domain.access import Principal
+from governlayer_server.domain.action import ActionRequest, Mode
+from governlayer_server.domain.decision import Decision, LedgerPlace, ScanResult
+from governlayer_server.domain.decision_record import action_digest, decision_body, payload_texts
+from governlayer_server.domain.errors import Fault, IdempotencyKeyReused, InvalidRequest
+from governlayer_server.domain.ids import uuid7
+from governlayer_server.domain.ledger.record import Draft, Record
+from governlayer_server.domain.ledger.tree import Edge
+from governlayer_server.domain.policy import PolicySet
+from governlayer_server.domain.times import time_text
+from governlayer_server.ports import (
+    AnswerExists,
+    Append,
+    Clock,
+    Entropy,
+    LedgerStore,
+    Place,
+    Remember,
+    RunningRequests,
+    Signer,
+    StoredAnswer,
+    Vault,
+)
+from governlayer_server.usecases.evaluate import Evaluate, Evaluation
+from governlayer_server.usecases.seal_payloads import seal_payloads
+from governlayer_server.usecases.sign_checkpoint import receipt_for
+
+_KEPT_US = 24 * 3600 * 1_000_000
+
+
+class Once(Struct, frozen=True, kw_only=True):
+    """The caller's idempotency key, and the exact body that came with it."""
+
+    key: str
+    body: bytes
+
+
+class Answered(Struct, frozen=True, kw_only=True):
+    """The decision, and whether it had been given before."""
+
+    decision: Decision
+    replayed: bool = False
+
+
+class Govern(Struct, frozen=True, kw_only=True):
+    """Decides about actions."""
+
+    evaluate: Evaluate
+    ledger: LedgerStore
+    running: RunningRequests
+    vault: Vault
+    signer: Signer
+    clock: Clock
+    entropy: Entropy
+
+    async def __call__(self, principal: Principal, request: ActionRequest, once: Once | None = None) -> Answered:
+        """
+        Return the decision about *request*, durably recorded unless it is a dry run.
+
+        Raises:
+            InvalidRequest: the request breaks a rule that needs more than its form to see.
+            IdempotencyKeyReused: the key was used with another body.
+            IdempotencyInProgress: the first request with this key is still running.
+            LedgerUnavailable: the record could not be made durable; there is no decision.
+        """
+        if request.approval_id is not None:
+            raise InvalidRequest("there is no such approval", [Fault("/approval_id", "there is no such approval")])
+        if once is None or request.options.mode is Mode.DRY_RUN:
+            return Answered(decision=await self._decide(principal, request, None))
+        key = self.vault.fingerprint("idempotency-key", once.key.encode())
+        body = self.vault.fingerprint("idempotency-body", once.body)
+        async with self.running.claim(principal.organization_id, key):
+            ledger_id = str(principal.organization_id)
+            stored = await self.ledger.answer(ledger_id, key, self.clock.now_us())
+            if stored is None:
+                try:
+                    return Answered(decision=await self._decide(principal, request, (key, body)))
+                except AnswerExists as exists:
+                    stored = exists.answer
+            return Answered(decision=await self._replay(principal, request, stored, body), replayed=True)
+
+    async def _decide(
+        self, principal: Principal, request: ActionRequest, remember: tuple[bytes, bytes] | None
+    ) -> Decision:
+        evaluation = self.evaluate(request)
+        decision_id = uuid7(self.clock.now_us() // 1000, self.entropy.bytes(10))
+        decision = _decision(decision_id, request, evaluation, self.evaluate.engine.policy_set)
+        if request.options.mode is Mode.DRY_RUN:
+            return decision
+        entry = await self.ledger.append(await self._append(principal, request, decision, decision_id, remember))
+        return self._placed(decision, entry.head.origin, entry.record, entry.before, request.options.receipt)
+
+    def _placed(
+        self, decision: Decision, origin: str, record: Record, before: Edge, receipt: bool
+    ) -> Decision:  # internal
+        place = LedgerPlace(
+            origin=origin,
+            seq=record.seq,
+            hash=record.hash.hex(),
+            prev_hash=record.prev_hash.hex(),
+            time=time_text(record.time_us),
+        )
+        proof = receipt_for(self.signer, origin, record, before) if receipt else None
+        return msgspec.structs.replace(decision, ledger=place, receipt=proof)
+
+    async def _append(
+        self,
+        principal: Principal,
+        request: ActionRequest,
+        decision: Decision,
+        decision_id: UUID,
+        remember: tuple[bytes, bytes] | None,
+    ) -> Append:
+        organization_id = principal.organization_id
+        sealed, commitments = await seal_payloads(
+            self.vault, self.entropy, organization_id, decision_id, payload_texts(request, decision)
+        )
+        draft = Draft(
+            type="decision",
+            actor=principal.actor,
+            body=decision_body(request, decision),
+            commitments=commitments,
+        )
+        kept = None
+        if remember is not None:
+            key, body = remember
+            answer = await self.vault.seal(_answer_place(organization_id, decision_id), msgspec.json.encode(decision))
+            expires_us = self.clock.now_us() + _KEPT_US
+            kept = Remember(key=key, body=body, sealed=answer, expires_us=expires_us)
+        return Append(
+            ledger_id=str(organization_id),
+            record_id=decision_id,
+            draft=draft,
+            payloads=sealed,
+            agent=request.agent.id,
+            decision=decision.decision.value,
+            remember=kept,
+        )
+
+    async def _replay(
+        self, principal: Principal, request: ActionRequest, stored: StoredAnswer, body: bytes
+    ) -> Decision:
+        if stored.body != body:
+            raise IdempotencyKeyReused("this idempotency key was used before with another body")
+        ledger_id = str(principal.organization_id)
+        opened = await self.vault.open(_answer_place(principal.organization_id, stored.record_id), stored.sealed)
+        decision = msgspec.json.decode(opened, type=Decision)
+        record = await self.ledger.place_of(ledger_id, stored.record_id)
+        head = await self.ledger.head(ledger_id)
+        return self._placed(decision, head.origin, record, stored.before, request.options.receipt)
+
+
+def _answer_place(organization_id: UUID, record_id: UUID) -> Place:
+    return Place(organization_id=organization_id, table="idempotent_answer", column="sealed", row=str(record_id))
+
+
+def _decision(decision_id: UUID, request: ActionRequest, evaluation: Evaluation, policy_set: PolicySet) -> Decision:
+    ruling = evaluation.ruling
+    return Decision(
+        decision_id=str(decision_id),
+        decision=ruling.outcome,
+        enforced=request.options.mode is Mode.ENFORCE,
+        mode=request.options.mode,
+        reason_code=ruling.code,
+        reason=ruling.reason,
+        determined_by=ruling.determined_by,
+        policies=ruling.policies(policy_set.version, explain=request.options.explain),
+        policy_set=policy_set.used,
+        obligations=ruling.obligations,
+        redacted=evaluation.redacted,
+        risk=evaluation.risk,
+        scan=ScanResult(findings=evaluation.findings),
+        action_digest=action_digest(request),
+        timings_us=evaluation.timings_us,
+    )

@@ -1,0 +1,65 @@
+"""Read the ledger: where it stands, its records, a signed checkpoint."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from msgspec import Struct
+
+from governlayer_server.domain.ledger.chain import Head, genesis_hash
+from governlayer_server.domain.ledger.checkpoint import verifier_key
+from governlayer_server.domain.ledger.record import Record
+from governlayer_server.ports import LedgerStore, RecordFilter, Signer
+from governlayer_server.usecases.sign_checkpoint import sign_checkpoint
+
+
+class LedgerState(Struct, frozen=True, kw_only=True):
+    """Where a ledger stands. Hashes are 64 hex digits, keys are verifier keys."""
+
+    origin: str
+    size: int
+    head_hash: str
+    genesis_hash: str
+    keys: list[str]
+
+
+class ReadLedger(Struct, frozen=True, kw_only=True):
+    """Reads the ledger of an organization."""
+
+    ledger: LedgerStore
+    signer: Signer
+
+    @property
+    def key(self) -> str:
+        """The verifier key of the deployment's ledgers."""
+        return verifier_key(self.signer.name, self.signer.public_key)
+
+    async def state(self, organization_id: UUID) -> LedgerState:
+        """Return where the ledger stands."""
+        head = await self._head(organization_id)
+        return LedgerState(
+            origin=head.origin,
+            size=head.size,
+            head_hash=head.hash.hex(),
+            genesis_hash=genesis_hash(head.origin).hex(),
+            keys=[self.key],
+        )
+
+    async def checkpoint(self, organization_id: UUID) -> str:
+        """Return the signed checkpoint of the ledger as it stands."""
+        return sign_checkpoint(self.signer, await self._head(organization_id))
+
+    async def record(self, organization_id: UUID, seq: int) -> Record:
+        """
+        Return record *seq*.
+
+        Raises:
+            NotFound: there is none.
+        """
+        return await self.ledger.record(str(organization_id), seq)
+
+    async def records(self, organization_id: UUID, after_seq: int, limit: int, only: RecordFilter) -> Sequence[Record]:
+        """Return up to *limit* records with seq greater than *after_seq* that fit *only*, in order."""
+        return await self.ledger.records(str(organization_id), after_seq, limit, only)
+
+    async def _head(self, organization_id: UUID) -> Head:
+        return await self.ledger.head(str(organization_id))

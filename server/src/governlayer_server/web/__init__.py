@@ -1,0 +1,1 @@
+"""HTTP in, HTTP out: routes call use cases and nothing else."""

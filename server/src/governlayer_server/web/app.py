@@ -1,0 +1,94 @@
+"""The application: routes, their use cases, and the rules that hold for all of them."""
+
+from typing import Any
+
+from litestar import Litestar, Router
+from litestar.di import Provide
+from litestar.enums import MediaType
+from litestar.exceptions import HTTPException
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+from msgspec import Struct
+
+from governlayer_server.domain.errors import GovernLayerError
+from governlayer_server.ports import Clock, Entropy
+from governlayer_server.usecases.authenticate import Authenticate
+from governlayer_server.usecases.export_ledger import ExportLedger
+from governlayer_server.usecases.govern import Govern
+from governlayer_server.usecases.read_ledger import ReadLedger
+from governlayer_server.web.authenticate import PUBLIC, Authentication
+from governlayer_server.web.bodies import MAX_BODY_BYTES
+from governlayer_server.web.observe import LogLine, Observed
+from governlayer_server.web.problems import on_any_error, on_governlayer_error, on_http_error
+from governlayer_server.web.routes.govern import govern_route
+from governlayer_server.web.routes.health import (
+    About,
+    Probes,
+    about_route,
+    livez_route,
+    problem_route,
+    readyz_route,
+)
+from governlayer_server.web.routes.ledger import (
+    checkpoint_route,
+    dump_route,
+    ledger_route,
+    record_route,
+    records_route,
+)
+
+
+class UseCases(Struct, frozen=True, kw_only=True):
+    """All that the routes may call."""
+
+    authenticate: Authenticate
+    govern: Govern
+    read_ledger: ReadLedger
+    export_ledger: ExportLedger
+
+
+def create_app(
+    use_cases: UseCases, about: About, probes: Probes, clock: Clock, entropy: Entropy, log: LogLine
+) -> Observed:
+    """Return the ASGI application. The security headers are the ASGI server's to add (``web/headers.py``)."""
+    app = Litestar(
+        route_handlers=[
+            govern_route,
+            ledger_route,
+            records_route,
+            record_route,
+            checkpoint_route,
+            dump_route,
+            livez_route,
+            readyz_route,
+            about_route,
+            problem_route,
+        ],
+        dependencies={
+            "govern": _provide(use_cases.govern),
+            "read_ledger": _provide(use_cases.read_ledger),
+            "export_ledger": _provide(use_cases.export_ledger),
+            "about": _provide(about),
+            "probes": _provide(probes),
+        },
+        middleware=[Authentication(use_cases.authenticate)],
+        exception_handlers={
+            GovernLayerError: on_governlayer_error,
+            HTTPException: on_http_error,
+            Exception: on_any_error,
+        },
+        request_max_body_size=MAX_BODY_BYTES,
+        openapi_config=OpenAPIConfig(
+            title="GovernLayer",
+            version=about.version,
+            path="/",
+            render_plugins=[JsonRenderPlugin(path="/openapi.json", media_type=MediaType.JSON)],
+            openapi_router=Router(path="/", route_handlers=[], opt={"access": PUBLIC}),
+        ),
+        logging_config=None,
+    )
+    return Observed(app, clock, entropy, log)
+
+
+def _provide(value: Any) -> Provide:
+    return Provide(lambda: value, sync_to_thread=False)

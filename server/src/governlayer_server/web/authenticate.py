@@ -1,0 +1,74 @@
+"""
+Who asks: API key → principal, and whether the route admits it.
+
+Every route states its rule in ``opt["access"]``: ``PUBLIC``, or the scope that it needs. A route without a rule
+is refused, whoever asks.
+"""
+
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any
+
+from litestar.enums import ScopeType
+from litestar.middleware import ASGIMiddleware
+from litestar.types import ASGIApp, Receive, Scope, Send
+
+from governlayer_server.domain import access
+from governlayer_server.domain.errors import AmbiguousCredentials, Forbidden, NotAuthenticated
+
+PUBLIC = "public"
+Authenticator = Callable[[str], Coroutine[Any, Any, access.Principal]]
+
+
+class Authentication(ASGIMiddleware):
+    """Puts the principal into ``scope["auth"]``, or ends the request."""
+
+    scopes = (ScopeType.HTTP,)
+
+    def __init__(self, authenticate: Authenticator) -> None:
+        self._authenticate = authenticate
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
+        """
+        Check the caller against the route's rule.
+
+        Raises:
+            NotAuthenticated: no credential, or none that is valid.
+            AmbiguousCredentials: two different ones.
+            MissingScope: the key lacks the route's scope.
+            Forbidden: the route has no rule.
+        """
+        rule = scope["route_handler"].opt.get("access")
+        if rule != PUBLIC:
+            if not isinstance(rule, access.Scope):
+                raise Forbidden("this route has no access rule")
+            principal = await self._authenticate(credential(scope["headers"]))
+            principal.require(rule)
+            scope["auth"] = principal
+        await next_app(scope, receive, send)
+
+
+def credential(headers: Iterable[tuple[bytes, bytes]]) -> str:
+    """
+    Return the one credential in *headers* (API contract §1).
+
+    Raises:
+        NotAuthenticated: there is none, or it is not ASCII text after ``Bearer``.
+        AmbiguousCredentials: two that differ.
+    """
+    found = set()
+    for name, value in headers:
+        if name == b"x-api-key":
+            found.add(value.strip())
+        elif name == b"authorization":
+            scheme, _, token = value.strip().partition(b" ")
+            if scheme.lower() != b"bearer":
+                raise NotAuthenticated("the credential is not valid")
+            found.add(token.strip())
+    if not found:
+        raise NotAuthenticated("a credential is needed")
+    if len(found) > 1:
+        raise AmbiguousCredentials("two different credentials came with this request")
+    try:
+        return found.pop().decode("ascii")
+    except UnicodeDecodeError:
+        raise NotAuthenticated("the credential is not valid") from None

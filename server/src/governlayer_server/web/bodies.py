@@ -1,0 +1,97 @@
+"""Request bodies: strict JSON turned into the struct that a handler names, and described as it in OpenAPI."""
+
+import re
+from collections.abc import Generator
+from typing import Any, TypeVar
+
+import msgspec
+from litestar._openapi.schema_generation import SchemaCreator
+from litestar.dto import AbstractDTO
+from litestar.dto.data_structures import DTOFieldDefinition
+from litestar.openapi.spec import Reference, Schema
+from litestar.typing import FieldDefinition
+from msgspec import Struct
+
+from governlayer_server.domain.errors import Fault, InvalidRequest, UnsupportedMediaType
+from governlayer_server.web.strict_json import decode_json, pointer_token
+
+MAX_BODY_BYTES = 1_048_576
+_T = TypeVar("_T")
+_PLACE = re.compile(r"^(?P<detail>.*?)(?: - at `(?P<path>.*)`)?$", re.DOTALL)
+_STEP = re.compile(r"\.(?P<name>[^.\[]+)|\[(?P<index>\d+|\.\.\.)\]")
+_UNKNOWN = re.compile(r"Object contains unknown field `(?P<name>.*)`$", re.DOTALL)
+
+
+class JsonBody(AbstractDTO[_T]):
+    """
+    ``dto=JsonBody[T]`` on a handler: its ``data`` is a *T*, decoded strictly (no coercion, no unknown member).
+
+    Raises:
+        UnsupportedMediaType: the body is not declared as ``application/json`` in UTF-8.
+        InvalidRequest: each fault has its JSON pointer.
+    """
+
+    def decode_bytes(self, value: bytes) -> _T:
+        """Return the struct in the body."""
+        check_media_type(self.asgi_connection.headers.get("content-type", ""))
+        return convert(decode_json(value), self.model_type)
+
+    @classmethod
+    def create_for_field_definition(
+        cls, field_definition: FieldDefinition, handler_id: str, backend_cls: Any = None
+    ) -> None:
+        """Do nothing: no transfer model is needed."""
+
+    @classmethod
+    def create_openapi_schema(
+        cls, field_definition: FieldDefinition, handler_id: str, schema_creator: SchemaCreator
+    ) -> Reference | Schema:
+        """Describe the struct itself."""
+        return schema_creator.for_field_definition(FieldDefinition.from_annotation(cls.model_type))
+
+    @classmethod
+    def generate_field_definitions(cls, model_type: type[Any]) -> Generator[DTOFieldDefinition, None, None]:
+        """Yield nothing: no transfer model is needed."""
+        yield from ()
+
+    @classmethod
+    def detect_nested_field(cls, field_definition: FieldDefinition) -> bool:
+        """Whether a field holds a struct of its own."""
+        return field_definition.is_subclass_of(Struct)
+
+
+def check_media_type(content_type: str) -> None:
+    """
+    Return if *content_type* is JSON.
+
+    Raises:
+        UnsupportedMediaType: it is not, or names another charset than UTF-8.
+    """
+    media_type, _, parameters = content_type.partition(";")
+    charset = parameters.strip().lower().replace('"', "")
+    if media_type.strip().lower() != "application/json" or charset not in {"", "charset=utf-8"}:
+        raise UnsupportedMediaType("the body must be application/json in UTF-8")
+
+
+def convert(value: object, model: type[_T]) -> _T:
+    """
+    Return *value* as *model*.
+
+    Raises:
+        InvalidRequest: it does not fit; the fault has its JSON pointer.
+    """
+    try:
+        return msgspec.convert(value, type=model)
+    except msgspec.ValidationError as error:
+        fault = _fault(str(error))
+        raise InvalidRequest("the body does not fit the API", [fault]) from None
+
+
+def _fault(message: str) -> Fault:
+    match = _PLACE.match(message)
+    detail, path = (match["detail"], match["path"] or "") if match else (message, "")
+    pointer = "".join(f"/{pointer_token(step['name'] or step['index'])}" for step in _STEP.finditer(path))
+    unknown = _UNKNOWN.match(detail)
+    if unknown:
+        return Fault(f"{pointer}/{pointer_token(unknown['name'])}", "unknown member")
+    return Fault(pointer, detail[:1].lower() + detail[1:])

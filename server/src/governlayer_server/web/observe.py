@@ -1,0 +1,56 @@
+"""The outermost layer: a request id on every answer, and one line of the access log."""
+
+from collections.abc import Callable, MutableMapping
+from typing import Any
+
+from governlayer_server.domain.ids import uuid7
+from governlayer_server.ports import Clock, Entropy
+
+ASGIScope = MutableMapping[str, Any]
+ASGIMessage = MutableMapping[str, Any]
+LogLine = Callable[..., object]
+
+
+class Observed:
+    """Wraps the whole application. The log line is an allow-list: path template, never path, query or body."""
+
+    def __init__(self, app: Any, clock: Clock, entropy: Entropy, log: LogLine) -> None:
+        self._app = app
+        self._clock = clock
+        self._entropy = entropy
+        self._log = log
+
+    async def __call__(self, scope: ASGIScope, receive: Any, send: Any) -> None:
+        """Serve one connection."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        start_us = self._clock.monotonic_us()
+        request_id = str(uuid7(self._clock.now_us() // 1000, self._entropy.bytes(10)))
+        scope["state"] = {**scope.get("state", {}), "request_id": request_id}
+        status = 0
+
+        async def send_with_id(message: ASGIMessage) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message.get("headers", ()), (b"x-request-id", request_id.encode())]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_with_id)
+        finally:
+            self._log_line(scope, request_id, status, self._clock.monotonic_us() - start_us)
+
+    def _log_line(self, scope: ASGIScope, request_id: str, status: int, latency_us: int) -> None:
+        principal = scope.get("auth")
+        self._log(
+            "request",
+            request_id=request_id,
+            method=scope["method"],
+            route=scope.get("path_template", ""),
+            status=status,
+            latency_us=latency_us,
+            organization_id=str(principal.organization_id) if principal else None,
+            key_id=principal.id if principal else None,
+        )

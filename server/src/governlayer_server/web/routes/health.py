@@ -1,0 +1,69 @@
+"""Health, and what the deployment says of itself. Public: nothing here is a secret."""
+
+from collections.abc import Awaitable, Callable, Mapping
+
+from litestar import Response, get
+from msgspec import Struct
+
+from governlayer_server.domain.errors import NotFound
+from governlayer_server.web.authenticate import PUBLIC
+from governlayer_server.web.problems import KINDS
+
+_PUBLIC = {"access": PUBLIC}
+Probes = Callable[[], Awaitable[Mapping[str, bool]]]
+
+
+class Health(Struct, frozen=True, omit_defaults=True):
+    """Whether the process works; ``failing`` names what does not."""
+
+    status: str
+    failing: list[str] | None = None
+
+
+class About(Struct, frozen=True):
+    """The deployment: its name, the version it runs, the verifier keys of its ledgers."""
+
+    deployment: str
+    version: str
+    ledger_keys: list[str]
+
+
+@get("/livez", opt=_PUBLIC, operation_id="livez", summary="Whether the process is alive")
+async def livez_route() -> Health:
+    """Answer if the event loop runs; asks nothing else."""
+    return Health("ok")
+
+
+@get("/readyz", opt=_PUBLIC, operation_id="readyz", summary="Whether decisions can be made")
+async def readyz_route(probes: Probes) -> Response[Health]:
+    """Answer 200 if PostgreSQL, Redis, migrations and the ledger are in order, else 503 with the failing names."""
+    failing = sorted(name for name, works in (await probes()).items() if not works)
+    if failing:
+        return Response(Health("unavailable", failing), status_code=503)
+    return Response(Health("ok"))
+
+
+@get(
+    "/.well-known/governlayer",
+    opt=_PUBLIC,
+    operation_id="about",
+    summary="The deployment and its ledger keys",
+)
+async def about_route(about: About) -> About:
+    """Return what a verifier or SDK needs to know of the deployment."""
+    return about
+
+
+@get(
+    "/problems/{code:str}",
+    opt=_PUBLIC,
+    operation_id="problem_page",
+    summary="What an error code means",
+    media_type="text/plain",
+)
+async def problem_route(code: str) -> Response[str]:
+    """Return the explanation of an error code, plain text."""
+    kind = KINDS.get(code)
+    if kind is None:
+        raise NotFound("there is no such error code")
+    return Response(f"{code} ({kind.status}): {kind.title}\n\n{kind.advice}\n", media_type="text/plain")

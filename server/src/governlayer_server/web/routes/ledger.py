@@ -1,0 +1,130 @@
+"""GET /v1/ledger…: the organization's own ledger, for keys with the scope ``audit``."""
+
+from typing import Annotated, Any
+
+import msgspec
+from litestar import Request, Response, get
+from litestar.params import Parameter
+from litestar.response import Stream
+from msgspec import Struct
+
+from governlayer_server.domain.access import Principal, Scope
+from governlayer_server.domain.errors import Fault, InvalidRequest
+from governlayer_server.domain.ledger.record import Record
+from governlayer_server.domain.times import parse_time
+from governlayer_server.ports import RecordFilter
+from governlayer_server.usecases.export_ledger import ExportLedger
+from governlayer_server.usecases.read_ledger import LedgerState, ReadLedger
+
+_AUDIT = {"access": Scope.AUDIT}
+_MAX_SEQ = 2**53 - 1
+_MAX_LIMIT = 200
+_DUMP_MEDIA_TYPE = "application/x-ndjson"
+Seq = Annotated[int, Parameter(ge=0, le=_MAX_SEQ)]
+AuditRequest = Request[Any, Principal, Any]
+
+
+class RecordBody(Struct, frozen=True):
+    """A record: its hash (64 hex digits), and its canonical bytes as they stand in the ledger."""
+
+    hash: str
+    record: msgspec.Raw
+
+
+class RecordList(Struct, frozen=True):
+    """Some records in order; ``next_cursor`` is the ``after_seq`` of the next page, or null at the end."""
+
+    data: list[RecordBody]
+    next_cursor: str | None
+
+
+@get("/v1/ledger", opt=_AUDIT, operation_id="ledger", summary="Where the ledger stands")
+async def ledger_route(request: AuditRequest, read_ledger: ReadLedger) -> LedgerState:
+    """Return origin, size, head hash, genesis hash and keys."""
+    return await read_ledger.state(request.auth.organization_id)
+
+
+@get("/v1/ledger/records", opt=_AUDIT, operation_id="ledger_records", summary="List records")
+async def records_route(
+    request: AuditRequest,
+    read_ledger: ReadLedger,
+    after_seq: Annotated[int, Parameter(ge=-1, le=_MAX_SEQ)] = -1,
+    cursor: Annotated[str | None, Parameter(pattern=r"^[0-9]{1,16}$")] = None,
+    limit: Annotated[int, Parameter(ge=1, le=_MAX_LIMIT)] = 50,
+    record_type: Annotated[str | None, Parameter(query="type", max_length=64)] = None,
+    agent: Annotated[str | None, Parameter(max_length=128)] = None,
+    decision: Annotated[str | None, Parameter(max_length=32)] = None,
+    from_time: Annotated[str | None, Parameter(query="from", max_length=40, description="RFC 3339, inclusive")] = None,
+    to_time: Annotated[str | None, Parameter(query="to", max_length=40, description="RFC 3339, exclusive")] = None,
+) -> RecordList:
+    """Return up to *limit* records after *after_seq* (or *cursor*) that fit the filters."""
+    only = RecordFilter(
+        type=_plain("type", record_type),
+        agent=_plain("agent", agent),
+        decision=_plain("decision", decision),
+        from_us=_moment("from", from_time),
+        to_us=_moment("to", to_time),
+    )
+    start = after_seq if cursor is None else int(cursor)
+    records = await read_ledger.records(request.auth.organization_id, start, limit, only)
+    following = str(records[-1].seq) if len(records) == limit else None
+    return RecordList([_body(record) for record in records], following)
+
+
+@get("/v1/ledger/records/{seq:int}", opt=_AUDIT, operation_id="ledger_record", summary="One record")
+async def record_route(request: AuditRequest, seq: Seq, read_ledger: ReadLedger) -> RecordBody:
+    """Return record *seq*."""
+    return _body(await read_ledger.record(request.auth.organization_id, seq))
+
+
+@get(
+    "/v1/ledger/checkpoint",
+    opt=_AUDIT,
+    operation_id="ledger_checkpoint",
+    summary="The signed checkpoint of the ledger as it stands",
+    media_type="text/plain",
+)
+async def checkpoint_route(request: AuditRequest, read_ledger: ReadLedger) -> Response[str]:
+    """Return a signed note (c2sp.org/tlog-checkpoint)."""
+    return Response(await read_ledger.checkpoint(request.auth.organization_id), media_type="text/plain")
+
+
+@get(
+    "/v1/ledger/dump",
+    opt=_AUDIT,
+    operation_id="ledger_dump",
+    summary="The whole ledger as a dump (ledger-v1 §7), for gl-verify",
+    media_type=_DUMP_MEDIA_TYPE,
+)
+async def dump_route(
+    request: AuditRequest,
+    export_ledger: ExportLedger,
+    first: Seq = 0,
+    last: Annotated[int | None, Parameter(ge=-1, le=_MAX_SEQ)] = None,
+    payloads: Annotated[str, Parameter(max_length=500, description="payload names, comma separated")] = "",
+) -> Stream:
+    """Record the export, then stream the dump."""
+    names = [name for name in payloads.split(",") if name]
+    export = await export_ledger(request.auth.actor, request.auth.organization_id, first=first, last=last, names=names)
+    headers = {"Content-Disposition": 'attachment; filename="ledger.gldump"'}
+    return Stream(export.lines, media_type=_DUMP_MEDIA_TYPE, headers=headers)
+
+
+def _body(record: Record) -> RecordBody:
+    return RecordBody(record.hash.hex(), msgspec.Raw(record.canonical))
+
+
+def _plain(name: str, value: str | None) -> str | None:
+    if value is not None and "\x00" in value:
+        raise InvalidRequest("a parameter has a wrong value", [Fault("", f"parameter `{name}`: no U+0000")])
+    return value
+
+
+def _moment(name: str, value: str | None) -> int | None:
+    if value is None:
+        return None
+    try:
+        return parse_time(value)
+    except ValueError:
+        fault = Fault("", f"parameter `{name}`: an RFC 3339 time with an offset, such as 2026-01-31T12:00:00Z")
+        raise InvalidRequest("a parameter has a wrong value", [fault]) from None

@@ -1,0 +1,266 @@
+"""Builds the adapters, hands them to the use cases, returns the application. The only file that knows everything."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from typing import Any
+
+from msgspec import Struct
+from redis.asyncio import BlockingConnectionPool, Redis, UnixDomainSocketConnection
+
+from governlayer_server.adapters.cedar.engine import CedarEngine, parse_policies
+from governlayer_server.adapters.crypto.passwords import BcryptPasswords
+from governlayer_server.adapters.crypto.signer import Ed25519Signer
+from governlayer_server.adapters.crypto.vault import EnvelopeVault
+from governlayer_server.adapters.crypto.xaes import KEY_BYTES
+from governlayer_server.adapters.logs.access import access_logger
+from governlayer_server.adapters.postgres.account_store import (
+    DeploymentRow,
+    PostgresAccountStore,
+    PostgresDeploymentStore,
+    PostgresPolicyStore,
+)
+from governlayer_server.adapters.postgres.database import Database, connect
+from governlayer_server.adapters.postgres.ledger_store import PostgresLedgerStore
+from governlayer_server.adapters.postgres.migrate import pending_migrations
+from governlayer_server.adapters.redis.running_requests import RedisRunningRequests, redis_answers
+from governlayer_server.adapters.system import SystemClock, SystemEntropy
+from governlayer_server.domain.errors import CipherError, ConfigurationError, GovernLayerError
+from governlayer_server.domain.ids import uuid7
+from governlayer_server.domain.ledger.checkpoint import verifier_key
+from governlayer_server.domain.ledger.record import SYSTEM, Draft
+from governlayer_server.policies import SCHEMA
+from governlayer_server.ports import AccountStore, Append, LedgerStore
+from governlayer_server.settings import RedisAddress, Settings
+from governlayer_server.usecases.authenticate import Authenticate
+from governlayer_server.usecases.create_key import CreateKey
+from governlayer_server.usecases.create_organization import SYSTEM_LEDGER, CreateOrganization, origin_of
+from governlayer_server.usecases.evaluate import Evaluate
+from governlayer_server.usecases.export_ledger import ExportLedger
+from governlayer_server.usecases.govern import Govern
+from governlayer_server.usecases.read_ledger import ReadLedger
+from governlayer_server.web.app import UseCases, create_app
+from governlayer_server.web.observe import Observed
+from governlayer_server.web.routes.health import About
+
+VERSION = version("governlayer-server")
+_SIGNING_KEY = "ledger-signing-key"
+_REDIS_CONNECTIONS = 16
+_REDIS_TIMEOUT_S = 0.5
+
+
+class Appliance(Struct, frozen=True, kw_only=True):
+    """An opened appliance: what the command line and the web server may call."""
+
+    deployment: str
+    accounts: AccountStore
+    ledger: LedgerStore
+    create_organization: CreateOrganization
+    create_key: CreateKey
+    read_ledger: ReadLedger
+    export_ledger: ExportLedger
+    _parts: "_Parts"
+
+    async def record_event(self, record_type: str, body: Mapping[str, object]) -> None:
+        """Append a record of the deployment itself to the system ledger."""
+        await _record(self._parts, self.ledger, record_type, body)
+
+    async def application(self, settings: Settings) -> Observed:
+        """
+        Return the web application under the policy set in ``settings.policies``.
+
+        Raises:
+            PolicyError: the policy set cannot be used. Nothing is served.
+        """
+        return await _application(self, self._parts, settings)
+
+
+class _Parts(Struct, frozen=True, kw_only=True):
+    database: Database
+    redis: Redis
+    vault: EnvelopeVault
+    signer: Ed25519Signer
+    clock: SystemClock
+    entropy: SystemEntropy
+
+
+@asynccontextmanager
+async def open_appliance(settings: Settings) -> AsyncIterator[Appliance]:
+    """
+    Open the appliance that *settings* name; its database must have been migrated.
+
+    Raises:
+        LedgerUnavailable: PostgreSQL is away.
+        ConfigurationError: migrations are missing, or the keys or the name belong to another installation.
+    """
+    database = await connect(settings.database)
+    redis = _redis(settings.redis)
+    try:
+        if pending := await pending_migrations():
+            raise ConfigurationError(f"{len(pending)} migrations have not been applied: run `governlayer migrate`")
+        clock, entropy = SystemClock(), SystemEntropy()
+        deployments = PostgresDeploymentStore(database)
+        vault, signer, founded = await _keys(settings, deployments, clock, entropy)
+        parts = _Parts(database=database, redis=redis, vault=vault, signer=signer, clock=clock, entropy=entropy)
+        ledger = PostgresLedgerStore(database, clock)
+        await ledger.create(SYSTEM_LEDGER, None, origin_of(settings.deployment, SYSTEM_LEDGER))
+        if founded:
+            key = verifier_key(signer.name, signer.public_key)
+            await _record(parts, ledger, "ledger.key", {"event": "introduced", "vkey": key})
+        yield _appliance(settings, parts, ledger)
+    finally:
+        await redis.aclose()
+        await database.close()
+
+
+def _appliance(settings: Settings, parts: _Parts, ledger: PostgresLedgerStore) -> Appliance:
+    accounts = PostgresAccountStore(parts.database)
+    common: dict[str, Any] = {"vault": parts.vault, "clock": parts.clock, "entropy": parts.entropy}
+    return Appliance(
+        deployment=settings.deployment,
+        accounts=accounts,
+        ledger=ledger,
+        create_organization=CreateOrganization(
+            accounts=accounts,
+            ledger=ledger,
+            passwords=BcryptPasswords(settings.pepper),
+            deployment=settings.deployment,
+            **common,
+        ),
+        create_key=CreateKey(accounts=accounts, ledger=ledger, **common),
+        read_ledger=ReadLedger(ledger=ledger, signer=parts.signer),
+        export_ledger=ExportLedger(ledger=ledger, signer=parts.signer, **common),
+        _parts=parts,
+    )
+
+
+async def _application(appliance: Appliance, parts: _Parts, settings: Settings) -> Observed:
+    engine = await _engine(appliance, parts, settings)
+    use_cases = UseCases(
+        authenticate=Authenticate(accounts=appliance.accounts, vault=parts.vault, clock=parts.clock),
+        govern=Govern(
+            evaluate=Evaluate(engine=engine, clock=parts.clock),
+            ledger=appliance.ledger,
+            running=RedisRunningRequests(parts.redis, parts.entropy),
+            vault=parts.vault,
+            signer=parts.signer,
+            clock=parts.clock,
+            entropy=parts.entropy,
+        ),
+        read_ledger=appliance.read_ledger,
+        export_ledger=appliance.export_ledger,
+    )
+    about = About(
+        deployment=settings.deployment,
+        version=VERSION,
+        ledger_keys=[verifier_key(parts.signer.name, parts.signer.public_key)],
+    )
+
+    async def probes() -> Mapping[str, bool]:
+        return {
+            "ledger": await _ledger_answers(appliance.ledger),
+            "migrations": await _migrated(),
+            "postgresql": await parts.database.answers(),
+            "redis": await redis_answers(parts.redis),
+        }
+
+    return create_app(use_cases, about, probes, parts.clock, parts.entropy, access_logger())
+
+
+async def _engine(appliance: Appliance, parts: _Parts, settings: Settings) -> CedarEngine:
+    try:
+        text = settings.policies.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        raise ConfigurationError(f"the policy file {settings.policies} cannot be read") from None
+    parsed = parse_policies(text, SCHEMA)
+    policies = PostgresPolicyStore(parts.database)
+    number, fresh = await policies.version_of(parsed.hash, text, parts.clock.now_us())
+    if fresh:
+        await appliance.record_event("policy.published", {"hash": parsed.hash, "version": number})
+    return CedarEngine(parsed, number)
+
+
+async def _keys(
+    settings: Settings, deployments: PostgresDeploymentStore, clock: SystemClock, entropy: SystemEntropy
+) -> tuple[EnvelopeVault, Ed25519Signer, bool]:
+    """Read the deployment's keys, or found the deployment; tell whether it was founded now."""
+    row = await deployments.read()
+    founded = row is None
+    if row is None:
+        row = await deployments.found(_new_deployment(settings, clock, entropy))
+    if row.name != settings.deployment:
+        raise ConfigurationError(
+            f"this database belongs to the deployment {row.name}; a deployment never changes its name"
+        )
+    vault = _vault(settings, row.install_id, deployments, entropy)
+    try:
+        signer = Ed25519Signer(row.name, vault.unwrap(_SIGNING_KEY, row.wrapped_seed))
+    except CipherError:
+        raise ConfigurationError("the key-encryption key is not the one of this installation") from None
+    return vault, signer, founded
+
+
+def _new_deployment(settings: Settings, clock: SystemClock, entropy: SystemEntropy) -> DeploymentRow:
+    now_us = clock.now_us()
+    install_id = str(uuid7(now_us // 1000, entropy.bytes(10)))
+    seed = entropy.bytes(KEY_BYTES)
+    vault = _vault(settings, install_id, None, entropy)
+    return DeploymentRow(
+        install_id=install_id,
+        name=settings.deployment,
+        wrapped_seed=vault.wrap(_SIGNING_KEY, seed),
+        public_key=Ed25519Signer(settings.deployment, seed).public_key,
+        created_us=now_us,
+    )
+
+
+def _vault(
+    settings: Settings, install_id: str, deployments: PostgresDeploymentStore | None, entropy: SystemEntropy
+) -> EnvelopeVault:
+    async def no_data_keys(*_: object) -> bytes:
+        raise ConfigurationError("the deployment has not been founded")
+
+    return EnvelopeVault(
+        install_id=install_id,
+        key_encryption_key=settings.key_encryption_key,
+        pepper=settings.pepper,
+        keys=no_data_keys if deployments is None else deployments.data_key,
+        entropy=entropy,
+    )
+
+
+async def _record(parts: _Parts, ledger: LedgerStore, record_type: str, body: Mapping[str, object]) -> None:
+    record_id = uuid7(parts.clock.now_us() // 1000, parts.entropy.bytes(10))
+    draft = Draft(type=record_type, actor=SYSTEM, body=body)
+    await ledger.append(Append(ledger_id=SYSTEM_LEDGER, record_id=record_id, draft=draft))
+
+
+async def _ledger_answers(ledger: LedgerStore) -> bool:
+    try:
+        await ledger.head(SYSTEM_LEDGER)
+    except GovernLayerError:
+        return False
+    return True
+
+
+async def _migrated() -> bool:
+    try:
+        return not await pending_migrations()
+    except GovernLayerError:
+        return False
+
+
+def _redis(address: RedisAddress) -> Redis:
+    common: dict[str, Any] = {
+        "username": address.user,
+        "password": address.password,
+        "max_connections": _REDIS_CONNECTIONS,
+        "timeout": _REDIS_TIMEOUT_S,
+        "socket_timeout": _REDIS_TIMEOUT_S,
+        "socket_connect_timeout": _REDIS_TIMEOUT_S,
+    }
+    if address.socket is None:
+        pool = BlockingConnectionPool(host=address.host, port=address.port, **common)
+    else:
+        pool = BlockingConnectionPool(connection_class=UnixDomainSocketConnection, path=address.socket, **common)
+    return Redis(connection_pool=pool)
