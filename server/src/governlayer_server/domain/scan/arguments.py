@@ -70,9 +70,7 @@ def publishable(findings: Sequence[Finding]) -> tuple[Finding, ...]:
     in_names = {place: found for place, found in _by_place(findings).items() if place[1]}
     if not in_names:
         return tuple(findings)
-    return tuple(
-        msgspec.structs.replace(finding, pointer=_spoken(finding.pointer, in_names)) for finding in findings
-    )
+    return tuple(msgspec.structs.replace(finding, pointer=_spoken(finding.pointer, in_names)) for finding in findings)
 
 
 def _spoken(pointer: str | None, in_names: _Places) -> str | None:

@@ -34,14 +34,12 @@ IBAN_LENGTHS = {
 
 def luhn(digits: str) -> bool:
     """Tell whether the last of the ASCII *digits* is the Luhn check digit of the others (ISO/IEC 7812-1)."""
-    total = sum(
-        _DOUBLED[int(digit)] if place % 2 else int(digit) for place, digit in enumerate(reversed(digits))
-    )
+    total = sum(_DOUBLED[int(digit)] if place % 2 else int(digit) for place, digit in enumerate(reversed(digits)))
     return total % 10 == 0
 
 
 def iban(compact: str) -> bool:
-    """Tell whether *compact* (capitals, no separators) has its country's length and remainder 1 (ISO 13616)."""
+    """Tell whether *compact* (capitals only) has its country's length and remainder 1 (ISO 13616)."""
     if len(compact) != IBAN_LENGTHS.get(compact[:2]):
         return False
     numeric = "".join(str(int(char, 36)) for char in compact[4:] + compact[:4])

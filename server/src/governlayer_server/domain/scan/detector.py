@@ -37,14 +37,15 @@ class Detector(msgspec.Struct, frozen=True, kw_only=True):
         version: raised whenever it may answer differently for some text.
         family: the file it lives in.
         find: matches in one text; pure, in time linear in the length of the text.
-        views: which forms of the text it reads (``normalize.view``).
+        views: which forms of the text it reads (``normalize.view``). Plain joins what invisible characters part,
+            raw keeps it apart; both readings count, because either may be the one that is acted on.
     """
 
     id: str
     version: str
     family: Family
     find: Callable[[str], Iterable[Match]]
-    views: tuple[ViewName, ...] = ("plain",)
+    views: tuple[ViewName, ...] = ("plain", "raw")
 
 
 def linear(pattern: str, *, ignore_case: bool = False) -> "re2._Regexp":

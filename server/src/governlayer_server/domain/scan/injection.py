@@ -3,7 +3,8 @@ Prompt injection: phrases that try to take over an agent, and text hidden from h
 
 Each rule has a weight from 1 (also said in innocence) to 4 (an attack on its face). Weights of different
 rules that fire near each other add up; the sum decides severity and confidence of all of them: 1 low, 2 and 3
-medium, 4 and 5 high, from 6 critical. Rules alone catch what is said outright, not what is only wrong in context.
+medium, 4 and 5 high, from 6 critical. Rules alone catch what is said outright, not what is only wrong in
+context.
 """
 
 from collections.abc import Iterator
@@ -79,7 +80,7 @@ def _match(hit: _Hit, total: int) -> Match:
 
 
 def find_hidden(text: str) -> Iterator[Match]:
-    """Yield runs of characters that a model reads and nobody sees: tags, zero width, bidirectional controls."""
+    """Yield runs of characters that a model reads and nobody sees: tags, zero width, bidi controls."""
     if text.isascii():
         return
     for found in _TAGS.finditer(text):
@@ -119,7 +120,7 @@ def _hidden(rule: str, severity: Severity, confidence: int, start: int, end: int
 
 
 PROMPT_INJECTION = Detector(
-    id="prompt_injection", version="1", family="injection", find=find_phrases, views=("plain", "folded")
+    id="prompt_injection", version="1", family="injection", find=find_phrases, views=("plain", "raw", "folded")
 )
 HIDDEN_TEXT = Detector(id="hidden_text", version="1", family="injection", find=find_hidden, views=("raw",))
 DETECTORS = (PROMPT_INJECTION, HIDDEN_TEXT)

@@ -34,9 +34,7 @@ OTHER_LANGUAGES = (
     phrase(
         "other.spanish",
         4,
-        r"\b(?:ignor|olvid|omit)\w+\s+"
-        + words(5)
-        + r"(?:instrucciones|reglas|ordenes|indicaciones|directrices)\b",
+        r"\b(?:ignor|olvid|omit)\w+\s+" + words(5) + r"(?:instrucciones|reglas|ordenes|indicaciones|directrices)\b",
     ),
     phrase("other.italian", 4, r"\b(?:ignor|dimentic)\w+\s+" + words(5) + r"(?:istruzioni|regole|ordini)\b"),
     phrase("other.portuguese", 4, r"\b(?:ignor|esquec)\w+\s+" + words(5) + r"(?:instrucoes|regras|ordens)\b"),
@@ -60,7 +58,5 @@ OTHER_LANGUAGES = (
     ),
     phrase("other.japanese", 4, r"(?:指示|命令|ルール|プロンプト)[^\[\]]{0,8}(?:無視|忘れ)"),
     phrase("other.korean", 4, r"(?:지시|명령|규칙|지침|프롬프트)[^\[\]]{0,8}(?:무시|잊)"),
-    phrase(
-        "other.turkish", 4, r"(?:talimat|kural|komut)\S*\s+" + words(5) + r"(?:yok say|unut|gormezden gel)"
-    ),
+    phrase("other.turkish", 4, r"(?:talimat|kural|komut)\S*\s+" + words(5) + r"(?:yok say|unut|gormezden gel)"),
 )

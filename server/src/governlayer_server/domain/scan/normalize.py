@@ -39,8 +39,7 @@ _INVISIBLE_RANGES = (
 _INVISIBLE = frozenset(chr(point) for first, last in _INVISIBLE_RANGES for point in range(first, last + 1))
 # Cyrillic, Greek and phonetic letters that look Latin, each before the letter it passes for.
 _LOOK_ALIKE_PAIRS = (
-    "аaеeоoрpсcуyхxѕsіiјjһhԁdԛqԝwАAВBСCЕEНHІIЈJКKМMОOРPЅSТTХXУY"
-    "αaεeιiκkνvοoρpτtυuχxωwΑAΒBΕEΖZΗHΙIΚKΜMΝNΟOΡPΤTΥYΧXıiɡgɑa"
+    "аaеeоoрpсcуyхxѕsіiјjһhԁdԛqԝwАAВBСCЕEНHІIЈJКKМMОOРPЅSТTХXУYαaεeιiκkνvοoρpτtυuχxωwΑAΒBΕEΖZΗHΙIΚKΜMΝNΟOΡPΤTΥYΧXıiɡgɑa"
 )
 _LOOK_ALIKES = str.maketrans(_LOOK_ALIKE_PAIRS[::2], _LOOK_ALIKE_PAIRS[1::2])
 
@@ -67,19 +66,23 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
 
 def view(text: str, name: ViewName) -> View:
     """Return the view *name* of *text*: ``raw`` (itself), ``plain`` or ``folded``; any text has all three."""
-    if name == "raw" or text.isascii():
+    if text.isascii():
         return View(text=text)
+    if name == "raw":
+        return View(text="".join(map(_encodable, text)) if any(map(_is_surrogate, text)) else text)
     return _rewrite(text, _plain if name == "plain" else _folded)
 
 
 def _rewrite(text: str, change: Callable[[str], str]) -> View:
     """Return *text* with *change* applied to every cluster of a character and its marks that it alters."""
     pieces: list[str] = []
+    known: dict[str, str] = {}  # clusters repeat: each is rewritten once
     edits: list[tuple[int, int, int, int]] = []
     done = length = 0
     for start, end in _clusters(text, change):
-        new = change(text[start:end])
-        if new == text[start:end]:
+        old = text[start:end]
+        new = known[old] if old in known else known.setdefault(old, change(old))
+        if new == old:
             continue
         pieces += (text[done:start], new)
         length += start - done + len(new)
@@ -90,7 +93,7 @@ def _rewrite(text: str, change: Callable[[str], str]) -> View:
 
 
 def _clusters(text: str, change: Callable[[str], str]) -> Iterator[tuple[int, int]]:
-    """Yield the spans that *change* may alter: single characters, or one with its combining marks."""
+    """Yield the spans that *change* may alter: a character with its combining marks, or a run of tags."""
     used = set(text)
     marks = {char for char in used if unicodedata.combining(char)}
     special = marks | {char for char in used if not char.isascii() and change(char) != char}
@@ -103,6 +106,8 @@ def _clusters(text: str, change: Callable[[str], str]) -> Iterator[tuple[int, in
         end = index + 1
         while end < len(text) and text[end] in marks and end - start <= _MARKS_AT_MOST:
             end += 1
+        while _is_tag(text[index]) and end < len(text) and _is_tag(text[end]):
+            end += 1
         yield start, end
         done = end
 
@@ -113,9 +118,17 @@ def _plain(cluster: str) -> str:
 
 
 def _folded(cluster: str) -> str:
-    shown = "".join(chr(ord(char) - 0xE0000) if _is_tag(char) else char for char in cluster)
+    shown = f" {_spelled(cluster)} " if _is_tag(cluster[0]) else cluster
     apart = unicodedata.normalize("NFKD", _plain(shown))
     return "".join(char for char in apart if not unicodedata.combining(char)).translate(_LOOK_ALIKES)
+
+
+def _spelled(tags: str) -> str:
+    return "".join(chr(ord(char) - 0xE0000) for char in tags)
+
+
+def _encodable(char: str) -> str:
+    return "\ufffd" if _is_surrogate(char) else char
 
 
 def _is_tag(char: str) -> bool:

@@ -31,7 +31,7 @@ PERSONAS = (
         4,
         r"\b(?:unfiltered|uncensored|amoral|unethical|immoral|unrestricted|jailbroken|rule-?less)"
         r"(?:,? and|,| &)?\s+(?:\w+[, ]+){0,3}?"
-        r"(?:ai|chatbot|bot|assistant|language model|model|gpt\w*|character|persona|version|response|answer)\b",
+        r"(?:ai|chatbot|bot|assistant|language model|model|gpt\w*|character|persona|version|response)\b",
     ),
     phrase(
         "persona.no_limits",

@@ -44,8 +44,8 @@ _JOINS_AFTER = frozenset("_[%@")
 _LOOK_BEHIND = 64
 _LOOK_AHEAD = 10
 _REGIONS = ("US", "GB", "DE", "FR", "ES", "IT", "NL", "PL", "SE", "AU", "IN", "BR")
-# Asking a numbering plan is slow. Beyond this many questions in one text a number is believed unasked: a flood
-# of numbers must neither stall the scan nor hide one.
+# Asking a numbering plan is slow. Beyond this many questions in one text a number is believed unasked: a
+# flood of numbers must neither stall the scan nor hide one.
 _QUESTIONS_AT_MOST = 2000
 
 

@@ -1,4 +1,4 @@
-"""Phrases that override orders, leak the prompt, carry data out, feign a voice; ``PHRASES`` is all there are."""
+"""Phrases that override orders, leak the prompt, carry data out, feign a voice; ``PHRASES`` has them all."""
 
 from governlayer_server.domain.scan.languages import OTHER_LANGUAGES
 from governlayer_server.domain.scan.personas import PERSONAS
@@ -21,12 +21,9 @@ _REVEAL = r"\b(?:reveal|show|print|display|output|repeat|recite|tell|leak|dump|e
 _REVEAL_WIDELY = (
     _REVEAL + r"|give|share|write(?: out| down)?|copy|spell(?: out)?|summari[sz]e|return|echo|translate)\s+"
 )
-_OWN = (
-    r"(?:system|initial|original|hidden|secret|internal|full|entire|exact|own|developer|your|above|previous)"
-)
-_PROMPT = (
-    r"(?:prompts?|instructions?|system message|guidelines|rules|configuration|directives|prompt texts?)\b"
-)
+_WHOLE = r"(?:entire|full|complete|exact|whole|current|above|previous)"
+_OWN = r"(?:system|initial|original|hidden|secret|internal|full|entire|exact|own|developer|your|above|previous)"
+_PROMPT = r"(?:prompts?|instructions?|system message|guidelines|rules|configuration|directives|prompt texts?)\b"
 _SECRETS = (
     r"(?:passwords?|credentials?|api[ _-]?keys?|secrets?|tokens?|(?:chat|conversation) history|conversations?"
     r"|private keys?|environment variables|cookies?|emails?|contacts"
@@ -45,7 +42,7 @@ _OVERRIDE = (
         4,
         _IGNORE
         + r"(?:everything|anything|all(?: of)?(?: that| this)?|what(?:ever)?|the above|that|this)\s+"
-        + r"(?:(?:that|which|i|you|we|was|were|is|has|have|had|been|from|'ve)\s+){0,4}"
+        + r"(?:(?:that|which|(?:i|you|we|they)(?:'ve)?|was|were|is|has|have|had|been|from)\s+){0,4}"
         + r"(?:above|before|said|told|instructed|given|written|talked|discussed|learned|prior|previously"
         + r"|so far|and (?:instead|say|print|output|write|just|do|tell))",
         r"\bigmre\s+what",
@@ -100,8 +97,12 @@ _LEAK = (
     phrase(
         "reveal.yours",
         4,
-        _REVEAL + r")\s+(?:me\s+|us\s+)?(?:all\s+|of\s+){0,2}(?:your|the)\s+"
-        r"(?:(?:entire|full|complete|exact|whole|current|above|previous)\s+){0,2}"
+        _REVEAL
+        + r")\s+(?:me\s+|us\s+)?(?:all\s+|of\s+){0,2}(?:your\s+|the\s+"
+        + _WHOLE
+        + r"\s+)(?:"
+        + _WHOLE
+        + r"\s+)?"
         r"(?:prompts?|instructions|guidelines|prompt texts?)\b",
     ),
     phrase(

@@ -6,15 +6,12 @@ from types import MappingProxyType
 import msgspec
 
 from governlayer_server.domain.scan import injection, personal_data, secrets
-from governlayer_server.domain.scan.detector import Detector, UnknownDetectorError
+from governlayer_server.domain.scan.detector import Detector, UnknownDetectorError, ViewName
 from governlayer_server.domain.scan.finding import Finding
-from governlayer_server.domain.scan.normalize import view
+from governlayer_server.domain.scan.normalize import View, view
 
 DETECTORS: Mapping[str, Detector] = MappingProxyType(
-    {
-        detector.id: detector
-        for detector in (*personal_data.DETECTORS, *secrets.DETECTORS, *injection.DETECTORS)
-    }
+    {detector.id: detector for detector in (*personal_data.DETECTORS, *secrets.DETECTORS, *injection.DETECTORS)}
 )
 
 
@@ -58,17 +55,16 @@ def scan(texts: Sequence[ScanText], detectors: Sequence[str] | None = None) -> t
 
 
 def _scan_text(text: ScanText, detectors: Sequence[Detector]) -> list[Finding]:
-    found = [finding for detector in detectors for finding in _run(detector, text)]
-    found.sort(
-        key=lambda finding: (finding.start, -finding.end, finding.type, -finding.confidence, finding.rule_id)
-    )
+    views: dict[ViewName, View] = {}
+    for name in dict.fromkeys(name for detector in detectors for name in detector.views):
+        views[name] = view(text.text, name)
+    found = [finding for detector in detectors for finding in _run(detector, text, views)]
+    found.sort(key=lambda one: (one.start, -one.end, one.type, -one.severity.rank, -one.confidence, one.rule_id))
     return _without_repeats(found)
 
 
-def _run(detector: Detector, text: ScanText) -> Iterator[Finding]:
-    names = detector.views[:1] if text.text.isascii() else detector.views
-    for name in names:
-        seen = view(text.text, name)
+def _run(detector: Detector, text: ScanText, views: Mapping[ViewName, View]) -> Iterator[Finding]:
+    for seen in {views[name].text: views[name] for name in detector.views}.values():
         for match in detector.find(seen.text):
             start, end = seen.span(match.start, match.end)
             yield Finding(

@@ -29,9 +29,7 @@ class _KeyFormat(msgspec.Struct, frozen=True):
 
 
 _KEY_FORMATS = (
-    _KeyFormat(
-        "aws_access_key_id", ("AKIA", "ASIA", "ABIA", "ACCA"), r"(?:AKIA|ASIA|ABIA|ACCA)[0-9A-Z]{16}", 95
-    ),
+    _KeyFormat("aws_access_key_id", ("AKIA", "ASIA", "ABIA", "ACCA"), r"(?:AKIA|ASIA|ABIA|ACCA)[0-9A-Z]{16}", 95),
     _KeyFormat("github_token", ("gh",), rf"gh[pousr]_[{_B62}]{{36,251}}", 99),
     _KeyFormat("github_fine_grained", ("github_pat_",), rf"github_pat_[{_B62}_]{{60,90}}", 99),
     _KeyFormat("gitlab_token", ("glpat-", "glrt-", "gldt-"), rf"gl(?:pat|rt|dt)-[{_B62}_-]{{20,50}}", 97),
@@ -178,7 +176,7 @@ def _is_jose_header(part: str) -> bool:
 
 
 def find_private_keys(text: str) -> Iterator[Match]:
-    """Yield PEM private keys (RFC 7468) from BEGIN to END, or to the last of the body where END is missing."""
+    """Yield PEM private keys (RFC 7468) from BEGIN to END, or to the end of the body without it."""
     lines = list(_PEM_LINE.finditer(text)) if "PRIVATE KEY" in text else []
     for place, line in enumerate(lines):
         if line.group(1) != "BEGIN":
@@ -188,7 +186,7 @@ def find_private_keys(text: str) -> Iterator[Match]:
         if following and following.group(1) == "END":
             end = following.end()
         else:
-            end = _PEM_BODY.match(text, line.end(), limit).end()
+            end = line.end() + _PEM_BODY.match(text[line.end() : limit]).end()
         if limit - line.end() >= _PEM_BODY_AT_LEAST and end - line.end() >= _PEM_BODY_AT_LEAST:
             yield Match(
                 type="private_key",
