@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 import json
 import pickle
 
@@ -101,8 +102,9 @@ class TestAnswers:
     def test_a_dry_run_needs_no_record_but_an_enforced_question_does(self, kind):
         dry = httpx.Response(200, json=answer(mode="dry_run", enforced=False, ledger=...))
         assert Client(kind, Script(dry)).govern(mode="dry_run").decision == "allow"
-        refused = Client(kind, Script(dry)).govern(mode="enforce")
-        assert (refused.decision, refused.reason_code, refused.allowed) == ("deny", "unavailable", False)
+        for mode in ("enforce", "shadow"):
+            refused = Client(kind, Script(dry)).govern(mode=mode)
+            assert (refused.decision, refused.reason_code, refused.allowed) == ("deny", "unavailable", False)
 
     def test_an_argument_that_cannot_be_sent_is_refused_before_anything_is_sent(self, kind):
         script = Script(OK)
@@ -178,17 +180,14 @@ class TestOutage:
         assert (decision.decision, decision.allowed) == ("quarantine", False)
 
     def test_a_compressed_answer_was_not_asked_for_and_is_not_unpacked(self, kind):
-        script = Script(
-            lambda request: httpx.Response(200, stream=Bytes(b"x"), headers={"content-encoding": "gzip"})
-        )
+        packed = gzip.compress(json.dumps(answer()).encode())
+        script = Script(lambda request: httpx.Response(200, stream=Bytes(packed), headers={"content-encoding": "gzip"}))
         assert Client(kind, script).govern().reason_code == "unavailable"
         assert script.requests[0].headers["accept-encoding"] == "identity"
 
     def test_an_endless_answer_is_cut_off(self, kind):
         endless = Bytes(*[b" " * 65536] * 200)
-        decision = Client(
-            kind, Script(lambda request: httpx.Response(200, stream=endless)), max_retries=0
-        ).govern()
+        decision = Client(kind, Script(lambda request: httpx.Response(200, stream=endless)), max_retries=0).govern()
         assert "too large" in decision.reason
 
     @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
@@ -257,9 +256,7 @@ class TestRefusals:
 
     def test_a_message_is_one_bounded_line(self, kind):
         with pytest.raises(InvalidRequest) as caught:
-            Client(
-                kind, Script(problem(400, "bad", detail="a\r\nforged log line\x1b[2J" + "x" * 9999))
-            ).govern()
+            Client(kind, Script(problem(400, "bad", detail="a\r\nforged log line\x1b[2J" + "x" * 9999))).govern()
         assert str(caught.value).isprintable()
         assert len(str(caught.value)) < 700
 
@@ -287,13 +284,9 @@ class TestRateLimit:
         assert len(script.requests) == 1
         assert pickle.loads(pickle.dumps(caught.value)).retry_after_s == 17
 
-    @pytest.mark.parametrize(
-        "value", ["", "soon", "-1", "1.5", "٣", "Wed, 21 Oct 2099 07:28:00 GMT", "9" * 40]
-    )
+    @pytest.mark.parametrize("value", ["", "soon", "-1", "1.5", "٣", "Wed, 21 Oct 2099 07:28:00 GMT", "9" * 40])
     def test_a_wait_in_another_form_is_left_aside(self, kind, value):
-        script = Script(
-            problem(429, "rate_limited", {"retry-after": value}) if value.isascii() else problem(429, "x")
-        )
+        script = Script(problem(429, "rate_limited", {"retry-after": value}) if value.isascii() else problem(429, "x"))
         with pytest.raises(RateLimited) as caught:
             Client(kind, script).govern()
         assert caught.value.retry_after_s is None
@@ -308,9 +301,7 @@ class TestReady:
         assert (request.method, request.url.path) == ("GET", "/readyz")
         assert KEY not in str(request.headers.raw)
 
-    @pytest.mark.parametrize(
-        "fault", [httpx.Response(503), httpx.Response(302), httpx.ConnectError("refused")]
-    )
+    @pytest.mark.parametrize("fault", [httpx.Response(503), httpx.Response(302), httpx.ConnectError("refused")])
     def test_anything_but_200_is_not_ready(self, kind, fault):
         script = Script(fault)
         assert Client(kind, script).ready() is False

@@ -106,6 +106,12 @@ class TestTls:
         assert context.check_hostname
         assert context.minimum_version >= ssl.TLSVersion.TLSv1_2
 
+    def test_an_older_tls_is_refused_also_where_the_system_would_take_it(self, cls, monkeypatch):
+        lax = ssl.create_default_context()
+        lax.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
+        monkeypatch.setattr(httpx, "create_ssl_context", lambda: lax)
+        assert self.context(cls(KEY, base_url=BASE_URL)).minimum_version == ssl.TLSVersion.TLSv1_2
+
     def test_verification_cannot_be_turned_off_away_from_loopback(self, cls):
         assert "loopback" in refused(cls, verify=False)
         assert self.context(cls(KEY, base_url="https://127.0.0.1", verify=False)).verify_mode == ssl.CERT_NONE

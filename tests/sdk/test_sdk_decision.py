@@ -264,9 +264,7 @@ def is_good_ledger(ledger: Any) -> bool:
 
 
 @unhurried
-@given(
-    st.dictionaries(st.sampled_from(MEMBERS), st.one_of(st.just(...), json_values), max_size=4), st.booleans()
-)
+@given(st.dictionaries(st.sampled_from(MEMBERS), st.one_of(st.just(...), json_values), max_size=4), st.booleans())
 def test_no_altered_answer_is_allowed_unless_it_still_is_a_recorded_allow(changes, needs_ledger):
     members = answer(**changes)
     decision = decode(json.dumps(members).encode(), needs_ledger=needs_ledger)

@@ -14,9 +14,7 @@ SAME = {"aclose": "close", "__aenter__": "__enter__", "__aexit__": "__exit__"}
 
 def public(cls: type) -> dict[str, object]:
     special = {"__init__", "__repr__", "__reduce__", *SAME, *SAME.values()}
-    members = {
-        name: value for name, value in vars(cls).items() if not name.startswith("_") or name in special
-    }
+    members = {name: value for name, value in vars(cls).items() if not name.startswith("_") or name in special}
     return {SAME.get(name, name): value for name, value in members.items()}
 
 

@@ -5,7 +5,7 @@ from governlayer import ApiError, Decision
 from governlayer._config import configure
 from governlayer._conversation import Conversations
 from governlayer._retry import BASE_WAIT_S, MAX_WAIT_S, Facts, RetryState, is_retried, next_wait
-from governlayer._wire import Fault, Outcome, Pause, Reply, Send
+from governlayer._wire import Fault, Outcome, Pause, Reply, Send, timeouts
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,9 +18,7 @@ facts = st.builds(
     code=st.sampled_from([None, "idempotency_in_progress", "other"]),
     retry_after_s=st.one_of(st.none(), st.floats(0, 1000)),
 )
-states = st.builds(
-    RetryState, deadline_s=st.floats(0, 100), max_retries=st.integers(0, 10), tries=st.integers(1, 12)
-)
+states = st.builds(RetryState, deadline_s=st.floats(0, 100), max_retries=st.integers(0, 10), tries=st.integers(1, 12))
 jitters = st.floats(0, 1)
 
 
@@ -73,6 +71,11 @@ def test_a_retry_after_beyond_the_budget_ends_at_once_instead_of_late():
     assert next_wait(RetryState(2.0, 2, 1), 0.0, Facts(429, retry_after_s=60.0), 0.5) is None
 
 
+def test_a_try_gets_what_is_left_and_connecting_never_more_than_its_share():
+    assert timeouts(2.0, 0.5).as_dict() == {"connect": 0.5, "read": 2.0, "write": 2.0, "pool": 2.0}
+    assert timeouts(0.2, 0.5).as_dict() == dict.fromkeys(("connect", "read", "write", "pool"), 0.2)
+
+
 outcomes: st.SearchStrategy[Outcome] = st.one_of(
     st.just(Fault("timed out")),
     st.builds(
@@ -99,9 +102,7 @@ outcomes: st.SearchStrategy[Outcome] = st.one_of(
     st.lists(st.tuples(outcomes, st.floats(0, 1)), min_size=1, max_size=12),
     jitters,
 )
-def test_a_conversation_stays_in_its_budget_whatever_the_tries_end_with(
-    timeout_s, max_retries, tries, jitter
-):
+def test_a_conversation_stays_in_its_budget_whatever_the_tries_end_with(timeout_s, max_retries, tries, jitter):
     now_s = 1000.0
     config = configure(
         {},

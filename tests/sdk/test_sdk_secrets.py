@@ -38,9 +38,7 @@ def echo(status: int):
     def handler(request: httpx.Request) -> httpx.Response:
         key = request.headers["authorization"].removeprefix("Bearer ")
         errors = [{"pointer": f"/{key}", "detail": key}]
-        return problem(
-            status, f"c_{key}", {"x-request-id": key}, title=key, detail=f"got {key}", errors=errors
-        )
+        return problem(status, f"c_{key}", {"x-request-id": key}, title=key, detail=f"got {key}", errors=errors)
 
     return handler
 
@@ -67,9 +65,7 @@ def everything_shown(error: BaseException) -> str:
     while seen is not None:
         shown += [str(seen), repr(seen), repr(vars(seen))]
         seen = seen.__cause__ or seen.__context__
-    return "\n".join(
-        [*shown, *traceback.TracebackException.from_exception(error, capture_locals=True).format()]
-    )
+    return "\n".join([*shown, *traceback.TracebackException.from_exception(error, capture_locals=True).format()])
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -86,9 +82,7 @@ def test_no_error_shows_the_key_or_the_body(kind, failure, monkeypatch, caplog):
     assert KEY not in shown
     assert KEY not in caplog.text
     assert CANARY not in caplog.text
-    assert all(
-        CANARY not in text for text in (str(caught.value), repr(caught.value), repr(vars(caught.value)))
-    )
+    assert all(CANARY not in text for text in (str(caught.value), repr(caught.value), repr(vars(caught.value))))
     if isinstance(caught.value, GovernLayerError):
         assert CANARY.encode() not in pickle.dumps(caught.value)
 
