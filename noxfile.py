@@ -1,0 +1,139 @@
+"""
+Jobs. They run in .venv, which `./run` keeps at what uv.lock says.
+
+    ./run demo [--once]      the main job, end to end
+    ./run test               all that a clean checkout must pass
+"""
+
+import os
+import re
+import shutil
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+
+import nox
+
+nox.options.default_venv_backend = "none"
+nox.options.sessions = ["test"]
+ROOT = Path(__file__).parent
+PYTHON = sys.executable
+SOURCES = ("server", "sdk", "verifier", "tests", "bench", "demo", "tools", "noxfile.py")
+# The wheel's own tests, and what they need besides it.
+ALONE = {
+    "verifier": ("tests/verifier", ["cryptography", "rfc8785"]),
+    "sdk": ("tests/sdk", []),
+    "server": ("tests/server tests/contract", ["rfc8785"]),
+}
+TEST_TOOLS = ["hypothesis", "pytest", "pytest-asyncio", "pytest-timeout"]
+
+
+@nox.session
+def demo(session: nox.Session) -> None:
+    """The main job, end to end; `-- --once` ends by itself."""
+    session.run(PYTHON, "demo/run.py", *session.posargs)
+
+
+@nox.session
+def test(session: nox.Session) -> None:
+    """All that a clean checkout must pass."""
+    for job in ("lint", "types", "imports", "audit", "vectors", "tests", "alone"):
+        session.notify(job)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Style and common mistakes."""
+    session.run(PYTHON, "-m", "ruff", "format", "--check", *SOURCES)
+    session.run(PYTHON, "-m", "ruff", "check", *SOURCES)
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Types, strict."""
+    session.run(PYTHON, "-m", "mypy")
+
+
+@nox.session
+def imports(session: nox.Session) -> None:
+    """Who may know whom."""
+    session.run(tool("lint-imports"), "--no-cache")
+
+
+@nox.session
+def audit(session: nox.Session) -> None:
+    """Known-dangerous code."""
+    session.run(PYTHON, "-m", "bandit", "-q", "-c", "security/bandit.toml", "-r", "server/src", "sdk/src", "verifier/src")
+
+
+@nox.session
+def vectors(session: nox.Session) -> None:
+    """Recompute the vectors' hashes with coreutils alone."""
+    session.run("bash", "tests/vectors/check.sh", external=True)
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """All tests, and the examples in docstrings."""
+    session.run(PYTHON, "-m", "pytest", "--doctest-modules", "server/src/governlayer_server/domain", "tests", *session.posargs)
+
+
+@nox.session
+def crosscheck(session: nox.Session) -> None:
+    """The server writes, the verifier judges."""
+    session.run(PYTHON, "-m", "pytest", "tests/crosscheck", *session.posargs)
+
+
+@nox.session
+def alone(session: nox.Session) -> None:
+    """Each wheel installs into an empty environment and passes its tests there."""
+    with tempfile.TemporaryDirectory(prefix="governlayer-alone-") as scratch:
+        pins = Path(scratch) / "pins.txt"
+        uv(session, "export", "--quiet", "--frozen", "--all-packages", "--no-emit-workspace", "--no-hashes", "-o", str(pins))
+        for name, (paths, needs) in ALONE.items():
+            test_alone(session, name, Path(scratch), pins, paths.split(), needs)
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Print figures: all programs in bench/, or those named."""
+    for program in sorted((ROOT / "bench").glob("*.py")):
+        if not session.posargs or program.stem in session.posargs:
+            session.run(PYTHON, str(program))
+
+
+def test_alone(session: nox.Session, name: str, scratch: Path, pins: Path, paths: list[str], needs: list[str]) -> None:
+    package = {"server": "governlayer-server", "sdk": "governlayer", "verifier": "governlayer-verifier"}[name]
+    wheels, environment = scratch / f"{name}-wheel", scratch / f"{name}-venv"
+    uv(session, "build", "--quiet", "--wheel", "--package", package, "-o", str(wheels))
+    wheel = next(wheels.glob("*.whl"))
+    uv(session, "venv", "--quiet", "--python", PYTHON, str(environment))
+    python = str(environment / "bin" / "python")
+    uv(session, "pip", "install", "--quiet", "--python", python, "-c", str(pins), str(wheel))
+    if name == "verifier":
+        require_no_dependency(session, wheel)
+        session.run(python, "-I", "-m", "governlayer_verifier", "--self-test", external=True)
+    uv(session, "pip", "install", "--quiet", "--python", python, "-c", str(pins), *TEST_TOOLS, *needs)
+    # Tests are copied out of the repository, so that nothing but the wheel can be imported.
+    tests_copy = scratch / f"{name}-tests"
+    shutil.copytree(ROOT / "tests", tests_copy / "tests", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", tests_copy)
+    with session.chdir(tests_copy):
+        session.run(python, "-m", "pytest", "-q", *paths, external=True)
+
+
+def require_no_dependency(session: nox.Session, wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        metadata = next(name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+        needed = re.findall(r"^Requires-Dist: .*$", archive.read(metadata).decode(), flags=re.MULTILINE)
+    if needed:
+        session.error(f"the verifier's wheel has dependencies: {needed}")
+
+
+def uv(session: nox.Session, *arguments: str) -> None:
+    session.run(tool("uv"), *arguments, external=True, env={"UV_SYSTEM_CERTS": "1", "PATH": os.environ["PATH"]})
+
+
+def tool(name: str) -> str:
+    return str(Path(PYTHON).parent / name)
