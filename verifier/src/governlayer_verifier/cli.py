@@ -1,0 +1,164 @@
+"""The command ``gl-verify``: parses, calls ``verify``, prints."""
+
+import argparse
+import io
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from governlayer_verifier import __version__
+from governlayer_verifier.errors import ArgumentError, InputError
+from governlayer_verifier.findings import shown
+from governlayer_verifier.reader import open_dump
+from governlayer_verifier.report import unreadable_json
+from governlayer_verifier.selftest import run_self_test
+from governlayer_verifier.verify import verify
+
+EXIT_UNREADABLE = 2
+EXIT_INTERRUPTED = 130
+_MAX_FILE_BYTES = 1 << 20
+_EPILOG = """\
+examples:
+  gl-verify acme.gldump --key gl.example.com+374391ee+AQOhB7/z...
+  gl-verify acme.gldump.gz --key VKEY --checkpoint kept-in-march.txt --receipt order-17.tlog-proof
+  zstd -dc acme.gldump.zst | gl-verify - --key VKEY --json
+  gl-verify --self-test
+
+exit status:
+  0    all that was asked for holds
+  1    the ledger fails a step
+  2    the input could not be read, or the arguments are wrong
+  3    what was checked holds, but not all could be checked (no --key was given, say)
+  130  interrupted
+
+Keys that a dump lists are claims. Take the key from a place that the dump's maker does not control.
+Without a checkpoint or receipt kept elsewhere, nobody can tell whether the tail was cut off.
+Nothing is sent anywhere; no network connection is opened.
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit status (ledger-v1 §8)."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+    try:
+        return _run(_parser().parse_args(arguments))
+    except KeyboardInterrupt:
+        _say("interrupted")
+        return EXIT_INTERRUPTED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="gl-verify",
+        description="Verify a GovernLayer ledger dump offline, step by step of ledger-v1 §8.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    add("dump", metavar="DUMP", nargs="?", help="the dump: plain, gzip or zstd; - is standard input")
+    add("--key", metavar="VKEY", action="append", default=[], help="a verifier key that you trust; repeatable")
+    add("--origin", metavar="ORIGIN", help="the origin that the ledger must have")
+    add("--genesis", metavar="HEX", help="the genesis hash that the ledger must have")
+    add(
+        "--checkpoint",
+        metavar="FILE",
+        action="append",
+        default=[],
+        help="a checkpoint that you kept elsewhere; repeatable",
+    )
+    add(
+        "--receipt",
+        metavar="FILE",
+        action="append",
+        default=[],
+        help="a receipt (.tlog-proof) that you kept elsewhere; repeatable",
+    )
+    add("--json", action="store_true", help="print the report as JSON")
+    add("--self-test", action="store_true", help="check this verifier against its vectors and end")
+    add("--version", action="version", version=f"gl-verify {__version__}")
+    return parser
+
+
+def _run(options: argparse.Namespace) -> int:
+    if options.self_test:
+        return _self_test()
+    if options.dump is None:
+        return _refuse("no DUMP was named; see gl-verify --help", as_json=options.json)
+    try:
+        return _verify(options)
+    except (ArgumentError, InputError) as error:
+        return _refuse(str(error), as_json=options.json)
+
+
+def _verify(options: argparse.Namespace) -> int:
+    checkpoints = [_read_file(path) for path in options.checkpoint]
+    receipts = [_read_file(path) for path in options.receipt]
+    with open_dump(options.dump) as stream:
+        report = verify(
+            stream,
+            keys=options.key,
+            origin=options.origin,
+            genesis=options.genesis,
+            checkpoints=checkpoints,
+            receipts=receipts,
+            progress=_show_progress if sys.stderr.isatty() else None,
+        )
+    if sys.stderr.isatty():
+        sys.stderr.write("\r\x1b[K")
+    _print(json.dumps(report.as_json(), indent=1) if options.json else report.as_text())
+    return report.exit_status
+
+
+def _self_test() -> int:
+    result = run_self_test()
+    for fault in result.faults:
+        _print(f"FAIL {fault}")
+    _print(f"self test: {result.checks} checks, {len(result.faults)} failed")
+    return 1 if result.faults else 0
+
+
+def _read_file(path: str) -> str:
+    try:
+        with Path(path).open("rb") as file:
+            content = file.read(_MAX_FILE_BYTES + 1)
+    except OSError as error:
+        raise InputError(f"cannot open {path}: {error.strerror or error}") from None
+    if len(content) > _MAX_FILE_BYTES:
+        raise InputError(f"{path} is longer than {_MAX_FILE_BYTES} bytes")
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        raise InputError(f"{path} is not UTF-8") from None
+
+
+def _show_progress(lines: int) -> None:
+    sys.stderr.write(f"\r{lines:,} lines")
+    sys.stderr.flush()
+
+
+def _refuse(message: str, *, as_json: bool) -> int:
+    _say(message)
+    if as_json:
+        _print(json.dumps(unreadable_json(message), indent=1))
+    return EXIT_UNREADABLE
+
+
+def _say(message: str) -> None:
+    sys.stderr.write(f"gl-verify: {shown(message, 300)}\n")
+
+
+def _print(text: str) -> None:
+    try:
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read our output left: the verdict still counts, and Python must not complain at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

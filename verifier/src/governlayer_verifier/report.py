@@ -1,0 +1,139 @@
+"""The result of a run: one frozen value, with its exit status, its JSON and its text for people."""
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from governlayer_verifier.findings import Failure, Findings, Step, shown
+
+Status = Literal["pass", "fail", "not_checked", "not_asked"]
+Verdict = Literal["valid", "invalid", "incomplete"]
+
+_NO_OUTSIDE = (
+    "Nothing from outside (--checkpoint or --receipt) was held against it: that the tail was cut off, or that the "
+    "holder of the signing key rewrote the whole ledger, cannot be excluded."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class StepResult:
+    """What one step of ledger-v1 §8 found; ``failures`` are the first 100 of ``count``."""
+
+    step: int
+    name: str
+    status: Status
+    count: int
+    reason: str | None
+    failures: tuple[Failure, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """
+    What a verification found; compare ``exit_status`` or ``verdict``, both stand for ledger-v1 §8.
+
+    ``outside_size`` is the largest size at which a checkpoint or receipt of the user agreed; None without one.
+    """
+
+    origin: str | None
+    first: int | None
+    last: int | None
+    head_hash: str | None
+    lines: int
+    records: int
+    payloads: int
+    checkpoints: int
+    outside_size: int | None
+    steps: tuple[StepResult, ...]
+
+    @property
+    def verdict(self) -> Verdict:
+        """``invalid`` where a step fails, ``incomplete`` where one could not be checked, else ``valid``."""
+        statuses = {each.status for each in self.steps}
+        if "fail" in statuses:
+            return "invalid"
+        return "incomplete" if "not_checked" in statuses else "valid"
+
+    @property
+    def exit_status(self) -> int:
+        """0 valid, 1 invalid, 3 incomplete (ledger-v1 §8)."""
+        return {"valid": 0, "invalid": 1, "incomplete": 3}[self.verdict]
+
+    def step(self, number: int) -> StepResult:
+        """Return the result of step *number*, 1 to 12."""
+        return self.steps[number - 1]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the report as plain JSON values with stable member names."""
+        return {"verdict": self.verdict, "exit_status": self.exit_status, **asdict(self)}
+
+    def as_text(self) -> str:
+        """Return the report for people: one line per step, then the verdict in words."""
+        head = [self._subject(), ""] if self.origin is not None else []
+        return "\n".join([*head, *map(_step_line, self.steps), "", *self._verdict_lines()])
+
+    def _subject(self) -> str:
+        span = f"{self.first} to {self.last}" if self.records else "none"
+        counts = f"{self.records} records, {self.payloads} payloads, {self.checkpoints} checkpoints"
+        return f"ledger  {self.origin}\nrange   {span} ({counts})\nhead    {self.head_hash or 'unknown'}"
+
+    def _verdict_lines(self) -> list[str]:
+        if self.verdict == "invalid":
+            failed = ", ".join(str(each.step) for each in self.steps if each.status == "fail")
+            return [f"INVALID: the ledger fails step {failed}."]
+        if self.verdict == "incomplete":
+            return ["INCOMPLETE: what was checked holds, but not all of it could be checked.", self._outside()]
+        return ["VALID: everything that was asked for holds.", self._outside()]
+
+    def _outside(self) -> str:
+        if self.outside_size is None:
+            return _NO_OUTSIDE
+        return (
+            f"The first {self.outside_size} records agree with what was brought from outside; whether records "
+            "after those were cut off or rewritten by the holder of the signing key cannot be excluded."
+        )
+
+
+def step_results(findings: Findings) -> tuple[StepResult, ...]:
+    """Return the results of all steps, in order."""
+    return tuple(_result(findings, step) for step in Step)
+
+
+def _result(findings: Findings, step: Step) -> StepResult:
+    count = findings.count(step)
+    unchecked, unasked = findings.reason_unchecked(step), findings.reason_unasked(step)
+    status: Status = "pass"
+    if count:
+        status = "fail"
+    elif unchecked is not None:
+        status = "not_checked"
+    elif unasked is not None:
+        status = "not_asked"
+    reason = unchecked if unchecked is not None else unasked
+    return StepResult(step.value, step.name.lower(), status, count, reason, findings.failures(step))
+
+
+def _step_line(result: StepResult) -> str:
+    label = result.status.upper().replace("_", " ")
+    line = f"{label:<11} {result.step:>2} {result.name:<10}"
+    if result.status == "fail":
+        return f"{line} {_first_failure(result)}"
+    return f"{line} {result.reason}" if result.reason else line.rstrip()
+
+
+def _first_failure(result: StepResult) -> str:
+    first = result.failures[0]
+    at = [f"record {first.seq}"] if first.seq is not None else []
+    at += [f"line {first.line}"] if first.line is not None else []
+    text = f"{', '.join(at)}: {first.what}" if at else first.what
+    if first.expected is not None:
+        text += f"; expected {first.expected}"
+    if first.found is not None:
+        text += f"; found {first.found}"
+    if result.count > 1:
+        text += f" (the first of {result.count})"
+    return text
+
+
+def unreadable_json(message: str) -> dict[str, Any]:
+    """Return what ``--json`` prints where nothing could be verified (exit status 2)."""
+    return {"verdict": "unreadable", "exit_status": 2, "error": shown(message, 300)}
