@@ -5,6 +5,7 @@ from collections.abc import Generator
 from typing import Any, TypeVar
 
 import msgspec
+from litestar import Request
 from litestar._openapi.schema_generation import SchemaCreator
 from litestar.dto import AbstractDTO
 from litestar.dto.data_structures import DTOFieldDefinition
@@ -12,13 +13,13 @@ from litestar.openapi.spec import Reference, Schema
 from litestar.typing import FieldDefinition
 from msgspec import Struct
 
-from governlayer_server.domain.errors import Fault, InvalidRequest, UnsupportedMediaType
+from governlayer_server.domain.errors import Fault, InvalidRequest, MalformedBody, UnsupportedMediaType
 from governlayer_server.web.strict_json import decode_json, pointer_token
 
 MAX_BODY_BYTES = 1_048_576
 _T = TypeVar("_T")
 _PLACE = re.compile(r"^(?P<detail>.*?)(?: - at `(?P<path>.*)`)?$", re.DOTALL)
-_STEP = re.compile(r"\.(?P<name>[^.\[]+)|\[(?P<index>\d+|\.\.\.)\]")
+_STEP = re.compile(r"\.(?P<name>[^.\[]+)|\[(?P<index>\d+)\]")
 _UNKNOWN = re.compile(r"Object contains unknown field `(?P<name>.*)`$", re.DOTALL)
 
 
@@ -33,7 +34,8 @@ class JsonBody(AbstractDTO[_T]):
 
     def decode_bytes(self, value: bytes) -> _T:
         """Return the struct in the body."""
-        check_media_type(self.asgi_connection.headers.get("content-type", ""))
+        headers = self.asgi_connection.headers
+        check_media_type(headers.get("content-type", ""), headers.get("content-encoding", ""))
         return convert(decode_json(value), self.model_type)
 
     @classmethod
@@ -60,13 +62,26 @@ class JsonBody(AbstractDTO[_T]):
         return field_definition.is_subclass_of(Struct)
 
 
-def check_media_type(content_type: str) -> None:
+async def refuse_empty(request: Request[Any, Any, Any]) -> None:
     """
-    Return if *content_type* is JSON.
+    Return if there is a body. ``before_request`` of a handler with ``data``, which Litestar gives no empty body.
 
     Raises:
-        UnsupportedMediaType: it is not, or names another charset than UTF-8.
+        MalformedBody: the body is empty.
     """
+    if not await request.body():
+        raise MalformedBody("the body is empty")
+
+
+def check_media_type(content_type: str, coding: str = "") -> None:
+    """
+    Return if *content_type* is JSON, and not packed: *coding* is the ``Content-Encoding``.
+
+    Raises:
+        UnsupportedMediaType: it is not, names another charset than UTF-8, or is packed (RFC 9110 §15.5.16).
+    """
+    if coding.strip().lower() not in {"", "identity"}:
+        raise UnsupportedMediaType("the body must be sent without a content coding")
     media_type, _, parameters = content_type.partition(";")
     charset = parameters.strip().lower().replace('"', "")
     if media_type.strip().lower() != "application/json" or charset not in {"", "charset=utf-8"}:
@@ -90,7 +105,9 @@ def convert(value: object, model: type[_T]) -> _T:
 def _fault(message: str) -> Fault:
     match = _PLACE.match(message)
     detail, path = (match["detail"], match["path"] or "") if match else (message, "")
-    pointer = "".join(f"/{pointer_token(step['name'] or step['index'])}" for step in _STEP.finditer(path))
+    # msgspec does not say which member of a mapping it means ("[...]"): the pointer then names the mapping.
+    known = path.partition("[...]")[0]
+    pointer = "".join(f"/{pointer_token(step['name'] or step['index'])}" for step in _STEP.finditer(known))
     unknown = _UNKNOWN.match(detail)
     if unknown:
         return Fault(f"{pointer}/{pointer_token(unknown['name'])}", "unknown member")

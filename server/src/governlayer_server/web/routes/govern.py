@@ -11,7 +11,7 @@ from governlayer_server.domain.action import ActionRequest
 from governlayer_server.domain.decision import Decision
 from governlayer_server.domain.errors import Fault, InvalidRequest
 from governlayer_server.usecases.govern import Govern, Once
-from governlayer_server.web.bodies import JsonBody
+from governlayer_server.web.bodies import JsonBody, refuse_empty
 
 _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
@@ -20,6 +20,7 @@ _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
     "/v1/govern",
     dto=JsonBody[ActionRequest],
     return_dto=None,
+    before_request=refuse_empty,
     status_code=200,
     opt={"access": Scope.GOVERN},
     operation_id="govern",
