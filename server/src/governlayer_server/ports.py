@@ -240,7 +240,7 @@ class LedgerStore(Protocol):
         """Yield the records *first* to *last* in order, with the payloads named; memory stays flat."""
 
 
-class AnswerExists(Exception):  # noqa: N818  # not a failure: the same request has been answered
+class AnswerExists(Exception):  # not a failure: the same request has been answered
     """Another request with this idempotency key committed first; ``answer`` is what it was told."""
 
     def __init__(self, answer: StoredAnswer) -> None:

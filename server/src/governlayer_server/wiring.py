@@ -26,7 +26,6 @@ from governlayer_server.adapters.postgres.migrate import pending_migrations
 from governlayer_server.adapters.redis.running_requests import RedisRunningRequests, redis_answers
 from governlayer_server.adapters.system import SystemClock, SystemEntropy
 from governlayer_server.domain.errors import CipherError, ConfigurationError, GovernLayerError
-from governlayer_server.domain.ids import uuid7
 from governlayer_server.domain.ledger.checkpoint import verifier_key
 from governlayer_server.domain.ledger.record import SYSTEM, Draft
 from governlayer_server.policies import SCHEMA
@@ -38,6 +37,7 @@ from governlayer_server.usecases.create_organization import SYSTEM_LEDGER, Creat
 from governlayer_server.usecases.evaluate import Evaluate
 from governlayer_server.usecases.export_ledger import ExportLedger
 from governlayer_server.usecases.govern import Govern
+from governlayer_server.usecases.new_id import new_id
 from governlayer_server.usecases.read_ledger import ReadLedger
 from governlayer_server.web.app import UseCases, create_app
 from governlayer_server.web.observe import Observed
@@ -202,7 +202,7 @@ async def _keys(
 
 def _new_deployment(settings: Settings, clock: SystemClock, entropy: SystemEntropy) -> DeploymentRow:
     now_us = clock.now_us()
-    install_id = str(uuid7(now_us // 1000, entropy.bytes(10)))
+    install_id = str(new_id(clock, entropy))
     seed = entropy.bytes(KEY_BYTES)
     vault = _vault(settings, install_id, None, entropy)
     return DeploymentRow(
@@ -230,7 +230,7 @@ def _vault(
 
 
 async def _record(parts: _Parts, ledger: LedgerStore, record_type: str, body: Mapping[str, object]) -> None:
-    record_id = uuid7(parts.clock.now_us() // 1000, parts.entropy.bytes(10))
+    record_id = new_id(parts.clock, parts.entropy)
     draft = Draft(type=record_type, actor=SYSTEM, body=body)
     await ledger.append(Append(ledger_id=SYSTEM_LEDGER, record_id=record_id, draft=draft))
 

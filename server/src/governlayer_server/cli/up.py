@@ -7,6 +7,7 @@ import signal
 import socket
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -26,7 +27,7 @@ from governlayer_server.cli.common import (
     postgres_address,
     print_json,
 )
-from governlayer_server.domain.errors import ConfigurationError
+from governlayer_server.domain.errors import ConfigurationError, LedgerUnavailable
 from governlayer_server.policies import DEFAULT
 from governlayer_server.settings import DEFAULT_PORT, Settings
 from governlayer_server.web.server import Server, bind
@@ -89,8 +90,9 @@ class _Up:
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
         try:
-            if not starting.done():
+            if stop.is_set():
                 starting.cancel()
+                await asyncio.gather(starting, return_exceptions=True)
                 return
             starting.result()
             settings = embedded_settings(self._directory, deployment)
@@ -122,7 +124,8 @@ class _Up:
         server.should_exit = True
         waiting.cancel()
         await serving
-        await appliance.record_event("system.stopped", {"version": VERSION})
+        with suppress(LedgerUnavailable):  # the stop goes on without PostgreSQL
+            await appliance.record_event("system.stopped", {"version": VERSION})
 
     def _ready(self, url: str, settings: Settings) -> None:
         if self._as_json:

@@ -144,6 +144,11 @@ class ActionRequest(_Part, frozen=True, kw_only=True, forbid_unknown_fields=True
         return self.stage is Stage.TOOL_RESULT or any(item.provenance in UNTRUSTED for item in self.content)
 
     @property
+    def text_length(self) -> int:
+        """About how many characters there are to scan."""
+        return sum(len(item.text) for item in self.content) + len(str(self.action.arguments))
+
+    @property
     def verbs(self) -> frozenset[str]:
         """The words of the action's and the tool's name, lower case: ``crm.customer_delete`` has ``delete``."""
         name = self.action.name if self.action.tool is None else f"{self.action.name}.{self.action.tool.name}"

@@ -105,6 +105,12 @@ NO_POLICY = Ruling(
     code="no_policy_permits",
     reason="no policy permits this action",
 )
+TOO_MANY_FINDINGS = Ruling(
+    outcome=Outcome.DENY,
+    determined_by=DeterminedBy.ERROR,
+    code="too_many_findings",
+    reason="the content has more findings than can be listed, so it is denied",
+)
 REDACTION_IMPOSSIBLE = Ruling(
     outcome=Outcome.DENY,
     determined_by=DeterminedBy.ERROR,

@@ -7,10 +7,10 @@ from msgspec import Struct
 from governlayer_server.domain.access import Scope
 from governlayer_server.domain.api_key import RANDOMNESS_BYTES, make_api_key, shown_prefix
 from governlayer_server.domain.errors import Fault, InvalidRequest
-from governlayer_server.domain.ids import uuid7
 from governlayer_server.domain.ledger.record import Actor, Draft
 from governlayer_server.ports import AccountStore, ApiKey, Append, Clock, Entropy, LedgerStore, Vault
 from governlayer_server.usecases.authenticate import FINGERPRINT_PURPOSE
+from governlayer_server.usecases.new_id import new_id
 
 MAX_NAME_CHARACTERS = 100
 
@@ -60,7 +60,7 @@ class CreateKey(Struct, frozen=True, kw_only=True):
         now_us = self.clock.now_us()
         key = make_api_key(self.entropy.bytes(RANDOMNESS_BYTES))
         stored = ApiKey(
-            id=uuid7(now_us // 1000, self.entropy.bytes(10)),
+            id=new_id(self.clock, self.entropy),
             organization_id=organization.id,
             name=name,
             prefix=shown_prefix(key),
@@ -71,6 +71,6 @@ class CreateKey(Struct, frozen=True, kw_only=True):
         await self.accounts.add_key(stored)
         body = {"key_id": str(stored.id), "scopes": sorted(scope.value for scope in scopes)}
         draft = Draft(type="key.created", actor=actor, body=body)
-        record_id = uuid7(now_us // 1000, self.entropy.bytes(10))
+        record_id = new_id(self.clock, self.entropy)
         await self.ledger.append(Append(ledger_id=str(organization.id), record_id=record_id, draft=draft))
         return NewKey(stored=stored, key=key)

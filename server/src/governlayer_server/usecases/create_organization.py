@@ -1,12 +1,9 @@
 """Create an organization: itself, its owner and its ledger, on record in both ledgers."""
 
-from uuid import UUID
-
 from msgspec import Struct
 
 from governlayer_server.domain.access import Role
 from governlayer_server.domain.errors import Fault, InvalidRequest
-from governlayer_server.domain.ids import uuid7
 from governlayer_server.domain.ledger.record import SYSTEM, Draft
 from governlayer_server.domain.plan import Plan
 from governlayer_server.ports import (
@@ -21,6 +18,7 @@ from governlayer_server.ports import (
     User,
     Vault,
 )
+from governlayer_server.usecases.new_id import new_id
 
 SYSTEM_LEDGER = "system"
 MAX_NAME_CHARACTERS = 100
@@ -61,7 +59,7 @@ class CreateOrganization(Struct, frozen=True, kw_only=True):
         """
         _check(name, owner_email, owner_password)
         now_us = self.clock.now_us()
-        organization = Organization(id=self._new_id(now_us), name=name, plan=plan, created_us=now_us)
+        organization = Organization(id=new_id(self.clock, self.entropy), name=name, plan=plan, created_us=now_us)
         owner = await self._owner(organization, owner_email, owner_password)
         ledger_id = str(organization.id)
         await self.accounts.add_organization(organization, owner, origin_of(self.deployment, ledger_id))
@@ -72,7 +70,7 @@ class CreateOrganization(Struct, frozen=True, kw_only=True):
         return organization
 
     async def _owner(self, organization: Organization, email: str, password: str | None) -> User:
-        user_id = self._new_id(organization.created_us)
+        user_id = new_id(self.clock, self.entropy)
         place = Place(organization_id=organization.id, table="app_user", column="email_sealed", row=str(user_id))
         return User(
             id=user_id,
@@ -86,11 +84,8 @@ class CreateOrganization(Struct, frozen=True, kw_only=True):
 
     async def _record(self, ledger_id: str, record_type: str, body: dict[str, object] | dict[str, str]) -> None:
         draft = Draft(type=record_type, actor=SYSTEM, body=dict(body))
-        record_id = self._new_id(self.clock.now_us())
+        record_id = new_id(self.clock, self.entropy)
         await self.ledger.append(Append(ledger_id=ledger_id, record_id=record_id, draft=draft))
-
-    def _new_id(self, now_us: int) -> UUID:
-        return uuid7(now_us // 1000, self.entropy.bytes(10))
 
 
 def _check(name: str, email: str, password: str | None) -> None:

@@ -11,6 +11,7 @@ from governlayer_server.domain.factors import risk_factors
 from governlayer_server.domain.policy import (
     EVALUATION_FAILED,
     REDACTION_IMPOSSIBLE,
+    TOO_MANY_FINDINGS,
     Ruling,
     question,
     rule_on,
@@ -27,6 +28,8 @@ from governlayer_server.domain.scan import (
 )
 from governlayer_server.ports import Clock, PolicyEngine
 
+# An answer and its record stay small however much a text holds.
+MAX_FINDINGS = 1000
 # What is said of the risk of an action that could not be scored: the worst.
 UNKNOWN_RISK = Risk(score=100, level="critical", method="glrs-1", vector="", contributions=())
 
@@ -64,7 +67,9 @@ class Evaluate(Struct, frozen=True, kw_only=True):
             risk = score(factors)
             scored = self.clock.monotonic_us()
             ruling = rule_on(self.engine.evaluate(question(request, factors, findings, risk)), self.engine.policy_set)
-            if ruling.outcome is Outcome.REDACT:
+            if len(findings) > MAX_FINDINGS:
+                ruling, findings = TOO_MANY_FINDINGS, findings[:MAX_FINDINGS]
+            elif ruling.outcome is Outcome.REDACT:
                 ruling, redacted = _redaction(request, findings, ruling)
             timings = {
                 "scan": scanned - start,

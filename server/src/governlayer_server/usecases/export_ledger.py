@@ -6,7 +6,6 @@ from uuid import UUID
 from msgspec import Struct
 
 from governlayer_server.domain.errors import Fault, InvalidRequest, LedgerUnavailable
-from governlayer_server.domain.ids import uuid7
 from governlayer_server.domain.ledger.chain import Head, genesis_hash
 from governlayer_server.domain.ledger.checkpoint import verifier_key
 from governlayer_server.domain.ledger.dump import checkpoint_line, end_line, header_line, payload_line
@@ -14,6 +13,7 @@ from governlayer_server.domain.ledger.record import Actor, Draft
 from governlayer_server.domain.ledger.tree import Edge, grow, leaf_hash, root
 from governlayer_server.domain.times import time_text
 from governlayer_server.ports import Append, Clock, Entropy, LedgerStore, Signer, Vault
+from governlayer_server.usecases.new_id import new_id
 from governlayer_server.usecases.seal_payloads import open_payload
 from governlayer_server.usecases.sign_checkpoint import sign_checkpoint
 
@@ -64,7 +64,7 @@ class ExportLedger(Struct, frozen=True, kw_only=True):
         self._check(await self.ledger.head(ledger_id), first, last, names)
         body = {"first": first, "format": "gldump", "last": last, "payloads": sorted(set(names))}
         draft = Draft(type="export", actor=actor, body=body)
-        record_id = uuid7(self.clock.now_us() // 1000, self.entropy.bytes(10))
+        record_id = new_id(self.clock, self.entropy)
         entry = await self.ledger.append(Append(ledger_id=ledger_id, record_id=record_id, draft=draft))
         end = entry.record.seq if last is None else last
         lines = self._lines(organization_id, entry.head, first, end, tuple(sorted(set(names))))

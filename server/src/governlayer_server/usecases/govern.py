@@ -6,6 +6,7 @@ Govern: decide about an action and record the decision before it is answered.
 No answer leaves without a durable record, except for a dry run, which writes nothing and says so.
 """
 
+import asyncio
 from uuid import UUID
 
 import msgspec
@@ -16,7 +17,6 @@ from governlayer_server.domain.action import ActionRequest, Mode
 from governlayer_server.domain.decision import Decision, LedgerPlace, ScanResult
 from governlayer_server.domain.decision_record import action_digest, decision_body, payload_texts
 from governlayer_server.domain.errors import Fault, IdempotencyKeyReused, InvalidRequest
-from governlayer_server.domain.ids import uuid7
 from governlayer_server.domain.ledger.record import Draft, Record
 from governlayer_server.domain.ledger.tree import Edge
 from governlayer_server.domain.policy import PolicySet
@@ -35,9 +35,11 @@ from governlayer_server.ports import (
     Vault,
 )
 from governlayer_server.usecases.evaluate import Evaluate, Evaluation
+from governlayer_server.usecases.new_id import new_id
 from governlayer_server.usecases.seal_payloads import seal_payloads
 from governlayer_server.usecases.sign_checkpoint import receipt_for
 
+_LONG_CHARACTERS = 16_384
 _KEPT_US = 24 * 3600 * 1_000_000
 
 
@@ -95,8 +97,8 @@ class Govern(Struct, frozen=True, kw_only=True):
     async def _decide(
         self, principal: Principal, request: ActionRequest, remember: tuple[bytes, bytes] | None
     ) -> Decision:
-        evaluation = self.evaluate(request)
-        decision_id = uuid7(self.clock.now_us() // 1000, self.entropy.bytes(10))
+        evaluation = await self._evaluated(request)
+        decision_id = new_id(self.clock, self.entropy)
         decision = _decision(decision_id, request, evaluation, self.evaluate.engine.policy_set)
         if request.options.mode is Mode.DRY_RUN:
             return decision
@@ -115,6 +117,12 @@ class Govern(Struct, frozen=True, kw_only=True):
         )
         proof = receipt_for(self.signer, origin, record, before) if receipt else None
         return msgspec.structs.replace(decision, ledger=place, receipt=proof)
+
+    async def _evaluated(self, request: ActionRequest) -> Evaluation:
+        """Scan long texts in a thread, so that other requests go on meanwhile."""
+        if request.text_length < _LONG_CHARACTERS:
+            return self.evaluate(request)
+        return await asyncio.to_thread(self.evaluate, request)
 
     async def _append(
         self,

@@ -3,8 +3,8 @@
 from collections.abc import Callable, MutableMapping
 from typing import Any
 
-from governlayer_server.domain.ids import uuid7
 from governlayer_server.ports import Clock, Entropy
+from governlayer_server.usecases.new_id import new_id
 
 ASGIScope = MutableMapping[str, Any]
 ASGIMessage = MutableMapping[str, Any]
@@ -26,7 +26,7 @@ class Observed:
             await self._app(scope, receive, send)
             return
         start_us = self._clock.monotonic_us()
-        request_id = str(uuid7(self._clock.now_us() // 1000, self._entropy.bytes(10)))
+        request_id = str(new_id(self._clock, self._entropy))
         scope["state"] = {**scope.get("state", {}), "request_id": request_id}
         status = 0
 
