@@ -1,0 +1,113 @@
+"""The real store's defence in depth: who may touch the rows of a ledger (security.md §2)."""
+
+from typing import Any
+from uuid import uuid4
+
+import asyncpg
+import pytest
+from governlayer_server.adapters.postgres.database import Database
+from governlayer_server.adapters.postgres.ledger_store import PostgresLedgerStore
+
+from tests.contract.conftest import World
+from tests.fakes.clock import FakeClock
+
+Connection = asyncpg.Connection
+CHANGES = [
+    "UPDATE ledger_record SET canonical = 'x'",
+    "UPDATE ledger_record SET hash = hash WHERE false",
+    "DELETE FROM ledger_record",
+    "DELETE FROM ledger_record WHERE false",
+    "TRUNCATE ledger_record",
+    "TRUNCATE ledger_record CASCADE",
+    "DELETE FROM ledger",
+    "TRUNCATE ledger CASCADE",
+    "UPDATE ledger SET size = size - 1",
+    "UPDATE ledger SET head_hash = 'x'",
+    "UPDATE ledger SET origin = 'x', size = size + 1",
+    "UPDATE ledger SET id = 'x', size = size + 1",
+    "INSERT INTO ledger_record SELECT * FROM ledger_record ON CONFLICT (ledger_id, seq) DO UPDATE SET hash = 'x'",
+]
+DDL = [
+    "CREATE TABLE mine (id int)",
+    "CREATE TEMPORARY TABLE mine (id int)",
+    "ALTER TABLE ledger_record DISABLE TRIGGER ALL",
+    "ALTER TABLE ledger ADD COLUMN mine int",
+    "DROP TABLE ledger_record",
+    "DROP TRIGGER ledger_record_is_append_only ON ledger_record",
+    "CREATE FUNCTION mine() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+    "CREATE OR REPLACE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'",
+    "CREATE SCHEMA mine",
+    "SET session_replication_role = replica",
+    "SET ROLE governlayer_owner",
+    "COPY ledger_record TO PROGRAM 'true'",
+    "INSERT INTO migration (name) VALUES ('x')",
+    "UPDATE policy_set SET text = 'x'",
+    "DELETE FROM deployment",
+    "UPDATE data_key SET wrapped = 'x'",
+]
+
+
+@pytest.fixture
+async def filled(database: Database, clock: FakeClock) -> World:
+    store = PostgresLedgerStore(database, clock)
+    world = World(ledger=store, accounts=None, clock=clock)  # type: ignore[arg-type]  # no accounts are needed
+    await world.make_ledger()
+    for number in range(3):
+        await store.append(world.append(number))
+    return world
+
+
+async def assert_refused(connection: "Connection[Any]", statement: str) -> None:
+    with pytest.raises((asyncpg.InsufficientPrivilegeError, asyncpg.IntegrityConstraintViolationError)):
+        async with connection.transaction():
+            await connection.execute(statement)
+
+
+@pytest.mark.parametrize("statement", CHANGES)
+async def test_neither_the_runtime_role_nor_the_owner_can_change_ledger_rows(
+    filled: World,
+    statement: str,
+    app_connection: "Connection[Any]",
+    owner_connection: "Connection[Any]",
+) -> None:
+    before = await owner_connection.fetch("SELECT * FROM ledger_record WHERE ledger_id = $1", filled.ledger_id)
+    await assert_refused(app_connection, statement)
+    await assert_refused(owner_connection, statement)
+    assert await owner_connection.fetch("SELECT * FROM ledger_record WHERE ledger_id = $1", filled.ledger_id) == before
+    assert (await filled.ledger.append(filled.append())).record.seq == 3
+
+
+@pytest.mark.parametrize("statement", DDL)
+async def test_the_runtime_role_has_no_ddl_and_no_way_round(app_connection: "Connection[Any]", statement: str) -> None:
+    await assert_refused(app_connection, statement)
+
+
+async def test_the_runtime_role_has_exactly_the_rights_it_needs(app_connection: "Connection[Any]") -> None:
+    rows = await app_connection.fetch(
+        "SELECT relname AS name, string_agg(right_, ' ' ORDER BY right_) AS rights FROM pg_class, "
+        "unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'TRIGGER', 'REFERENCES', 'MAINTAIN']) right_ "
+        "WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND has_table_privilege(oid, right_) "
+        "GROUP BY relname"
+    )
+    assert {row["name"]: row["rights"] for row in rows} == {
+        "api_key": "INSERT SELECT UPDATE",
+        "app_user": "INSERT SELECT",
+        "data_key": "INSERT SELECT",
+        "deployment": "INSERT SELECT",
+        "idempotent_answer": "DELETE INSERT SELECT UPDATE",
+        "ledger": "INSERT SELECT",
+        "ledger_payload": "DELETE INSERT SELECT",
+        "ledger_record": "INSERT SELECT",
+        "migration": "SELECT",
+        "organization": "INSERT SELECT",
+        "policy_set": "INSERT SELECT",
+    }
+
+
+async def test_a_seq_can_be_taken_only_once(filled: World, app_connection: "Connection[Any]") -> None:
+    fork = (
+        "INSERT INTO ledger_record (ledger_id, seq, record_id, type, time_us, canonical, hash, prev_hash) "
+        "VALUES ($1, 2, $2, 'decision', 0, 'x', 'x', 'x')"
+    )
+    with pytest.raises(asyncpg.UniqueViolationError):
+        await app_connection.execute(fork, filled.ledger_id, uuid4())
