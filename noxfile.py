@@ -64,7 +64,9 @@ def imports(session: nox.Session) -> None:
 @nox.session
 def audit(session: nox.Session) -> None:
     """Known-dangerous code."""
-    session.run(PYTHON, "-m", "bandit", "-q", "-c", "security/bandit.toml", "-r", "server/src", "sdk/src", "verifier/src")
+    session.run(
+        PYTHON, "-m", "bandit", "-q", "-c", "security/bandit.toml", "-r", "server/src", "sdk/src", "verifier/src"
+    )
 
 
 @nox.session
@@ -76,7 +78,9 @@ def vectors(session: nox.Session) -> None:
 @nox.session
 def tests(session: nox.Session) -> None:
     """All tests, and the examples in docstrings."""
-    session.run(PYTHON, "-m", "pytest", "--doctest-modules", "server/src/governlayer_server/domain", "tests", *session.posargs)
+    session.run(
+        PYTHON, "-m", "pytest", "--doctest-modules", "server/src/governlayer_server/domain", "tests", *session.posargs
+    )
 
 
 @nox.session
@@ -90,7 +94,17 @@ def alone(session: nox.Session) -> None:
     """Each wheel installs into an empty environment and passes its tests there."""
     with tempfile.TemporaryDirectory(prefix="governlayer-alone-") as scratch:
         pins = Path(scratch) / "pins.txt"
-        uv(session, "export", "--quiet", "--frozen", "--all-packages", "--no-emit-workspace", "--no-hashes", "-o", str(pins))
+        uv(
+            session,
+            "export",
+            "--quiet",
+            "--frozen",
+            "--all-packages",
+            "--no-emit-workspace",
+            "--no-hashes",
+            "-o",
+            str(pins),
+        )
         for name, (paths, needs) in ALONE.items():
             test_alone(session, name, Path(scratch), pins, paths.split(), needs)
 

@@ -14,7 +14,9 @@ import socket
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
+from pathlib import Path
 
 ROUNDS, SECONDS, CONNECTIONS = 5, 2.0, (1, 32)
 MACHINE = f"{platform.machine()}, {os.cpu_count()} cores"
@@ -99,9 +101,6 @@ def wait_for(port: int) -> None:
 
 
 def main() -> None:
-    import tempfile
-    from pathlib import Path
-
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "bench_app.py").write_text(APPLICATION, encoding="utf-8")
         for connections in CONNECTIONS:

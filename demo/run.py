@@ -15,10 +15,9 @@ import threading
 import time
 from pathlib import Path
 
+from governlayer import Action, Content, Decision, GovernLayer, Resource, Tool
 from rich.console import Console
 from rich.table import Table
-
-from governlayer import Action, Content, Decision, GovernLayer, Resource, Tool
 
 HERE = Path(__file__).parent
 BIN = Path(sys.executable).parent
@@ -28,6 +27,7 @@ COLOURS = {"allow": "green", "deny": "red", "redact": "yellow", "require_approva
 
 
 def main() -> int:
+    """Show it; return 1 if anything was not as expected."""
     parser = argparse.ArgumentParser(description="Show an agent being governed, from question to verified ledger.")
     parser.add_argument("--once", action="store_true", help="stop the appliance at the end instead of at Ctrl-C")
     parser.add_argument("--data", type=Path, default=HERE.parent / ".demo", help="folder for the demo (made anew)")
@@ -64,7 +64,9 @@ def show(console: Console, folder: Path, data: Path, url: str) -> int:
         [BIN / "governlayer", "ledger", "key", "--data", data], check=True, capture_output=True, text=True
     ).stdout.strip()
     dump = folder / "acme.gldump"
-    written = command("ledger", "dump", "--data", data, "--org", org["id"], "--payloads", "all", "--output", dump, "--json")
+    written = command(
+        "ledger", "dump", "--data", data, "--org", org["id"], "--payloads", "all", "--output", dump, "--json"
+    )
     console.print(f"dump: {dump} ({written['records']} records)")
     failures += missing(console, dump, decisions)
     failures += verify(console, dump, vkey, expected=0)
@@ -78,7 +80,7 @@ def show(console: Console, folder: Path, data: Path, url: str) -> int:
     console.print(f"the appliance: {url}   (ready: {url}/readyz, API: {url}/openapi.json)")
     for line in (
         f"export PATH={BIN}:$PATH GOVERNLAYER_BASE_URL={url} GOVERNLAYER_API_KEY={key['key']}",
-        f"curl -s {url}/v1/ledger -H \"X-API-Key: $GOVERNLAYER_API_KEY\"",
+        f'curl -s {url}/v1/ledger -H "X-API-Key: $GOVERNLAYER_API_KEY"',
         f"gl-verify {dump} --key {vkey}",
         f"governlayer policy lint {data / 'policies' / 'default.cedar'}",
     ):
@@ -89,9 +91,8 @@ def show(console: Console, folder: Path, data: Path, url: str) -> int:
 def govern(console: Console, url: str, key: str) -> tuple[list[Decision], int]:
     """Ask all questions of traffic.json as a customer would; return the decisions and the surprises."""
     table = Table(show_lines=False, header_style="bold")
-    for column, options in (("#", {"justify": "right"}), ("stage", {}), ("agent", {}), ("question", {}), ("decision", {}),
-                            ("risk", {"justify": "right"}), ("why", {}), ("record", {"justify": "right"})):  # fmt: skip
-        table.add_column(column, **options)
+    for column in ("#", "stage", "agent", "question", "decision", "risk", "why", "record"):
+        table.add_column(column, justify="right" if column in {"#", "risk", "record"} else "left")
     decisions, failures = [], 0
     with GovernLayer(key, base_url=url, timeout_s=10.0) as client:
         for number, item in enumerate(json.loads((HERE / "traffic.json").read_text(encoding="utf-8")), start=1):
@@ -100,7 +101,9 @@ def govern(console: Console, url: str, key: str) -> tuple[list[Decision], int]:
             surprise = "" if decision.decision == item["expect"] else f" (expected {item['expect']})"
             failures += bool(surprise)
             colour = COLOURS.get(decision.decision, "white")
-            shown = f"[{colour}]{decision.decision}[/]" + ("" if decision.enforced else f" ({decision.mode})") + surprise
+            shown = (
+                f"[{colour}]{decision.decision}[/]" + ("" if decision.enforced else f" ({decision.mode})") + surprise
+            )
             record = str(decision.ledger.seq) if decision.ledger else "none"
             table.add_row(str(number), item["ask"]["stage"], item["ask"]["agent"], item["title"], shown,
                           str(decision.risk.score) if decision.risk else "", decision.reason, record)  # fmt: skip
@@ -134,7 +137,9 @@ def missing(console: Console, dump: Path, decisions: list[Decision]) -> int:
         for decision in recorded
         if records[decision.ledger.seq]["body"].get("decision_id") != decision.decision_id
     ]
-    console.print(f"{len(recorded) - len(lost)} of {len(recorded)} recorded decisions stand in it where their answers said")
+    console.print(
+        f"{len(recorded) - len(lost)} of {len(recorded)} recorded decisions stand in it where their answers said"
+    )
     return len(lost)
 
 
@@ -156,8 +161,8 @@ def tamper(console: Console, dump: Path, tampered: Path) -> None:
     digit = b"1" if old[position : position + 1] != b"1" else b"2"
     lines[number] = old[:position] + digit + old[position + 1 :]
     tampered.write_bytes(b"\n".join(lines))
-    seq = json.loads(old)["seq"]
-    console.print(f"record {seq}: risk score {old[position:position + 2].decode()} became {lines[number][position:position + 2].decode()}")
+    before, after = (json.loads(line)["body"]["risk"]["score"] for line in (old, lines[number]))
+    console.print(f"record {json.loads(old)['seq']}: risk score {before} became {after}")
 
 
 def start(data: Path, port: int) -> tuple[subprocess.Popen, dict]:
@@ -183,6 +188,7 @@ def pass_on(process: subprocess.Popen) -> None:
 
 
 def wait_for_interrupt(process: subprocess.Popen) -> None:
+    """Return at Ctrl-C, at SIGTERM, or when the appliance ends."""
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
@@ -191,6 +197,7 @@ def wait_for_interrupt(process: subprocess.Popen) -> None:
 
 
 def stop(process: subprocess.Popen) -> None:
+    """Stop the appliance, and with it all that it started."""
     process.terminate()
     try:
         process.wait(STOP_S)
@@ -216,6 +223,7 @@ def command(*arguments: object) -> dict:
 
 
 def heading(console: Console, text: str) -> None:
+    """Print *text* as a heading."""
     console.print()
     console.rule(text, align="left")
 
