@@ -94,13 +94,13 @@ def test_kill_9_of_the_appliance_leaves_nothing_running_and_the_next_one_works(a
         wait_until(lambda: processes_of(any_place) == [], limit_s=5)
 
 
-def test_the_next_appliance_can_start_at_once_after_kill_9(place: Path) -> None:
-    for _ in range(3):
-        appliance = up(place / "data")
+def test_the_next_appliance_can_start_at_once_after_kill_9(used: DataDirectory, place: Path) -> None:
+    for _ in range(2):
+        appliance = up(used.path)
         wait_ready(appliance)
         appliance.kill()
         appliance.wait()
-    last = up(place / "data")
+    last = up(used.path)
     wait_ready(last)
     last.kill()
     last.wait()
@@ -172,8 +172,8 @@ def test_as_a_normal_user_everything_works(place: Path) -> None:
     assert report.read_text() == "done"
 
 
-def test_ctrl_c_in_the_terminal_does_not_reach_the_servers(place: Path) -> None:
-    appliance = up(place / "data")
+def test_ctrl_c_in_the_terminal_does_not_reach_the_servers(used: DataDirectory, place: Path) -> None:
+    appliance = up(used.path)
     wait_ready(appliance)
     sessions = {os.getsid(pid) for pid in processes_of(place) if pid != appliance.pid}
     assert os.getsid(appliance.pid) not in sessions

@@ -97,6 +97,25 @@ async def test_when_one_does_not_start_the_others_are_stopped_again() -> None:
     assert good.calls == bad.calls == ["start", "stop"]
 
 
+@pytest.mark.parametrize("pause_s", [0.0, 0.1, 0.4])
+async def test_stop_in_the_middle_of_a_start_waits_until_nothing_is_left(
+    directory: DataDirectory, pause_s: float
+) -> None:
+    events: list[Event] = []
+    supervisor = Supervisor([EmbeddedPostgres(directory), EmbeddedRedis(directory)], events.append)
+    starting = asyncio.create_task(supervisor.start())
+    await asyncio.sleep(pause_s)
+    starting.cancel()
+    await supervisor.stop()
+    assert programs_of(directory.path).keys() <= {"postgres"}  # a single-user server of initdb may still end
+    with pytest.raises(asyncio.CancelledError):
+        await starting
+    kinds = [(event.service, event.kind) for event in events]
+    assert all(kinds.count((name, "started")) == kinds.count((name, "stopped")) for name in ("postgres", "redis"))
+    await supervisor.start()
+    await supervisor.stop()
+
+
 async def test_after_stop_a_death_is_not_answered() -> None:
     service = FakeService([])
     supervisor = Supervisor([service], lambda event: None)

@@ -63,6 +63,8 @@ class Supervisor:
         self._services = services
         self._on_event = on_event
         self._tasks: list[asyncio.Task[None]] = []
+        self._started: set[str] = set()
+        self._stopping = asyncio.Lock()
 
     async def start(self) -> None:
         """
@@ -70,9 +72,12 @@ class Supervisor:
 
         Raises:
             EmbeddedError: one does not start; all are stopped again.
+            CancelledError: :meth:`stop` was called in the meantime.
         """
+        starting = asyncio.create_task(self._start_all())
+        self._tasks = [starting]
         try:
-            await self._start_all()
+            await starting
         except BaseException:
             await self.stop()
             raise
@@ -80,14 +85,17 @@ class Supervisor:
         self._tasks.append(asyncio.create_task(self._bound_logs()))
 
     async def stop(self) -> None:
-        """Stop watching, then stop the services, the last one first; returns when all are gone."""
-        tasks, self._tasks = self._tasks, []
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        for service in reversed(self._services):
-            await service.stop()
-            self._on_event(Event(service.name, "stopped"))
+        """Stop starting and watching, then the services, the last one first; returns when all are gone."""
+        async with self._stopping:
+            tasks, self._tasks = self._tasks, []
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            for service in reversed(self._services):
+                await service.stop()
+                if service.name in self._started:
+                    self._started.remove(service.name)
+                    self._on_event(Event(service.name, "stopped"))
 
     async def _start_all(self) -> None:
         # All attempts end before an error is raised: stopping must not meet a service that is half started.
@@ -98,6 +106,7 @@ class Supervisor:
 
     async def _start(self, service: Service) -> None:
         await service.start()
+        self._started.add(service.name)
         self._on_event(Event(service.name, "started"))
 
     async def _watch(self, service: Service) -> None:
