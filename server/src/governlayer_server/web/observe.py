@@ -5,6 +5,7 @@ from typing import Any
 
 from governlayer_server.ports import Clock, Entropy
 from governlayer_server.usecases.new_id import new_id
+from governlayer_server.web.problems import KINDS, PROBLEM_JSON, document
 
 ASGIScope = MutableMapping[str, Any]
 ASGIMessage = MutableMapping[str, Any]
@@ -41,6 +42,19 @@ class Observed:
             await self._app(scope, receive, send_with_id)
         finally:
             self._log_line(scope, request_id, status, self._clock.monotonic_us() - start_us)
+
+    def refuse(self, code: str) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+        """Return status, headers and body of the answer to what never became a request, and log it."""
+        request_id = str(new_id(self._clock, self._entropy))
+        kind = KINDS[code]
+        body = document(code, kind.advice, request_id)
+        headers = [
+            (b"content-type", PROBLEM_JSON.encode()),
+            (b"content-length", str(len(body)).encode()),
+            (b"x-request-id", request_id.encode()),
+        ]
+        self._log_line({"method": ""}, request_id, kind.status, 0)
+        return kind.status, headers, body
 
     def _log_line(self, scope: ASGIScope, request_id: str, status: int, latency_us: int) -> None:
         principal = scope.get("auth")

@@ -42,11 +42,17 @@ KINDS: Mapping[str, ProblemKind] = {
         "The first request is still running",
         "Repeat the request in a moment; it will get the same answer.",
     ),
+    "too_slow": ProblemKind(
+        408, "The request came too slowly", "Send the head within 5 and the body within 15 seconds."
+    ),
     "body_too_large": ProblemKind(413, "The body is too large", "A body has at most 1 MiB (1,048,576 bytes)."),
     "unsupported_media_type": ProblemKind(415, "Unsupported media type", "Send `Content-Type: application/json`."),
     "invalid_request": ProblemKind(422, "The request does not fit the API", "Each entry of `errors` names a place."),
     "idempotency_key_reused": ProblemKind(
         422, "The idempotency key was used with another body", "Use a new key for a new request."
+    ),
+    "head_too_large": ProblemKind(
+        431, "The head of the request is too large", "Request line and headers have at most 32 KiB together."
     ),
     "policy_invalid": ProblemKind(422, "The policy cannot be used", "The detail names the policy and the fault."),
     "unavailable": ProblemKind(503, "Temporarily unavailable", "There is no decision. Do not act; try again."),
@@ -92,10 +98,8 @@ def request_id_of(request: AnyRequest) -> str:
     return str(request.scope.get("state", {}).get("request_id", ""))
 
 
-def problem(request: AnyRequest, code: str, detail: str, faults: Sequence[Fault] = ()) -> Response[bytes]:
-    """Return the problem document of *code*; an unknown code becomes ``internal_error`` without its detail."""
-    if code not in KINDS:
-        code, detail, faults = "internal_error", "something went wrong inside the appliance", ()
+def document(code: str, detail: str, request_id: str, faults: Sequence[Fault] = ()) -> bytes:
+    """Return the bytes of the problem document of *code*, one of ``KINDS``."""
     kind = KINDS[code]
     body = Problem(
         type=f"/problems/{code}",
@@ -103,15 +107,24 @@ def problem(request: AnyRequest, code: str, detail: str, faults: Sequence[Fault]
         status=kind.status,
         detail=detail,
         code=code,
-        request_id=request_id_of(request),
+        request_id=request_id,
         errors=[FaultBody(fault.pointer, fault.detail) for fault in faults] if kind.status == 422 else None,
     )
+    return msgspec.json.encode(body)
+
+
+def problem(request: AnyRequest, code: str, detail: str, faults: Sequence[Fault] = ()) -> Response[bytes]:
+    """Return the problem document of *code*; an unknown code becomes ``internal_error`` without its detail."""
+    if code not in KINDS:
+        code, detail, faults = "internal_error", "something went wrong inside the appliance", ()
+    kind = KINDS[code]
+    body = document(code, detail, request_id_of(request), faults)
     headers = {}
     if kind.status == 401:
         headers["WWW-Authenticate"] = 'Bearer realm="governlayer"'
     if kind.status in {409, 503}:
         headers["Retry-After"] = _RETRY_AFTER_S
-    return Response(msgspec.json.encode(body), status_code=kind.status, media_type=PROBLEM_JSON, headers=headers)
+    return Response(body, status_code=kind.status, media_type=PROBLEM_JSON, headers=headers)
 
 
 def on_governlayer_error(request: AnyRequest, error: GovernLayerError) -> Response[bytes]:

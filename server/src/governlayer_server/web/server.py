@@ -3,11 +3,14 @@
 import socket
 from collections.abc import Callable
 from contextlib import nullcontext
+from functools import partial
 from typing import Any
 
 import uvicorn
 
 from governlayer_server.web.headers import SECURITY_HEADERS
+from governlayer_server.web.observe import Observed
+from governlayer_server.web.protocol import Protocol
 
 _GRACE_S = 5
 _KEEP_ALIVE_S = 15
@@ -17,12 +20,14 @@ _MAX_CONNECTIONS = 1024
 class Server(uvicorn.Server):
     """uvicorn without its own signal handlers: whoever started us decides when to stop."""
 
-    def __init__(self, app: Any, on_ready: Callable[[], None]) -> None:
+    def __init__(self, app: Observed, on_ready: Callable[[], None]) -> None:
+        # uvicorn wants a class, and only ever calls it.
+        protocol: Any = partial(Protocol, app.refuse)
         super().__init__(
             uvicorn.Config(
                 app,
                 loop="none",
-                http="httptools",
+                http=protocol,
                 ws="none",
                 lifespan="off",
                 headers=list(SECURITY_HEADERS),
