@@ -17,6 +17,11 @@ def with_check_digit(body: str) -> str:
     return next(body + digit for digit in DIGITS if luhn(body + digit))
 
 
+def with_check_digits(country: str, bban: str) -> str:
+    rest = int("".join(str(int(c, 36)) for c in bban + country + "00")) % 97
+    return f"{country}{98 - rest:02d}{bban}"
+
+
 @pytest.mark.parametrize(
     ("text", "address"),
     [
@@ -57,6 +62,7 @@ def test_what_only_has_an_at_sign_is_no_email_address(text: str) -> None:
         ("call 0131 496 0811 today", "0131 496 0811"),
         ("the office: (202) 555-0143", "(202) 555-0143"),
         ("202-555-0143 x12", "202-555-0143 x12"),
+        ("+44 20 7946 0958 4111 1111 1111 1111", "+44 20 7946 0958"),
         ("name,phone\nann,+34912345678,x", "+34912345678"),
     ],
 )
@@ -164,6 +170,14 @@ def test_what_fails_the_iban_rules_is_left_alone(text: str) -> None:
     assert found(text, "iban") == []
 
 
+def test_a_card_beside_an_account_is_found_and_none_within_it() -> None:
+    text = "DE89 3704 0044 0532 0130 00 4111 1111 1111 1111"
+    assert found(text, "payment_card") == ["4111 1111 1111 1111"]
+    assert found(text, "iban") == ["DE89 3704 0044 0532 0130 00"]
+    within = with_check_digits("DE", "411111111111111145")
+    assert found(" ".join(within[i : i + 4] for i in range(0, 22, 4)), "payment_card") == []
+
+
 @given(
     st.sampled_from(sorted(IBAN_LENGTHS)),
     st.text(DIGITS, min_size=33, max_size=33),
@@ -172,8 +186,7 @@ def test_what_fails_the_iban_rules_is_left_alone(text: str) -> None:
 )
 def test_one_changed_digit_makes_an_iban_wrong(country: str, digits: str, place: int, change: int) -> None:
     bban = digits[: IBAN_LENGTHS[country] - 4]
-    rest = int("".join(str(int(c, 36)) for c in bban + country + "00")) % 97
-    number = f"{country}{98 - rest:02d}{bban}"
+    number = with_check_digits(country, bban)
     other = str((int(number[place]) + change) % 10)
     assert iban(number)
     assert not iban(number[:place] + other + number[place + 1 :])

@@ -104,9 +104,9 @@ def _clusters(text: str, change: Callable[[str], str]) -> Iterator[tuple[int, in
             continue
         start = index - 1 if text[index] in marks and index > done else index
         end = index + 1
-        while end < len(text) and text[end] in marks and end - start <= _MARKS_AT_MOST:
-            end += 1
-        while _is_tag(text[index]) and end < len(text) and _is_tag(text[end]):
+        run = _is_tag if _is_tag(text[index]) else marks.__contains__
+        at_most = len(text) if run is _is_tag else min(len(text), start + 1 + _MARKS_AT_MOST)
+        while end < at_most and run(text[end]):
             end += 1
         yield start, end
         done = end

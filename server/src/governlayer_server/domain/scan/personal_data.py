@@ -1,8 +1,10 @@
 """Personal data with a structure: e-mail addresses, payment cards, IBANs; ``phone`` has telephone numbers."""
 
+from bisect import bisect_right
 from collections.abc import Iterator
 
 from governlayer_server.domain.scan import checksums
+from governlayer_server.domain.scan.boundaries import joined
 from governlayer_server.domain.scan.detector import Detector, Match, linear
 from governlayer_server.domain.scan.finding import Severity
 from governlayer_server.domain.scan.phone import PHONE
@@ -74,23 +76,29 @@ def _in_userinfo(text: str, start: int) -> bool:
 
 def find_cards(text: str) -> Iterator[Match]:
     """Yield card numbers: 13 to 19 digits, an issuer's prefix and a right check digit (ISO/IEC 7812-1)."""
+    accounts = [(match.start, match.end) for match in find_ibans(text)]
     for run in _DIGIT_RUN.finditer(text):
-        if _joined(text, *run.span()):
-            continue
         groups = [hit.span() for hit in _DIGIT_GROUP.finditer(run.group())]
         place = 0
         while place < len(groups):
             count = _card_groups(run.group(), groups, place)
-            if count:
+            start, end = run.start() + groups[place][0], run.start() + groups[place + max(count, 1) - 1][1]
+            place += count or 1
+            if count and not joined(text, start, end, before="_", after="_") and not _within(accounts, start):
                 yield Match(
                     type="payment_card",
                     severity=Severity.HIGH,
                     confidence=95,
-                    start=run.start() + groups[place][0],
-                    end=run.start() + groups[place + count - 1][1],
+                    start=start,
+                    end=end,
                     rule_id="payment_card.luhn",
                 )
-            place += count or 1
+
+
+def _within(spans: list[tuple[int, int]], place: int) -> bool:
+    """Tell whether *place* lies in one of the *spans*, which are in order and apart from each other."""
+    index = bisect_right(spans, (place, place)) - 1
+    return any(start <= place < end for start, end in spans[max(0, index) : index + 2])
 
 
 def _card_groups(run: str, groups: list[tuple[int, int]], place: int) -> int:
@@ -116,12 +124,6 @@ def _issued(digits: str) -> bool:
     return known and len(set(digits)) > 1
 
 
-def _joined(text: str, start: int, end: int) -> bool:
-    """Tell whether a number is part of a longer word; a placeholder beside it counts as the word it hides."""
-    before, after = text[max(0, start - 1) : start], text[end : end + 1]
-    return before.isalnum() or before in {"_", "]"} or after.isalnum() or after in {"_", "["}
-
-
 def find_ibans(text: str) -> Iterator[Match]:
     """Yield IBANs, grouped or not, with their country's length and right check digits (ISO 13616)."""
     done = 0
@@ -144,8 +146,8 @@ def _iban_end(text: str, start: int) -> int | None:
         elif char not in " -" or text[index - 1] in " -":
             return None
         if len(compact) == length:
-            whole = not text[index + 1 : index + 2].isalnum()
-            return index + 1 if whole and checksums.iban(compact) else None
+            whole = checksums.iban(compact) and not joined(text, start, index + 1)
+            return index + 1 if whole else None
     return None
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import phonenumbers
 
+from governlayer_server.domain.scan.boundaries import joined
 from governlayer_server.domain.scan.detector import Detector, Match, linear
 from governlayer_server.domain.scan.finding import Severity
 
@@ -16,6 +17,8 @@ _EXTENSION = r"(?:[ ]?(?:x|ext\.?)[ ]?[0-9]{1,6})?"
 _CANDIDATE = linear(
     r"(?:\(?\+[ ]?)?\(?[0-9](?:[ ./()\x{2010}-\x{2015}-]{0,2}[0-9]){6,16}" + _EXTENSION, ignore_case=True
 )
+_HEAD = linear(r"(?:\(?\+[ ]?)?\(?[0-9]+")
+_LONGEST = 72
 _NORTH_AMERICAN = linear(
     r"(?:(?:\+|00)?1[-. ]?)?(?:\([2-9][0-9]{2}\)[ ]?|[2-9][0-9]{2}[-.])[0-9]{3}[-.][0-9]{4}" + _EXTENSION,
     ignore_case=True,
@@ -39,39 +42,65 @@ _DATE = linear(
     r"|(?:1[0-9]|20)[0-9]{2} ?[/\x{2010}-\x{2015}-] ?(?:1[0-9]|20)[0-9]{2}$)"
 )
 _EXTENSION_PART = linear(r"(?:x|ext\.?)[ ]?[0-9]+$", ignore_case=True)
-_JOINS_BEFORE = frozenset("_]=/-$#@%&")
-_JOINS_AFTER = frozenset("_[%@")
+_JOINS_BEFORE = "_=/-$#@%&"
+_JOINS_AFTER = "_%@"
 _LOOK_BEHIND = 64
 _LOOK_AHEAD = 10
 _REGIONS = ("US", "GB", "DE", "FR", "ES", "IT", "NL", "PL", "SE", "AU", "IN", "BR")
 # Asking a numbering plan is slow. Beyond this many questions in one text a number is believed unasked: a
 # flood of numbers must neither stall the scan nor hide one.
 _QUESTIONS_AT_MOST = 2000
+_GROUPS_AT_MOST = 5
 
 
 def find_phones(text: str) -> Iterator[Match]:
     """Yield telephone numbers: international by plan (ITU-T E.164), national by shape or words around."""
-    questions = _QUESTIONS_AT_MOST
-    for hit in _CANDIDATE.finditer(text):
-        start, end = hit.span()
+    questions, tried, taken = _QUESTIONS_AT_MOST, 0, 0
+    for head in _HEAD.finditer(text):
+        start = head.start()
+        fresh = start >= tried or head.group()[0] in "(+"  # a bracket or plus sign may begin another number
+        hit = _CANDIDATE.match(text[start : start + _LONGEST]) if fresh and start >= taken else None
+        if hit is None:
+            continue
         number = hit.group()
+        tried = start + len(number)
         if number[0] == "(" and number.count("(") > number.count(")"):
             start, number = start + 1, number[1:]
-        if _part_of_longer(text, start, end) or not 7 <= _digit_count(number) <= 15:
-            continue
-        before = text[max(0, start - _LOOK_BEHIND) : start]
-        called = bool(_FOR.search(before) or _FOR_AFTER.search(text[end : end + _LOOK_AHEAD]))
-        confidence, asked = _confidence(number, called, before, questions > 0)
+        length, confidence, asked = _best_reading(text, start, number, questions > 0)
         questions -= asked
         if confidence:
+            tried = taken = start + length
             yield Match(
                 type="phone",
                 severity=Severity.MEDIUM,
                 confidence=confidence,
                 start=start,
-                end=end,
+                end=taken,
                 rule_id="phone.international" if "+" in number else "phone.national",
             )
+
+
+def _best_reading(text: str, start: int, number: str, may_ask: bool) -> tuple[int, int, int]:
+    """Return the length of the surest reading of *number*, how sure it is, and how many plans were asked."""
+    before = text[max(0, start - _LOOK_BEHIND) : start]
+    end = start + len(number)
+    called = bool(_FOR.search(before) or _FOR_AFTER.search(text[end : end + _LOOK_AHEAD]))
+    length = confidence = total = 0
+    for reading in _readings(number):
+        if not _part_of_longer(text, start, start + len(reading)):
+            sure, asked = _confidence(reading, called, before, may_ask)
+            total += asked
+            if sure > confidence:
+                length, confidence = len(reading), sure
+    return length, confidence, total
+
+
+def _readings(number: str) -> Iterator[str]:
+    """Yield *number*, then without its last groups: other digits may follow a number after a space."""
+    for _ in range(_GROUPS_AT_MOST):
+        if 7 <= _digit_count(number) <= 15:
+            yield number
+        number = number.rpartition(" ")[0]
 
 
 def _confidence(number: str, called: bool, before: str, may_ask: bool) -> tuple[int, int]:
@@ -109,11 +138,9 @@ def _digit_count(number: str) -> int:
 
 
 def _part_of_longer(text: str, start: int, end: int) -> bool:
-    """Tell whether the number continues a word, a decimal or a path; a placeholder counts as a word."""
-    before, after = text[max(0, start - 1) : start], text[end : end + 1]
-    if before in {".", ","}:
-        return text[max(0, start - 2) : start - 1].isdigit()
-    return before.isalnum() or after.isalnum() or before in _JOINS_BEFORE or after in _JOINS_AFTER
+    """Tell whether the number continues a word, a decimal or a path."""
+    decimal = text[max(0, start - 1) : start] in {".", ","} and text[max(0, start - 2) : start - 1].isdigit()
+    return decimal or joined(text, start, end, before=_JOINS_BEFORE, after=_JOINS_AFTER)
 
 
 PHONE = Detector(id="phone", version="1", family="personal_data", find=find_phones)

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 import msgspec
 
 from governlayer_server.domain.scan import checksums
+from governlayer_server.domain.scan.boundaries import joined
 from governlayer_server.domain.scan.detector import Detector, Match, linear
 from governlayer_server.domain.scan.finding import Severity
 
@@ -79,7 +80,7 @@ _PEM_BODY_AT_LEAST = 32
 _URL_PASSWORD = linear(r"[A-Za-z][0-9A-Za-z+.-]*://[^\s/:@\"'<>\[\]]*:([^\s/\"'<>]+)@[^\s@]")
 _ASSIGNED = linear(
     r"(pass(?:word|wd|phrase|code)?|pwd|passwort|contraseña|mot de passe|secret|token|api[_ -]?key"
-    r"|access[_ -]?key|auth[_ -]?key|private[_ -]?key|client[_ -]?secret|credential)s?[\"']?\]?"
+    r"|access[_ -]?key|auth[_ -]?key|private[_ -]?key|client[_ -]?secret|credential)s?(?:[\"']\]?)?"
     r"(?:\s{0,3}(?:=>|:=|==?|:)|\s+is:?)\s{0,3}[\"'`]?([^\s\"'`,;<>(){}\[\]]{8,200})",
     ignore_case=True,
 )
@@ -99,7 +100,7 @@ def find_api_keys(text: str) -> Iterator[Match]:
         if not any(literal in text for literal in key.literals):
             continue
         for hit in pattern.finditer(text):
-            if len(set(hit.group())) >= _DISTINCT_AT_LEAST and not _inside_word(text, *hit.span()):
+            if len(set(hit.group())) >= _DISTINCT_AT_LEAST and not joined(text, *hit.span()):
                 yield _key(key.rule, key.confidence, hit.start(), hit.end())
     yield from _assigned(text, "api_key")
 
@@ -113,7 +114,7 @@ def _governlayer_keys(text: str) -> Iterator[Match]:
         if checksums.base62_crc32(key[:33]) == key[33:]:
             yield _key("governlayer", 100, hit.start(), hit.end())
     for hit in _GOVERNLAYER_LIKE.finditer(text):
-        if _looks_random(hit.group()[3:]) and not _inside_word(text, *hit.span()):
+        if _looks_random(hit.group()[3:]) and not joined(text, *hit.span()):
             yield _key("governlayer_like", 60, hit.start(), hit.end())
 
 
@@ -134,12 +135,6 @@ def _key(rule: str, confidence: int, start: int, end: int) -> Match:
         rule_id=f"api_key.{rule}",
         refs=_REFS,
     )
-
-
-def _inside_word(text: str, start: int, end: int) -> bool:
-    """Tell whether the hit continues a longer word, so that its shape is chance."""
-    before, after = text[max(0, start - 1) : start], text[end : end + 1]
-    return before.isalnum() or before == "]" or after.isalnum() or after == "["
 
 
 def _looks_random(value: str) -> bool:
@@ -240,7 +235,8 @@ def _assigned(text: str, wanted: str) -> Iterator[Match]:
 def _mixed(value: str) -> bool:
     """Tell whether *value* has letters and digits and no dots or slashes that make it a name or a path."""
     named = value.count(".") + value.count("/") + value.count("_") > 2
-    return any(char.isdigit() for char in value) and any(char.isalpha() for char in value) and not named
+    mixed = any(char.isdigit() for char in value) and any(char.isalpha() for char in value)
+    return mixed and not named and "://" not in value
 
 
 API_KEY = Detector(id="api_key", version="1", family="secret", find=find_api_keys)
