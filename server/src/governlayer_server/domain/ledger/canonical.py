@@ -28,11 +28,16 @@ def canonical_bytes(value: Mapping[str, object]) -> bytes:
     b'{"a":"\xc3\xa9\\n","b":1}'
     """
     _check(value, depth=1)
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=_plain)
     encoded = text.encode("utf-8")
     if len(encoded) > MAX_BYTES:
         raise LedgerFormatError(f"a record has at most {MAX_BYTES} bytes, this one {len(encoded)}")
     return encoded
+
+
+def _plain(value: object) -> dict[object, object] | list[object]:
+    """Return a mapping or sequence as the kind that the encoder knows; `_check` has let nothing else pass."""
+    return dict(value) if isinstance(value, Mapping) else list(value)  # type: ignore[call-overload]  # a sequence
 
 
 def _check(value: object, depth: int) -> None:
