@@ -125,16 +125,12 @@ def test_the_published_table_is_complete_and_its_letters_are_unambiguous() -> No
         if name == "agent_factor_tenths":
             continue
         values = [row.value for row in rows if row.factor == name]
-        assert values == (["no", "yes"] if hint is bool else list(get_args(hint))) or set(values) == set(
-            get_args(hint)
-        )
+        assert values == (["no", "yes"] if hint is bool else list(get_args(hint))) or set(values) == set(get_args(hint))
         assert sum(row.neutral for row in rows if row.factor == name) == 1
     assert len({(row.factor_letter, row.letter) for row in rows}) == len(rows)
 
 
-@pytest.mark.parametrize(
-    "change", [{"agent_factor_tenths": -1}, {"agent_factor_tenths": 101}, {"data": "secret"}]
-)
+@pytest.mark.parametrize("change", [{"agent_factor_tenths": -1}, {"agent_factor_tenths": 101}, {"data": "secret"}])
 def test_a_value_outside_the_table_is_refused(change: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="must be"):
         RiskFactors(**change)  # type: ignore[arg-type]  # the wrong value is the point
