@@ -1,7 +1,8 @@
 """Which risk factors an action has: facts of the question and the findings, turned into the inputs of glrs-1."""
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
+
+import msgspec
 
 from governlayer_server.domain.action import ActionRequest, Stage
 from governlayer_server.domain.errors import Fault, InvalidRequest
@@ -25,7 +26,7 @@ _OUTWARD = frozenset(
 )
 _SPECIAL_CLASSES = frozenset({"biometric", "credentials", "financial", "genetic", "health", "secret", "special"})
 
-# What the operator may state of a resource, and the values that glrs-1 knows for it.
+# What may be declared of a resource: the values that glrs-1 knows, mildest first.
 _DECLARABLE: Mapping[str, tuple[str, ...]] = {
     "reversibility": ("full", "partial", "none"),
     "scope": ("record", "tenant", "external"),
@@ -50,8 +51,8 @@ def risk_factors(request: ActionRequest, findings: Sequence[Finding]) -> RiskFac
     """
     Return the factors of *request* for ``glrs-1``.
 
-    What the operator declares in ``resource.attributes`` (reversibility, scope, rights, value) wins over what the
-    action's name suggests.
+    What is declared in ``resource.attributes`` (reversibility, scope, rights, value) can make a factor graver than
+    the action's name suggests, never milder: whoever asks cannot talk a deletion down.
 
     Raises:
         InvalidRequest: a declared attribute has a value that glrs-1 does not know. Nothing was scored.
@@ -60,20 +61,24 @@ def risk_factors(request: ActionRequest, findings: Sequence[Finding]) -> RiskFac
     counts = count_by_family(findings)
     tool_stage = request.stage in {Stage.TOOL_CALL, Stage.TOOL_RESULT}
     tool = request.action.tool
-    return RiskFactors(
-        data=_data(request, counts),
-        reversibility=declared.get("reversibility", _reversibility(request)),  # type: ignore[arg-type]  # checked in _declared
-        scope=declared.get("scope", "external" if _acts(request) and request.verbs & _OUTWARD else "record"),  # type: ignore[arg-type]  # checked in _declared
-        rights=declared.get("rights", "none"),  # type: ignore[arg-type]  # checked in _declared
-        value=declared.get("value", "below"),  # type: ignore[arg-type]  # checked in _declared
-        injection=_injection(findings),
-        untrusted_content=request.untrusted,
-        unknown_tool=tool is not None and tool.schema_digest is None,
-        anomaly=False,
-        agent_factor_tenths=_TOOL_FACTOR_TENTHS if tool_stage else _CONVERSATION_FACTOR_TENTHS,
-        threat="poc",
-        oversight="none",
-    )
+    suggested = {"reversibility": _reversibility(request), "scope": _scope(request), "rights": "none", "value": "below"}
+    factors = {
+        **{name: _graver(name, value, declared.get(name, value)) for name, value in suggested.items()},
+        "data": _data(request, counts),
+        "injection": _injection(findings),
+        "untrusted_content": request.untrusted,
+        "unknown_tool": tool is not None and tool.schema_digest is None,
+        "agent_factor_tenths": _TOOL_FACTOR_TENTHS if tool_stage else _CONVERSATION_FACTOR_TENTHS,
+    }
+    return msgspec.convert(factors, RiskFactors)
+
+
+def _graver(name: str, left: str, right: str) -> str:
+    return max(left, right, key=_DECLARABLE[name].index)
+
+
+def _scope(request: ActionRequest) -> str:
+    return "external" if _acts(request) and request.verbs & _OUTWARD else "record"
 
 
 def _declared(request: ActionRequest) -> dict[str, str]:
@@ -101,7 +106,7 @@ def _reversibility(request: ActionRequest) -> str:
     return "partial" if request.verbs & _CHANGING else "full"
 
 
-def _data(request: ActionRequest, counts: Mapping[str, int]) -> Literal["none", "internal", "personal", "special"]:
+def _data(request: ActionRequest, counts: Mapping[str, int]) -> str:
     classes = frozenset(request.data_classes)
     if counts["secret"] or classes & _SPECIAL_CLASSES:
         return "special"
@@ -110,7 +115,7 @@ def _data(request: ActionRequest, counts: Mapping[str, int]) -> Literal["none", 
     return "internal" if "internal" in classes else "none"
 
 
-def _injection(findings: Sequence[Finding]) -> Literal["clean", "suspicious", "likely"]:
+def _injection(findings: Sequence[Finding]) -> str:
     severities = {finding.severity for finding in findings if DETECTORS[finding.detector].family == "injection"}
     if severities & {Severity.HIGH, Severity.CRITICAL}:
         return "likely"

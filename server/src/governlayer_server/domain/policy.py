@@ -138,7 +138,7 @@ def question(request: ActionRequest, factors: RiskFactors, findings: Sequence[Fi
         "injection": factors.injection,
         "reversibility": factors.reversibility,
         "risk": {"level": risk.level, "score": risk.score},
-        "scanned": request.options.scan != "none",
+        "scanned": request.options.scan == "auto",
         "scope": factors.scope,
         "untrusted": request.untrusted,
     }

@@ -14,12 +14,15 @@ from litestar.typing import FieldDefinition
 from msgspec import Struct
 
 from governlayer_server.domain.errors import Fault, InvalidRequest, MalformedBody, UnsupportedMediaType
+from governlayer_server.web.expectations import expected_at
 from governlayer_server.web.strict_json import decode_json, pointer_token
 
 MAX_BODY_BYTES = 1_048_576
 _T = TypeVar("_T")
 _PLACE = re.compile(r"^(?P<detail>.*?)(?: - at `(?P<path>.*)`)?$", re.DOTALL)
 _STEP = re.compile(r"\.(?P<name>[^.\[]+)|\[(?P<index>\d+)\]")
+# Messages that repeat the value, or print a pattern.
+_ABOUT_VALUE = re.compile(r"Invalid |Expected `str` matching ")
 _UNKNOWN = re.compile(r"Object contains unknown field `(?P<name>.*)`$", re.DOTALL)
 
 
@@ -98,17 +101,20 @@ def convert(value: object, model: type[_T]) -> _T:
     try:
         return msgspec.convert(value, type=model)
     except msgspec.ValidationError as error:
-        fault = _fault(str(error))
+        fault = _fault(str(error), model)
         raise InvalidRequest("the body does not fit the API", [fault]) from None
 
 
-def _fault(message: str) -> Fault:
+def _fault(message: str, model: type) -> Fault:
     match = _PLACE.match(message)
     detail, path = (match["detail"], match["path"] or "") if match else (message, "")
     # msgspec does not say which member of a mapping it means ("[...]"): the pointer then names the mapping.
     known = path.partition("[...]")[0]
-    pointer = "".join(f"/{pointer_token(step['name'] or step['index'])}" for step in _STEP.finditer(known))
+    steps = [step["name"] or step["index"] for step in _STEP.finditer(known)]
+    pointer = "".join(f"/{pointer_token(step)}" for step in steps)
     unknown = _UNKNOWN.match(detail)
     if unknown:
         return Fault(f"{pointer}/{pointer_token(unknown['name'])}", "unknown member")
+    if _ABOUT_VALUE.match(detail):
+        return Fault(pointer, expected_at(model, steps) or "invalid value")
     return Fault(pointer, detail[:1].lower() + detail[1:])
