@@ -162,12 +162,15 @@ def rule_on(answer: EngineAnswer, policy_set: PolicySet) -> Ruling:
     """
     Return what the engine's answer means.
 
-    Failure is deny. A refusal asks for approval only if every policy behind it does. A permission carries the
-    obligations of all policies behind it, and is a redaction if any of them is.
+    Failure is deny, and so is an answer that rests on policies of the other effect. A refusal asks for approval only
+    if every policy behind it does. A permission carries the obligations of all policies behind it, and is a redaction
+    if any of them is.
     """
     if answer.failed or any(policy_id not in policy_set.rules for policy_id in answer.reasons):
         return EVALUATION_FAILED
     rules = tuple(policy_set.rules[policy_id] for policy_id in answer.reasons)
+    if any(rule.permits is not answer.permitted for rule in rules):
+        return EVALUATION_FAILED
     if not rules:
         return EVALUATION_FAILED if answer.permitted else NO_POLICY
     outcomes = {rule.outcome for rule in rules}

@@ -1,7 +1,11 @@
 """Moments: whole microseconds since the Unix epoch, UTC, and their one text form."""
 
+import re
 from datetime import UTC, datetime, timedelta
 
+_RFC_3339 = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})", re.IGNORECASE
+)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -16,17 +20,20 @@ def time_text(unix_us: int) -> str:
     '2026-11-23T18:00:00.000001Z'
     """
     moment = _EPOCH + timedelta(microseconds=unix_us)
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond:06d}Z"
+    return moment.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 def parse_time(text: str) -> int:
     """
-    Return the moment that an RFC 3339 text names, in microseconds since the Unix epoch.
+    Return the moment that an RFC 3339 text names, in microseconds since the Unix epoch; finer digits are cut off.
 
     Raises:
-        ValueError: *text* is not RFC 3339 or has no offset from UTC.
+        ValueError: *text* is not RFC 3339, has no offset from UTC, or names a leap second.
+
+    >>> parse_time("2026-11-23T19:00:00.000001+01:00")
+    1795456800000001
     """
-    moment = datetime.fromisoformat(text)
-    if moment.tzinfo is None:
-        raise ValueError("a time needs an offset from UTC, such as Z")
+    if not _RFC_3339.fullmatch(text):
+        raise ValueError("a time is RFC 3339 with an offset from UTC, such as Z")
+    moment = datetime.fromisoformat(text.upper())
     return (moment - _EPOCH) // timedelta(microseconds=1)
