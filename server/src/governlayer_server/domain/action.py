@@ -5,7 +5,6 @@ Identifiers that go into a ledger record in the clear (agent, action, tool, reso
 that no e-mail address and no free text can stand in them; everything else goes into payloads.
 """
 
-from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Annotated, Literal
 
@@ -155,13 +154,3 @@ class ActionRequest(_Part, frozen=True, kw_only=True, forbid_unknown_fields=True
         for separator in "_:/-":
             name = name.replace(separator, ".")
         return frozenset(name.lower().split("."))
-
-    def with_texts(
-        self, texts: Sequence[str], arguments: Mapping[str, object]
-    ) -> tuple[list[Content], dict[str, object]]:
-        """Return the content with *texts* in place of its own, and *arguments*: the rewritten question."""
-        content = [
-            Content(role=item.role, text=text, provenance=item.provenance)
-            for item, text in zip(self.content, texts, strict=True)
-        ]
-        return content, dict(arguments)

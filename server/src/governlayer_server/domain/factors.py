@@ -10,7 +10,8 @@ from governlayer_server.domain.risk import RiskFactors
 from governlayer_server.domain.scan import DETECTORS, Finding, Severity
 
 FAMILIES = ("personal_data", "secret", "injection")
-_SURE_PERCENT = 50
+_SURE_PERCENT = 80
+_POSSIBLE_PERCENT = 50
 
 # Words in the name of an action or tool that tell what it does.
 _FINAL = frozenset(
@@ -42,9 +43,16 @@ def count_by_family(findings: Sequence[Finding]) -> dict[str, int]:
     """Return how many findings of at least 50 percent confidence each detector family has."""
     counts = dict.fromkeys(FAMILIES, 0)
     for finding in findings:
-        if finding.confidence >= _SURE_PERCENT:
+        if finding.confidence >= _POSSIBLE_PERCENT:
             counts[DETECTORS[finding.detector].family] += 1
     return counts
+
+
+def count_sure(findings: Sequence[Finding], family: str) -> int:
+    """Return how many findings of at least 80 percent confidence *family* has: enough to refuse for."""
+    return sum(
+        finding.confidence >= _SURE_PERCENT and DETECTORS[finding.detector].family == family for finding in findings
+    )
 
 
 def risk_factors(request: ActionRequest, findings: Sequence[Finding]) -> RiskFactors:
@@ -119,4 +127,4 @@ def _injection(findings: Sequence[Finding]) -> str:
     severities = {finding.severity for finding in findings if DETECTORS[finding.detector].family == "injection"}
     if severities & {Severity.HIGH, Severity.CRITICAL}:
         return "likely"
-    return "suspicious" if severities else "clean"
+    return "suspicious" if Severity.MEDIUM in severities else "clean"

@@ -18,7 +18,7 @@ from msgspec import Struct, field
 
 from governlayer_server.domain.action import ActionRequest
 from governlayer_server.domain.decision import DeterminedBy, Obligation, Outcome, PolicySetUsed, PolicyUsed
-from governlayer_server.domain.factors import count_by_family
+from governlayer_server.domain.factors import count_by_family, count_sure
 from governlayer_server.domain.risk import Risk, RiskFactors
 from governlayer_server.domain.scan import Finding, Severity
 
@@ -115,7 +115,7 @@ REDACTION_IMPOSSIBLE = Ruling(
     outcome=Outcome.DENY,
     determined_by=DeterminedBy.ERROR,
     code="redaction_impossible",
-    reason="the policy asks for redaction, but the content was not scanned for what to redact",
+    reason="the policy asks for redaction, but not everything that it names can be found and replaced",
 )
 
 
@@ -132,6 +132,7 @@ def question(request: ActionRequest, factors: RiskFactors, findings: Sequence[Fi
             "injection": counts["injection"],
             "personal_data": counts["personal_data"],
             "secret": counts["secret"],
+            "secret_sure": count_sure(findings, "secret"),
             "severity": _highest(findings),
             "types": sorted({finding.type for finding in findings}),
         },

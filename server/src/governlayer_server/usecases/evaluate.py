@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from governlayer_server.domain.action import ActionRequest
 from governlayer_server.domain.decision import Obligation, Outcome, Redacted
-from governlayer_server.domain.errors import Fault, InvalidRequest
+from governlayer_server.domain.errors import InvalidRequest
 from governlayer_server.domain.factors import risk_factors
 from governlayer_server.domain.policy import (
     EVALUATION_FAILED,
@@ -17,15 +18,8 @@ from governlayer_server.domain.policy import (
     rule_on,
 )
 from governlayer_server.domain.risk import Risk, score
-from governlayer_server.domain.scan import (
-    DETECTORS,
-    Finding,
-    ScanText,
-    argument_texts,
-    redact,
-    redact_arguments,
-    scan,
-)
+from governlayer_server.domain.scan import Finding, publishable
+from governlayer_server.domain.scanning import find, of_families, redact_action
 from governlayer_server.ports import Clock, PolicyEngine
 
 # An answer and its record stay small however much a text holds.
@@ -80,42 +74,18 @@ class Evaluate(Struct, frozen=True, kw_only=True):
             raise
         except Exception:  # noqa: BLE001  # fail closed: whatever breaks here is a recorded deny
             ruling, redacted = EVALUATION_FAILED, None
-        return Evaluation(ruling=ruling, risk=risk, findings=findings, redacted=redacted, timings_us=timings)
-
-
-def find(request: ActionRequest) -> tuple[Finding, ...]:
-    """
-    Return what the detectors that *request* asks for find in its content and arguments.
-
-    Raises:
-        InvalidRequest: it names an unknown detector.
-    """
-    wanted = request.options.scan
-    if wanted == "none":
-        return ()
-    if wanted != "auto" and (unknown := sorted(set(wanted) - set(DETECTORS))):
-        fault = Fault("/options/scan", f"unknown: {', '.join(unknown)}; known: {', '.join(sorted(DETECTORS))}")
-        raise InvalidRequest("options.scan names an unknown detector", [fault])
-    texts = [ScanText(text=item.text, content_index=index) for index, item in enumerate(request.content)]
-    texts.extend(argument_texts(request.action.arguments))
-    return scan(texts, None if wanted == "auto" else list(wanted))
+        return Evaluation(
+            ruling=ruling, risk=risk, findings=publishable(findings), redacted=redacted, timings_us=timings
+        )
 
 
 def _redaction(request: ActionRequest, findings: Sequence[Finding], ruling: Ruling) -> tuple[Ruling, Redacted | None]:
     if request.options.scan != "auto":
         return REDACTION_IMPOSSIBLE, None
-    chosen = [finding for finding in findings if DETECTORS[finding.detector].family in ruling.redact_families]
-    texts = [
-        redact(item.text, [finding for finding in chosen if finding.content_index == index])
-        for index, item in enumerate(request.content)
-    ]
-    in_arguments = [finding for finding in chosen if finding.pointer is not None]
-    content, arguments = request.with_texts(texts, redact_arguments(request.action.arguments, in_arguments))
-    redacted = Redacted(
-        content=content if request.content else None,
-        arguments=arguments if request.action.arguments else None,
-    )
-    return _with_obligations(ruling, chosen), redacted
+    redacted = redact_action(request, findings, ruling.redact_families)
+    if redacted is None:
+        return REDACTION_IMPOSSIBLE, None
+    return _with_obligations(ruling, publishable(of_families(findings, ruling.redact_families))), redacted
 
 
 def _with_obligations(ruling: Ruling, chosen: Sequence[Finding]) -> Ruling:
@@ -126,15 +96,7 @@ def _with_obligations(ruling: Ruling, chosen: Sequence[Finding]) -> Ruling:
         Obligation(type="redact", target=target, params={"types": sorted(found)})
         for target, found in sorted(types.items())
     )
-    return Ruling(
-        outcome=ruling.outcome,
-        determined_by=ruling.determined_by,
-        code=ruling.code,
-        reason=ruling.reason,
-        rules=ruling.rules,
-        redact_families=ruling.redact_families,
-        obligations=redactions + ruling.obligations,
-    )
+    return replace(ruling, obligations=redactions + ruling.obligations)
 
 
 def _target(finding: Finding) -> str:

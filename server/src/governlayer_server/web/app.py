@@ -7,7 +7,6 @@ from litestar.di import Provide
 from litestar.enums import MediaType
 from litestar.exceptions import HTTPException
 from litestar.openapi import OpenAPIConfig
-from litestar.openapi.plugins import JsonRenderPlugin
 from msgspec import Struct
 
 from governlayer_server.domain.errors import GovernLayerError
@@ -18,7 +17,9 @@ from governlayer_server.usecases.govern import Govern
 from governlayer_server.usecases.read_ledger import ReadLedger
 from governlayer_server.web.authenticate import PUBLIC, Authentication
 from governlayer_server.web.bodies import MAX_BODY_BYTES
+from governlayer_server.web.deadline import Deadline
 from governlayer_server.web.observe import LogLine, Observed
+from governlayer_server.web.openapi import PATH, TrueJsonPlugin
 from governlayer_server.web.problems import on_any_error, on_governlayer_error, on_http_error
 from governlayer_server.web.routes.govern import govern_route
 from governlayer_server.web.routes.health import (
@@ -71,7 +72,7 @@ def create_app(
             "about": _provide(about),
             "probes": _provide(probes),
         },
-        middleware=[Authentication(use_cases.authenticate)],
+        middleware=[Deadline(), Authentication(use_cases.authenticate)],
         exception_handlers={
             GovernLayerError: on_governlayer_error,
             HTTPException: on_http_error,
@@ -82,7 +83,7 @@ def create_app(
             title="GovernLayer",
             version=about.version,
             path="/",
-            render_plugins=[JsonRenderPlugin(path="/openapi.json", media_type=MediaType.JSON)],
+            render_plugins=[TrueJsonPlugin(path=PATH, media_type=MediaType.JSON)],
             openapi_router=Router(path="/", route_handlers=[], opt={"access": PUBLIC}),
         ),
         logging_config=None,

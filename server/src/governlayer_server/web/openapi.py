@@ -1,0 +1,99 @@
+"""
+The OpenAPI document, true to the letter.
+
+Litestar knows the routes and parameters; msgspec knows exactly what the structs admit (unknown members, patterns,
+limits), and Litestar's own rendering of them is looser. The errors follow from the route: whether it is public,
+takes a body, or has parameters.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+from litestar import Request
+from litestar.openapi.plugins import JsonRenderPlugin
+
+from governlayer_server.domain.action import ActionRequest
+from governlayer_server.domain.decision import Decision
+from governlayer_server.usecases.read_ledger import LedgerState
+from governlayer_server.web.problems import PROBLEM_JSON, Problem
+from governlayer_server.web.routes.health import About, Health
+from governlayer_server.web.routes.ledger import RecordBody, RecordList
+
+PATH = "/openapi.json"
+_STRUCTS = (About, ActionRequest, Decision, Health, LedgerState, Problem, RecordBody, RecordList)
+_REF = "#/components/schemas/{name}"
+_PUBLIC = frozenset({"livez", "readyz", "about", "problem_page"})
+_ALWAYS = (400, 500)
+_WITH_PLACE = (404,)
+_WITH_CREDENTIAL = (401, 403, 503)
+_WITH_BODY = (409, 413, 415, 422)
+Document = dict[str, Any]
+
+
+class TrueJsonPlugin(JsonRenderPlugin):
+    """Serves the completed document instead of Litestar's."""
+
+    def render(self, request: Request[Any, Any, Any], openapi_schema: Document) -> bytes:  # noqa: ARG002  # Litestar's
+        """Return the document as JSON."""
+        return msgspec.json.encode(complete(openapi_schema))
+
+
+def complete(document: Mapping[str, Any]) -> Document:
+    """
+    Return Litestar's *document* with exact schemas, the errors of every operation, and how to authenticate.
+
+    The routes that serve the document itself are left out.
+    """
+    paths = {path: item for path, item in document["paths"].items() if path not in {"/", "/{path}", PATH}}
+    for path, operation in _operations(paths):
+        _complete_operation(operation, has_place="{" in path)
+    _, schemas = msgspec.json.schema_components(_STRUCTS, ref_template=_REF, schema_hook=_any_value)
+    return {
+        **document,
+        "paths": paths,
+        "components": {
+            "schemas": schemas,
+            "responses": {
+                str(status): _problem(status) for status in (*_ALWAYS, *_WITH_PLACE, *_WITH_CREDENTIAL, *_WITH_BODY)
+            },
+            "securitySchemes": {
+                "bearer": {"type": "http", "scheme": "bearer", "description": "An API key, `gl_…`."},
+                "api_key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+            },
+        },
+    }
+
+
+def _operations(paths: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, Document]]:
+    for path, item in paths.items():
+        yield from ((path, operation) for operation in item.values() if isinstance(operation, dict))
+
+
+def _complete_operation(operation: Document, *, has_place: bool) -> None:
+    public = operation["operationId"] in _PUBLIC
+    statuses: Sequence[int] = _ALWAYS + (() if public else _WITH_CREDENTIAL) + (_WITH_PLACE if has_place else ())
+    if "requestBody" in operation:
+        statuses = (*statuses, *_WITH_BODY)
+    elif operation.get("parameters"):
+        statuses = (*statuses, 422)
+    answers = {status: answer for status, answer in operation["responses"].items() if status.startswith("2")}
+    for status in sorted(set(statuses)):
+        answers[str(status)] = {"$ref": f"#/components/responses/{status}"}
+    if operation["operationId"] == "readyz":
+        answers["503"] = {
+            "description": "Something that decisions need does not work; `failing` names it",
+            "content": {"application/json": {"schema": {"$ref": _REF.format(name="Health")}}},
+        }
+    operation["responses"] = answers
+    operation["security"] = [] if public else [{"bearer": []}, {"api_key": []}]
+
+
+def _problem(status: int) -> Document:
+    schema = {"$ref": _REF.format(name="Problem")}
+    return {"description": HTTPStatus(status).phrase, "content": {PROBLEM_JSON: {"schema": schema}}}
+
+
+def _any_value(_: type) -> Document:
+    return {"description": "any JSON value"}
