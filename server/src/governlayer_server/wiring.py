@@ -1,6 +1,7 @@
 """Builds the adapters, hands them to the use cases, returns the application. The only file that knows everything."""
 
-from collections.abc import AsyncIterator, Mapping
+import asyncio
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 from typing import Any
@@ -47,6 +48,7 @@ VERSION = version("governlayer-server")
 _SIGNING_KEY = "ledger-signing-key"
 _REDIS_CONNECTIONS = 16
 _REDIS_TIMEOUT_S = 0.5
+_PROBE_S = 3.0
 
 
 class Appliance(Struct, frozen=True, kw_only=True):
@@ -157,12 +159,13 @@ async def _application(appliance: Appliance, parts: _Parts, settings: Settings) 
     )
 
     async def probes() -> Mapping[str, bool]:
-        return {
-            "ledger": await _ledger_answers(appliance.ledger),
-            "migrations": await _migrated(),
-            "postgresql": await parts.database.answers(),
-            "redis": await redis_answers(parts.redis),
+        asked = {
+            "ledger": _ledger_answers(appliance.ledger),
+            "migrations": _migrated(),
+            "postgresql": parts.database.answers(),
+            "redis": redis_answers(parts.redis),
         }
+        return dict(zip(asked, await asyncio.gather(*map(_in_time, asked.values())), strict=True))
 
     return create_app(use_cases, about, probes, parts.clock, parts.entropy, access_logger())
 
@@ -241,6 +244,14 @@ async def _ledger_answers(ledger: LedgerStore) -> bool:
     except GovernLayerError:
         return False
     return True
+
+
+async def _in_time(probe: Coroutine[Any, Any, bool]) -> bool:
+    try:
+        async with asyncio.timeout(_PROBE_S):
+            return await probe
+    except TimeoutError:
+        return False
 
 
 async def _migrated() -> bool:

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
 
 _ACQUIRE_TIMEOUT_S = 2.0
-_COMMAND_TIMEOUT_S = 5.0
+# Giving up a statement takes as long again: asyncpg asks the server to cancel it.
+_COMMAND_TIMEOUT_S = 3.0
 _POOL_SIZE = 8
 _LOST = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError)
 _DURABLE = {"fsync": "on", "full_page_writes": "on", "synchronous_commit": "on"}
@@ -67,7 +68,7 @@ class Database:
             async with self._engine.pool.acquire(timeout=_ACQUIRE_TIMEOUT_S) as connection:
                 try:
                     yield connection
-                except _LOST:
+                except (*_LOST, asyncio.CancelledError):
                     connection.terminate()
                     raise
         except _LOST as error:
@@ -120,11 +121,12 @@ async def connect(address: PostgresAddress) -> Database:
             "database": address.database,
             "user": address.user,
             "password": address.password,
+            "timeout": _ACQUIRE_TIMEOUT_S,
             "command_timeout": _COMMAND_TIMEOUT_S,
             "server_settings": {
                 "application_name": "governlayer",
-                "statement_timeout": "4000",
-                "lock_timeout": "3000",
+                "statement_timeout": "2500",
+                "lock_timeout": "2000",
                 "idle_in_transaction_session_timeout": "5000",
             },
         }
