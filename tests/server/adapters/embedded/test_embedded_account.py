@@ -60,5 +60,6 @@ def test_an_account_that_cannot_run_the_program_or_reach_the_place_does_not_work
     nobody = Account(65_534, 65_534) if AS_ROOT else SELF
     assert accounts._works(nobody, program, place)
     assert not accounts._works(nobody, program, closed)
+    closed.rmdir()
     program.chmod(0o600)
     assert not accounts._works(nobody, program, place)

@@ -107,13 +107,30 @@ def test_the_next_appliance_can_start_at_once_after_kill_9(used: DataDirectory, 
     wait_until(lambda: processes_of(place) == [], limit_s=5)
 
 
+async def test_a_start_does_not_touch_the_servers_of_another_directory(used: DataDirectory, place: Path) -> None:
+    other = DataDirectory.open(place / "other")
+    neighbours = [EmbeddedPostgres(other), EmbeddedRedis(other)]
+    for neighbour in neighbours:
+        await neighbour.start()
+    for server in (EmbeddedPostgres(used), EmbeddedRedis(used)):
+        await server.start()
+        await server.stop()
+    assert all(neighbour.is_running for neighbour in neighbours)
+    for neighbour in neighbours:
+        await neighbour.stop()
+
+
 async def test_an_initialisation_killed_at_any_moment_is_done_again(place: Path) -> None:
     stages = ("postgres.init", "postgres.init/base", "postgres.init/base/5")
     for number, stage in enumerate(stages):
         data = place / str(number)
         appliance = up(data)
         await reach((data / stage).exists)
-        appliance.kill()
+        # Everything at once: initdb that gets a gentle signal clears up behind itself.
+        appliance.send_signal(signal.SIGSTOP)
+        for pid in processes_of(data):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         appliance.wait()
         directory = DataDirectory.open(data)
         postgres = EmbeddedPostgres(directory)

@@ -48,9 +48,9 @@ SETTINGS = {
 
 
 @pytest.fixture
-def bystander() -> Iterator[subprocess.Popen[bytes]]:
-    """A program that has nothing to do with us."""
-    with subprocess.Popen(["sleep", "60"]) as process:
+def bystander(used: DataDirectory) -> Iterator[subprocess.Popen[bytes]]:
+    """Another program of the user that the server runs as."""
+    with subprocess.Popen(["sleep", "60"], user=used.postgres.stat().st_uid) as process:
         yield process
         process.kill()
 
@@ -132,6 +132,8 @@ async def test_roles_have_no_more_rights_than_they_need(used: DataDirectory) -> 
     )
     assert [row["rolname"] for row in roles] == ["governlayer_app", "governlayer_owner"]
     assert all(not any(tuple(row)[1:6]) and row["rolpassword"].startswith("SCRAM-SHA-256$") for row in roles)
+    public = await query(postgres.owner, "SELECT has_schema_privilege('public', 'public', 'USAGE, CREATE') AS any")
+    assert not public[0]["any"]
     await query(postgres.owner, "CREATE TABLE of_owner (n int)")
     for refused in (
         "SELECT * FROM of_owner",
