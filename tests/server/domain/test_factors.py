@@ -6,7 +6,7 @@ import msgspec
 import pytest
 from governlayer_server.domain.action import ActionRequest
 from governlayer_server.domain.errors import InvalidRequest
-from governlayer_server.domain.factors import count_by_family, risk_factors
+from governlayer_server.domain.factors import count_by_family, count_sure, risk_factors
 from governlayer_server.domain.policy import question
 from governlayer_server.domain.risk import score
 from governlayer_server.domain.scan import DETECTORS, Finding, Severity
@@ -86,7 +86,7 @@ def test_a_declared_factor_that_the_method_does_not_know_is_refused(attribute: s
         ((finding(PERSONAL, confidence=49),), "none", "clean"),
         ((finding(PERSONAL, confidence=50),), "personal", "clean"),
         ((finding(SECRET), finding(PERSONAL)), "special", "clean"),
-        ((finding(INJECTION),), "none", "suspicious"),
+        ((finding(INJECTION),), "none", "clean"),
         ((finding(INJECTION, Severity.MEDIUM),), "none", "suspicious"),
         ((finding(INJECTION, Severity.HIGH),), "none", "likely"),
         ((finding(INJECTION, Severity.CRITICAL),), "none", "likely"),
@@ -102,6 +102,15 @@ def test_findings_set_data_and_injection(findings: tuple[Finding, ...], data: st
 def test_findings_are_counted_by_family_where_they_are_sure() -> None:
     found = [finding(PERSONAL), finding(PERSONAL), finding(SECRET), finding(INJECTION, confidence=20)]
     assert count_by_family(found) == {"personal_data": 2, "secret": 1, "injection": 0}
+
+
+@pytest.mark.parametrize(
+    ("confidence", "counted", "sure"), [(49, 0, 0), (50, 1, 0), (79, 1, 0), (80, 1, 1), (100, 1, 1)]
+)
+def test_a_finding_counts_from_50_percent_and_is_sure_from_80(confidence: int, counted: int, sure: int) -> None:
+    found = [finding(SECRET, confidence=confidence)]
+    assert (count_by_family(found)["secret"], count_sure(found, "secret")) == (counted, sure)
+    assert count_sure(found, "personal_data") == 0
 
 
 def test_the_engine_is_asked_with_facts_and_never_with_texts() -> None:
@@ -123,6 +132,7 @@ def test_the_engine_is_asked_with_facts_and_never_with_texts() -> None:
         "injection": 0,
         "personal_data": 1,
         "secret": 1,
+        "secret_sure": 1,
         "severity": "high",
         "types": ["some_type"],
     }

@@ -5,6 +5,7 @@ Cedar ignores a policy whose condition fails to evaluate, and so would allow wha
 stop. Here any such error, and ``NoDecision``, makes the answer ``failed``, which the domain rules a deny.
 """
 
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -22,8 +23,14 @@ _NAMESPACE = "GovernLayer"
 _PARSE_TIMEOUT_S = 20
 _OUTCOMES = {True: (Outcome.ALLOW, Outcome.REDACT), False: (Outcome.DENY, Outcome.REQUIRE_APPROVAL)}
 _REDACTABLE = frozenset({"personal_data", "secret", "injection"})
-# Run with the texts on standard input: if the parser takes its process down, it is not ours.
-_TRIAL = "import sys, cedarpy; p, s = sys.stdin.read().split('\\0'); cedarpy.validate_policies(p, s)"
+# What stands in ledger records, so that it stays short and plain.
+_WORD = re.compile(r"[A-Za-z0-9._:/-]{1,128}")
+# Run with the texts on standard input: if a parser takes its process down, it is not ours. `policies_to_pst` refuses
+# more than 100 levels, so what passes here is shallow enough for all that follows.
+_TRIAL = (
+    "import sys, cedarpy; p, s = sys.stdin.read().split('\\0'); "
+    "cedarpy.policies_to_pst(p); cedarpy.validate_policies(p, s)"
+)
 
 
 class ParsedPolicies(Struct, frozen=True):
@@ -52,12 +59,14 @@ def parse_policies(text: str, schema_text: str) -> ParsedPolicies:
     if not result.validation_passed:
         raise PolicyError("; ".join(f"{error.policy_id}: {error.error}" for error in result.errors))
     try:
-        templates = cedarpy.policies_to_pst(text).static_policies
+        parsed = cedarpy.policies_to_pst(text)
     except ValueError as error:
         raise PolicyError(f"the policies cannot be parsed: {error}") from None
+    if parsed.templates:
+        raise PolicyError("a policy with ?principal or ?resource is a template, which nothing would ever apply")
     rules = {
         cedar_id: _rule(cedar_id, policy.annotations, permits=str(policy.effect) == "permit")
-        for cedar_id, policy in templates.items()
+        for cedar_id, policy in parsed.static_policies.items()
     }
     names = [rule.id for rule in rules.values()]
     if repeated := {name for name in names if names.count(name) > 1}:
@@ -138,6 +147,9 @@ def _rule(cedar_id: str, annotations: Mapping[str, str], *, permits: bool) -> Ru
     name = annotations.get("id", "")
     if not name:
         raise PolicyError(f"{cedar_id}: every policy needs an @id")
+    code = annotations.get("code", name.replace("-", "_"))
+    if not _WORD.fullmatch(name) or not _WORD.fullmatch(code):
+        raise PolicyError(f"{cedar_id}: @id and @code are 1 to 128 characters of [A-Za-z0-9._:/-]")
     allowed = _OUTCOMES[permits]
     outcome = annotations.get("outcome", allowed[0].value)
     if outcome not in allowed:
@@ -152,7 +164,7 @@ def _rule(cedar_id: str, annotations: Mapping[str, str], *, permits: bool) -> Ru
         permits=permits,
         outcome=Outcome(outcome),
         obligations=obligations,
-        code=annotations.get("code", name.replace("-", "_")),
+        code=code,
         reason=annotations.get("reason", f"the policy {name} applies"),
     )
 
