@@ -34,10 +34,10 @@ class RecordCheck:
         except FormatError as error:
             self._findings.fail(Step.FORMAT, str(error), line=number)
             return None
-        facts = facts_of(value)
         # 3 Canonical
         if fault is None:
             fault = fault_of(value)
+        facts = facts_of(value, sound=fault is None)
         if fault is not None:
             self._findings.fail(Step.CANONICAL, f"the record {fault}", seq=facts.seq, line=number)
         self._follow(facts, number)
