@@ -6,7 +6,6 @@ environment: ``GOVERNLAYER_<NAME>``, where a secret may also be given as ``GOVER
 """
 
 import base64
-import binascii
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -75,7 +74,7 @@ def decode_secret(name: str, text: str) -> bytes:
     """
     try:
         return base64.b64decode(text.strip(), validate=True)
-    except binascii.Error:
+    except ValueError:
         raise ConfigurationError(f"{name} is not base64") from None
 
 
@@ -130,11 +129,13 @@ def _read(environment: Mapping[str, str], name: str) -> str | None:
         return Path(file).read_text(encoding="utf-8").strip()
     except OSError as error:
         raise ConfigurationError(f"{PREFIX}{name}_FILE cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ConfigurationError(f"{PREFIX}{name}_FILE is not UTF-8 text") from None
 
 
 def _number(environment: Mapping[str, str], name: str, default: int) -> int:
     text = environment.get(PREFIX + name, str(default))
-    if not text.isdecimal() or not 0 < int(text) < 65_536:
+    if not re.fullmatch(r"[0-9]{1,5}", text) or not 0 < int(text) < 65_536:
         raise ConfigurationError(f"{PREFIX}{name} must be a port, 1 to 65535")
     return int(text)
 
