@@ -3,9 +3,11 @@
 import asyncio
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import sysconfig
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -40,9 +42,10 @@ class Tenant(NamedTuple):
 class Appliance:
     """One data directory and the `governlayer up` that runs on it, if one does."""
 
-    def __init__(self, data: Path, user: str | None = None) -> None:
+    def __init__(self, data: Path, user: str | None = None, command: Sequence[str | Path] = (GOVERNLAYER,)) -> None:
         self.data = data
-        self.user = user
+        self._user = user
+        self._command = command
         self.out = data.with_name(data.name + ".out")
         self.err = data.with_name(data.name + ".err")
         self.url = ""
@@ -52,7 +55,7 @@ class Appliance:
         """Start the process; do not wait for anything."""
         with self.out.open("wb") as out, self.err.open("ab") as err:
             self._process = subprocess.Popen(
-                [GOVERNLAYER, "up", "--data", self.data, "--json", *(arguments or ("--port", "0"))],
+                [*self._command, "up", "--data", self.data, "--json", *(arguments or ("--port", "0"))],
                 stdout=out,
                 stderr=err,
                 stdin=subprocess.DEVNULL,
@@ -132,7 +135,7 @@ class Appliance:
     def cli(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
         """Run `governlayer …` with ``--data`` to its end, whatever that is."""
         return subprocess.run(
-            [GOVERNLAYER, *arguments, "--data", self.data],
+            [*self._command, *arguments, "--data", self.data],
             capture_output=True,
             text=True,
             timeout=60,
@@ -211,12 +214,41 @@ class Appliance:
 
     def _as_user(self) -> dict[str, Any]:
         home = {"HOME": str(self.data.parent), "PATH": os.environ["PATH"]}
-        if self.user is None:
+        if self._user is None:
             return {"env": home}
-        return {"env": home, "user": self.user, "group": "nogroup", "extra_groups": []}
+        return {"env": home, "user": self._user, "group": "nogroup", "extra_groups": []}
 
     def _end(self) -> str:
         return self.errors()[-2000:]
+
+
+def command_for(user: str, venv: Path) -> list[str | Path]:
+    """Return a command that is `governlayer` for *user*, who may not be able to read the interpreter of the tests."""
+    if _can_run(user, Path(sys.executable)):
+        return [GOVERNLAYER]
+    copy = venv / "interpreter"
+    leave_out = shutil.ignore_patterns("site-packages", "test", "__pycache__", "*.a")
+    shutil.copytree(sys.base_prefix, copy, symlinks=True, ignore=leave_out, copy_function=_link)
+    interpreter = copy / "bin" / f"python{sys.version_info.major}.{sys.version_info.minor}"
+    subprocess.run([interpreter, "-m", "venv", "--without-pip", venv], check=True)
+    (packages,) = venv.glob("lib/python*/site-packages")
+    (packages / "tested.pth").write_text(f"import site; site.addsitedir({sysconfig.get_path('purelib')!r})\n")
+    libraries = f"LD_LIBRARY_PATH={copy / 'lib'}"
+    return ["env", libraries, venv / "bin" / "python", "-c", "from governlayer_server.cli import main; main()"]
+
+
+def _link(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # another file system
+        shutil.copy2(source, target)
+
+
+def _can_run(user: str, program: Path) -> bool:
+    try:
+        return subprocess.run([program, "-c", ""], user=user, extra_groups=[], env={}, check=False).returncode == 0
+    except OSError:
+        return False
 
 
 def signal_all(pids: Sequence[int], number: signal.Signals) -> None:

@@ -3,11 +3,12 @@
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 
-from tests.system.appliance import Appliance, Tenant
+from tests.system.appliance import Appliance, Tenant, command_for
 from tests.system.client import Client
 
 Start = Callable[..., Appliance]
@@ -19,46 +20,37 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.system)
 
 
-def _place() -> Path:
+@contextmanager
+def appliance_in_new_place(user: str | None = None) -> Iterator[Appliance]:
+    """Yield an appliance that has not been started; whatever runs of it ends here."""
     # The servers of root run as another user, who must be able to pass.
-    path = Path(tempfile.mkdtemp(prefix="gl-system-"))
-    path.chmod(0o755)
-    return path
+    place = Path(tempfile.mkdtemp(prefix="gl-system-"))
+    place.chmod(0o755)
+    appliance = Appliance(place / "data")
+    if user is not None:
+        shutil.chown(place, user)
+        appliance = Appliance(place / "data", user, command_for(user, place / "venv"))
+    try:
+        yield appliance
+    finally:
+        left = appliance.end()
+        shutil.rmtree(place)
+    assert left == [], "a clean end left processes behind"
 
 
 @pytest.fixture
 def new_appliance() -> Iterator[Start]:
-    """Return what makes an appliance that has not been started; whatever runs of it ends with the test."""
-    made: list[Appliance] = []
-    places: list[Path] = []
-
-    def make(user: str | None = None) -> Appliance:
-        place = _place()
-        places.append(place)
-        if user is not None:
-            shutil.chown(place, user)
-        made.append(Appliance(place / "data", user))
-        return made[-1]
-
-    yield make
-    left = [line for appliance in made for line in appliance.end()]
-    for place in places:
-        shutil.rmtree(place)
-    assert left == [], "a clean end left processes behind"
+    """Return what makes an appliance that has not been started."""
+    with ExitStack() as stack:
+        yield lambda user=None: stack.enter_context(appliance_in_new_place(user))
 
 
 @pytest.fixture(scope="session")
 def shared() -> Iterator[Appliance]:
     """Return a running appliance that many tests use; none may stop it or any part of it."""
-    place = _place()
-    appliance = Appliance(place / "data")
-    try:
+    with appliance_in_new_place() as appliance:
         yield appliance.start()
         assert appliance.is_running, "a test ended the shared appliance"
-    finally:
-        left = appliance.end()
-        shutil.rmtree(place)
-    assert left == [], "a clean end left processes behind"
 
 
 @pytest.fixture(scope="session")
