@@ -26,7 +26,7 @@ from governlayer_server.adapters.postgres.ledger_store import PostgresLedgerStor
 from governlayer_server.adapters.postgres.migrate import pending_migrations
 from governlayer_server.adapters.redis.running_requests import RedisRunningRequests, redis_answers
 from governlayer_server.adapters.system import SystemClock, SystemEntropy
-from governlayer_server.domain.errors import CipherError, ConfigurationError, GovernLayerError
+from governlayer_server.domain.errors import CipherError, ConfigurationError, GovernLayerError, PolicyError
 from governlayer_server.domain.ledger.checkpoint import verifier_key
 from governlayer_server.domain.ledger.record import SYSTEM, Draft
 from governlayer_server.policies import SCHEMA
@@ -175,7 +175,10 @@ async def _engine(appliance: Appliance, parts: _Parts, settings: Settings) -> Ce
         text = settings.policies.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
         raise ConfigurationError(f"the policy file {settings.policies} cannot be read") from None
-    parsed = parse_policies(text, SCHEMA)
+    try:
+        parsed = parse_policies(text, SCHEMA)
+    except PolicyError as error:
+        raise PolicyError(f"{settings.policies}: {error}") from None
     policies = PostgresPolicyStore(parts.database)
     number, fresh = await policies.version_of(parsed.hash, text, parts.clock.now_us())
     if fresh:

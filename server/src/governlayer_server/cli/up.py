@@ -59,6 +59,7 @@ def up(data: Path | None, port: int, deployment: str | None, as_json: bool) -> N
     The first start makes the data directory; later starts resume. Ctrl-C or SIGTERM stops all that it started.
     """
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    os.umask(0o077)
     configure_logs()
     started_s = time.monotonic()
     directory = DataDirectory.open(data or default_data())

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import asyncpg
 from msgspec import Struct
+from piccolo.apps.migrations.tables import Migration
 from piccolo.engine.postgres import PostgresEngine
 
 from governlayer_server.adapters.postgres import piccolo_conf, tables
@@ -93,6 +94,11 @@ class Database:
             self._engine.pool = None
 
 
+class _QuietEngine(PostgresEngine):
+    async def check_version(self) -> None:
+        """Do nothing: Piccolo would connect once more, and print a warning where ``connect`` raises."""
+
+
 @contextmanager
 def failures_named() -> Iterator[None]:
     """Turn what Piccolo and asyncpg raise when the database is away into ``LedgerUnavailable``."""
@@ -114,7 +120,7 @@ async def connect(address: PostgresAddress) -> Database:
         LedgerUnavailable: it cannot be reached.
         ConfigurationError: it is not durable (fsync, full_page_writes or synchronous_commit is off).
     """
-    engine = PostgresEngine(
+    engine = _QuietEngine(
         config={
             "host": address.host,
             "port": address.port,
@@ -133,12 +139,16 @@ async def connect(address: PostgresAddress) -> Database:
     )
     os.environ["PICCOLO_CONF"] = "governlayer_server.adapters.postgres.piccolo_conf"
     piccolo_conf.DB = engine
-    for table in tables.TABLES:
-        table._meta.db = engine  # Piccolo's documented way to set a table's engine
-    with failures_named():
-        await engine.start_connection_pool(min_size=1, max_size=_POOL_SIZE)
+    for table in (*tables.TABLES, Migration):
+        table._meta.db = engine  # Piccolo's documented way; a table left out would keep the engine of its first use
     database = Database(engine)
-    await _check_durable(database)
+    try:
+        with failures_named():
+            await engine.start_connection_pool(min_size=1, max_size=_POOL_SIZE)
+        await _check_durable(database)
+    except GovernLayerError:
+        await database.close()
+        raise
     return database
 
 
@@ -146,5 +156,4 @@ async def _check_durable(database: Database) -> None:
     async with database.connection() as connection:
         for setting, wanted in _DURABLE.items():
             if await connection.fetchval(f"SHOW {setting}") != wanted:
-                await database.close()
                 raise ConfigurationError(f"PostgreSQL's {setting} must be {wanted}: a decision must survive a crash")
