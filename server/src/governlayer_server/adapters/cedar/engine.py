@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from hashlib import sha256
+from typing import Any
 
 import cedarpy
 from msgspec import Struct
@@ -55,13 +56,16 @@ def parse_policies(text: str, schema_text: str) -> ParsedPolicies:
     if "\0" in text:
         raise PolicyError("a policy text has no U+0000")
     _try_elsewhere(text, schema_text)
-    result = cedarpy.validate_policies(text, schema_text)
-    if not result.validation_passed:
-        raise PolicyError("; ".join(f"{error.policy_id}: {error.error}" for error in result.errors))
     try:
         parsed = cedarpy.policies_to_pst(text)
     except ValueError as error:
         raise PolicyError(f"the policies cannot be parsed: {error}") from None
+    result = cedarpy.validate_policies(text, schema_text)
+    if not result.validation_passed:
+        names = {
+            cedar_id: policy.annotations.get("id", cedar_id) for cedar_id, policy in parsed.static_policies.items()
+        }
+        raise PolicyError("; ".join(dict.fromkeys(_named(error, ids) for error in result.errors)))
     if parsed.templates:
         raise PolicyError("a policy with ?principal or ?resource is a template, which nothing would ever apply")
     rules = {
@@ -141,6 +145,12 @@ def _try_elsewhere(text: str, schema_text: str) -> None:
         raise PolicyError(f"parsing took longer than {_PARSE_TIMEOUT_S} s") from None
     if trial.returncode < 0:
         raise PolicyError("the Cedar parser crashed on this text")
+
+
+def _named(error: Any, ids: Mapping[str, str]) -> str:
+    """Say which policy an error is of by its @id; Cedar counts policies and says ``policy7``."""
+    name = ids.get(error.policy_id, error.policy_id)
+    return f"{name}: {error.error}".replace(f"for policy `{error.policy_id}`, ", "")
 
 
 def _rule(cedar_id: str, annotations: Mapping[str, str], *, permits: bool) -> Rule:
