@@ -16,27 +16,35 @@ from governlayer_server.adapters.embedded.postgres import EmbeddedPostgres
 from tests.server.adapters.embedded.watching import processes_of
 
 
-def _place(mode: int) -> Iterator[Path]:
+@pytest.fixture(scope="session")
+def places() -> Iterator[Path]:
+    """The parent of all places. It is removed at the end: ext4 makes files slowly just after it removed many."""
     path = Path(tempfile.mkdtemp(prefix="gl-embedded-"))
+    path.chmod(0o755)
+    yield path
+    shutil.rmtree(path)
+
+
+def _place(parent: Path, mode: int) -> Iterator[Path]:
+    path = Path(tempfile.mkdtemp(dir=parent))
     path.chmod(mode)
     yield path
     left = processes_of(path)
     for pid in left:
         os.kill(pid, signal.SIGKILL)
-    shutil.rmtree(path)
     assert left == [], "a test left processes behind"
 
 
 @pytest.fixture
-def place() -> Iterator[Path]:
+def place(places: Path) -> Iterator[Path]:
     """A directory that other users can pass: as root, the servers run as an unprivileged user."""
-    yield from _place(0o755)
+    yield from _place(places, 0o755)
 
 
 @pytest.fixture(params=[0o755, 0o700], ids=["open", "closed"])
-def any_place(request: pytest.FixtureRequest) -> Iterator[Path]:
+def any_place(request: pytest.FixtureRequest, places: Path) -> Iterator[Path]:
     """Such a directory, and one that only its owner can pass: as root, this needs the user namespace."""
-    yield from _place(request.param)
+    yield from _place(places, request.param)
 
 
 @pytest.fixture
@@ -52,11 +60,10 @@ async def _first_start(path: Path) -> None:
 
 
 @pytest.fixture(scope="session")
-def template() -> Iterator[Path]:
+def template(places: Path) -> Path:
     """A data directory after its first start, to be copied: initdb takes most of the time of a first start."""
-    for place in _place(0o755):
-        asyncio.run(_first_start(place / "data"))
-        yield place / "data"
+    asyncio.run(_first_start(places / "template"))
+    return places / "template"
 
 
 @pytest.fixture
