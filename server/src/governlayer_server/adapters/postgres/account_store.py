@@ -42,31 +42,30 @@ class PostgresAccountStore:
             InvalidRequest: the name or the owner's e-mail address is taken.
         """
         try:
-            with failures_named():
-                async with self._database.engine.transaction():
-                    await OrganizationRow.insert(
-                        OrganizationRow(
-                            id=organization.id,
-                            name=organization.name,
-                            plan=organization.plan.value,
-                            created_us=organization.created_us,
-                        )
+            async with self._database.transaction():
+                await OrganizationRow.insert(
+                    OrganizationRow(
+                        id=organization.id,
+                        name=organization.name,
+                        plan=organization.plan.value,
+                        created_us=organization.created_us,
                     )
-                    await UserRow.insert(
-                        UserRow(
-                            id=owner.id,
-                            organization_id=owner.organization_id,
-                            role=owner.role.value,
-                            email_sealed=owner.email_sealed,
-                            email_index=owner.email_index,
-                            password_hash=owner.password_hash,
-                            created_us=owner.created_us,
-                        )
+                )
+                await UserRow.insert(
+                    UserRow(
+                        id=owner.id,
+                        organization_id=owner.organization_id,
+                        role=owner.role.value,
+                        email_sealed=owner.email_sealed,
+                        email_index=owner.email_index,
+                        password_hash=owner.password_hash,
+                        created_us=owner.created_us,
                     )
-                    await OrganizationRow.raw(
-                        "INSERT INTO ledger (id, organization_id, origin, head_hash) VALUES ({}, {}, {}, {})",
-                        str(organization.id), organization.id, origin, genesis_hash(origin),
-                    )  # fmt: skip
+                )
+                await OrganizationRow.raw(
+                    "INSERT INTO ledger (id, organization_id, origin, head_hash) VALUES ({}, {}, {}, {})",
+                    str(organization.id), organization.id, origin, genesis_hash(origin),
+                )  # fmt: skip
         except asyncpg.UniqueViolationError as error:
             fault = _TAKEN.get(error.constraint_name, Fault("", "it exists already"))
             raise InvalidRequest(fault.detail, [fault]) from None

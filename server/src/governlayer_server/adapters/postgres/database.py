@@ -49,11 +49,6 @@ class Database:
     def __init__(self, engine: PostgresEngine) -> None:
         self._engine = engine
 
-    @property
-    def engine(self) -> PostgresEngine:
-        """Piccolo's engine, for transactions over ordinary tables."""
-        return self._engine
-
     @asynccontextmanager
     async def connection(self) -> AsyncIterator["PoolConnectionProxy"]:
         """
@@ -74,6 +69,31 @@ class Database:
                     raise
         except _LOST as error:
             raise LedgerUnavailable("the database did not answer as it should") from error
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[None]:
+        """
+        Make one transaction of all that Piccolo does inside, on a connection of ours.
+
+        Piccolo's own way keeps the connection from the pool for good when the server goes away in between.
+
+        Raises:
+            LedgerUnavailable: as ``connection``.
+            asyncpg.IntegrityConstraintViolationError: a row breaks a constraint. Nothing was changed.
+        """
+        transaction = self._engine.transaction()
+        try:
+            async with self.connection() as connection, connection.transaction():
+                transaction.connection = connection
+                token = self._engine.current_transaction.set(transaction)
+                try:
+                    yield
+                finally:
+                    self._engine.current_transaction.reset(token)
+        except LedgerUnavailable as error:
+            if isinstance(error.__cause__, asyncpg.IntegrityConstraintViolationError):
+                raise error.__cause__ from None
+            raise
 
     async def answers(self) -> bool:
         """Return whether the database answers."""

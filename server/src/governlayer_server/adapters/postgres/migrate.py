@@ -3,6 +3,7 @@
 import io
 from contextlib import redirect_stdout
 
+import asyncpg
 from piccolo.apps.migrations.commands.forwards import ForwardsMigrationManager
 from piccolo.apps.migrations.tables import Migration
 from piccolo.conf.apps import AppConfig
@@ -36,16 +37,24 @@ async def apply_migrations(database: Database) -> list[str]:
         ConfigurationError: the database is newer than this version, or a migration failed. Nothing was changed.
         LedgerUnavailable: the database went away. Nothing was changed.
     """
-    with failures_named():
-        async with database.engine.transaction():
-            await Migration.raw("SELECT pg_advisory_xact_lock({})", _LOCK)
-            pending = await pending_migrations()
-            if pending:
-                with redirect_stdout(io.StringIO()):
-                    result = await _Manager(app_name=APP_NAME).run()
-                if not result.success:
-                    raise ConfigurationError("a migration failed; nothing was changed")
+    async with database.transaction():
+        await Migration.raw("SELECT pg_advisory_xact_lock({})", _LOCK)
+        pending = await pending_migrations()
+        if pending:
+            await _run()
     return pending
+
+
+async def _run() -> None:
+    try:
+        with redirect_stdout(io.StringIO()):
+            result = await _Manager(app_name=APP_NAME).run()
+    except (asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError):
+        raise
+    except asyncpg.PostgresError as error:
+        raise ConfigurationError(f"a migration failed; nothing was changed: {error}") from error
+    if not result.success:
+        raise ConfigurationError("a migration failed; nothing was changed")
 
 
 class _Manager(ForwardsMigrationManager):

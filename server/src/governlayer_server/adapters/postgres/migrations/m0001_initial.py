@@ -1,7 +1,7 @@
 """The first schema: identity, ledgers, policy sets."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
-from piccolo.table import Table
+from piccolo.apps.migrations.tables import Migration
 
 ID = "2026-11-23T22:00:00:000000"
 VERSION = "1.38.0"
@@ -153,13 +153,9 @@ STATEMENTS = (
 )
 
 
-class _Raw(Table):
-    """Stands for no table: Piccolo runs raw SQL through a table class."""
-
-
 async def _create() -> None:
     for statement in STATEMENTS:
-        await _Raw.raw(statement)
+        await Migration.raw(statement)  # any table will do: Piccolo runs raw SQL through one
 
 
 async def forwards() -> MigrationManager:
