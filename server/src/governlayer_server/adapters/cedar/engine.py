@@ -62,9 +62,7 @@ def parse_policies(text: str, schema_text: str) -> ParsedPolicies:
         raise PolicyError(f"the policies cannot be parsed: {error}") from None
     result = cedarpy.validate_policies(text, schema_text)
     if not result.validation_passed:
-        names = {
-            cedar_id: policy.annotations.get("id", cedar_id) for cedar_id, policy in parsed.static_policies.items()
-        }
+        ids = {cedar_id: policy.annotations.get("id", cedar_id) for cedar_id, policy in parsed.static_policies.items()}
         raise PolicyError("; ".join(dict.fromkeys(_named(error, ids) for error in result.errors)))
     if parsed.templates:
         raise PolicyError("a policy with ?principal or ?resource is a template, which nothing would ever apply")
