@@ -4,10 +4,10 @@ from uuid import uuid4
 
 import pytest
 from governlayer_server.domain.access import Role, Scope
+from governlayer_server.domain.account import ApiKey, Organization, User
 from governlayer_server.domain.errors import InvalidRequest, NotFound
 from governlayer_server.domain.ledger.chain import genesis_hash
 from governlayer_server.domain.plan import Plan
-from governlayer_server.ports import ApiKey, Organization, User
 
 from tests.contract.conftest import World
 

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from uuid import UUID
 
+from governlayer_server.domain.account import ApiKey, Organization, User
 from governlayer_server.domain.errors import Fault, InvalidRequest, NotFound
-from governlayer_server.ports import ApiKey, LedgerStore, Organization, User
+from governlayer_server.ports import LedgerStore
 
 
 class MemoryAccountStore:

@@ -12,11 +12,10 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from governlayer_server.domain.access import Role, Scope
+from governlayer_server.domain.account import ApiKey, Organization, User
 from governlayer_server.domain.ledger.chain import Head
 from governlayer_server.domain.ledger.record import Draft, Record
 from governlayer_server.domain.ledger.tree import Edge
-from governlayer_server.domain.plan import Plan
 from governlayer_server.domain.policy import EngineAnswer, PolicySet, Question
 
 
@@ -246,41 +245,6 @@ class AnswerExists(Exception):  # not a failure: the same request has been answe
     def __init__(self, answer: StoredAnswer) -> None:
         super().__init__("the idempotency key has an answer")
         self.answer = answer
-
-
-class Organization(Struct, frozen=True, kw_only=True):
-    """An organization (tenant). Its id is also its ledger's id."""
-
-    id: UUID
-    name: str
-    plan: Plan
-    created_us: int
-
-
-class User(Struct, frozen=True, kw_only=True):
-    """A member of an organization; the e-mail address is stored encrypted, with a blind index for look-ups."""
-
-    id: UUID
-    organization_id: UUID
-    role: Role
-    email_sealed: bytes
-    email_index: bytes
-    password_hash: str | None
-    created_us: int
-
-
-class ApiKey(Struct, frozen=True, kw_only=True):
-    """An API key without the key: only its fingerprint is kept."""
-
-    id: UUID
-    organization_id: UUID
-    name: str
-    prefix: str
-    fingerprint: bytes
-    scopes: frozenset[Scope]
-    created_us: int
-    expires_us: int | None = None
-    revoked_us: int | None = None
 
 
 class AccountStore(Protocol):

@@ -7,10 +7,10 @@ import click
 
 from governlayer_server.cli.common import data_option, json_option, print_json, run, running_appliance
 from governlayer_server.domain.access import Scope
+from governlayer_server.domain.account import ApiKey
 from governlayer_server.domain.errors import NotFound
 from governlayer_server.domain.ledger.record import SYSTEM
 from governlayer_server.domain.times import time_text
-from governlayer_server.ports import ApiKey
 from governlayer_server.usecases.create_key import NewKey
 from governlayer_server.wiring import Appliance
 

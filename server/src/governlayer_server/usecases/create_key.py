@@ -5,10 +5,11 @@ from uuid import UUID
 from msgspec import Struct
 
 from governlayer_server.domain.access import Scope
+from governlayer_server.domain.account import ApiKey
 from governlayer_server.domain.api_key import RANDOMNESS_BYTES, make_api_key, shown_prefix
 from governlayer_server.domain.errors import Fault, InvalidRequest
 from governlayer_server.domain.ledger.record import Actor, Draft
-from governlayer_server.ports import AccountStore, ApiKey, Append, Clock, Entropy, LedgerStore, Vault
+from governlayer_server.ports import AccountStore, Append, Clock, Entropy, LedgerStore, Vault
 from governlayer_server.usecases.authenticate import FINGERPRINT_PURPOSE
 from governlayer_server.usecases.new_id import new_id
 

@@ -3,21 +3,11 @@
 from msgspec import Struct
 
 from governlayer_server.domain.access import Role
+from governlayer_server.domain.account import Organization, User
 from governlayer_server.domain.errors import Fault, InvalidRequest
 from governlayer_server.domain.ledger.record import SYSTEM, Draft
 from governlayer_server.domain.plan import Plan
-from governlayer_server.ports import (
-    AccountStore,
-    Append,
-    Clock,
-    Entropy,
-    LedgerStore,
-    Organization,
-    PasswordHasher,
-    Place,
-    User,
-    Vault,
-)
+from governlayer_server.ports import AccountStore, Append, Clock, Entropy, LedgerStore, PasswordHasher, Place, Vault
 from governlayer_server.usecases.new_id import new_id
 
 SYSTEM_LEDGER = "system"

@@ -17,10 +17,10 @@ from governlayer_server.adapters.postgres.tables import (
     UserRow,
 )
 from governlayer_server.domain.access import Scope
+from governlayer_server.domain.account import ApiKey, Organization, User
 from governlayer_server.domain.errors import Fault, InvalidRequest, NotFound
 from governlayer_server.domain.ledger.chain import genesis_hash
 from governlayer_server.domain.plan import Plan
-from governlayer_server.ports import ApiKey, Organization, User
 
 _TAKEN = {
     "organization_name_key": Fault("/name", "an organization with this name exists"),
