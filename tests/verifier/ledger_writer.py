@@ -101,7 +101,13 @@ class Ledger:
 
     @property
     def genesis(self) -> str:
-        block = {"canonicalization": "RFC8785", "hash": "SHA-256", "origin": self.origin, "type": "genesis", "v": 1}
+        block: dict[str, Any] = {
+            "canonicalization": "RFC8785",
+            "hash": "SHA-256",
+            "origin": self.origin,
+            "type": "genesis",
+            "v": 1,
+        }
         block["prev_hash"] = hashlib.sha256(b"GOVERNLAYER_GENESIS").hexdigest()
         return hashlib.sha256(rfc8785.dumps(block)).hexdigest()
 

@@ -1,6 +1,7 @@
 """Canonical bytes: ledger-v1 §2.1."""
 
 import json
+from typing import Any
 
 import pytest
 import rfc8785
@@ -19,23 +20,23 @@ VALUES = st.dictionaries(NAMES, SCALARS | LEVEL1 | LEVEL2, max_size=6)
 
 
 @given(VALUES)
-def test_serialization_is_that_of_an_independent_jcs_package(value: dict[str, object]) -> None:
+def test_serialization_is_that_of_an_independent_jcs_package(value: dict[str, Any]) -> None:
     assert serialize(value).encode() == rfc8785.dumps(value)
 
 
 @given(VALUES)
-def test_canonical_bytes_are_read_back_without_a_fault(value: dict[str, object]) -> None:
+def test_canonical_bytes_are_read_back_without_a_fault(value: dict[str, Any]) -> None:
     assert read_canonical(rfc8785.dumps(value).decode()) == (value, None)
 
 
 @given(VALUES.filter(bool), st.sampled_from([", ", "\n,", " ,"]))
-def test_any_other_white_space_is_a_fault(value: dict[str, object], separator: str) -> None:
+def test_any_other_white_space_is_a_fault(value: dict[str, Any], separator: str) -> None:
     spaced = json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(separator, ": "))
     assert read_canonical(spaced)[1] is not None
 
 
 @given(VALUES)
-def test_members_out_of_order_are_a_fault(value: dict[str, object]) -> None:
+def test_members_out_of_order_are_a_fault(value: dict[str, Any]) -> None:
     value = {"zz~": 1, **{name: each for name, each in value.items() if name < "zz~"}}
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     assert (read_canonical(text)[1] is None) == (len(value) == 1)

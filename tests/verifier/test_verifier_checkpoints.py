@@ -160,6 +160,12 @@ def test_a_key_whose_checkpoint_differs_from_the_records_vouches_for_nothing() -
     assert found(check(dump_with(ledger, false, ledger.checkpoint(2, SECOND_KEY)))) == {(8, 0), (9, 1)}
 
 
+def test_a_retired_key_vouches_for_nobody() -> None:
+    ledger = with_key_records(None, ("retired", KEY), ("introduced", SECOND_KEY), None)
+    extra = [ledger.checkpoint(1, KEY), ledger.checkpoint(3, KEY), ledger.checkpoint(4, SECOND_KEY)]
+    assert found(check(dump_with(ledger, *extra))) == {(9, 2), (9, 3)}
+
+
 def test_a_checkpoint_from_outside_may_vouch_for_an_introduced_key() -> None:
     ledger = with_key_records(("introduced", SECOND_KEY), None)
     dump = dump_with(ledger, ledger.checkpoint(2, SECOND_KEY))
@@ -288,6 +294,13 @@ def test_a_receipt_for_another_index_or_with_another_record_fails() -> None:
     assert "does not parse" in what(check(LEDGER.dump(), receipts=[garbage]), 10)
     beyond = RECEIPT.replace("index 4\n", "index 400\n")
     assert found(check(LEDGER.dump(), receipts=[beyond])) == {(10, 400)}
+
+
+def test_a_receipt_whose_record_bears_another_seq_fails() -> None:
+    ledger = Ledger()
+    ledger.add()
+    ledger.add(seq=5)
+    assert "another seq" in what(check(ledger.dump(), receipts=[ledger.receipt(1, 2)]), 10)
 
 
 # --- grammar

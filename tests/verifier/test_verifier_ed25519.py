@@ -70,3 +70,17 @@ def test_both_implementations_agree_on_signatures_and_on_flipped_bits(seed: byte
 @given(st.binary(min_size=32, max_size=32), st.binary(max_size=20), st.binary(min_size=64, max_size=64))
 def test_random_bytes_are_no_signature(public_key: bytes, message: bytes, signature: bytes) -> None:
     assert not ed25519.verify(public_key, message, signature)
+
+
+@pytest.mark.parametrize("y", range(19))
+@pytest.mark.parametrize("sign", [0, 1])
+def test_no_coordinate_beyond_the_field_decodes(y: int, sign: int) -> None:
+    """Nobody knows a secret key for most of these points, so no signature could show it."""
+    beyond = (2**255 - 19 + y) | sign << 255
+    assert ed25519._decode(beyond.to_bytes(32, "little")) is None
+
+
+@pytest.mark.parametrize("y", [1, 2**255 - 20])
+def test_minus_zero_does_not_decode(y: int) -> None:
+    assert ed25519._decode(y.to_bytes(32, "little")) is not None
+    assert ed25519._decode((y | 1 << 255).to_bytes(32, "little")) is None

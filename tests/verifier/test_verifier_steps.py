@@ -74,7 +74,7 @@ def test_garbage_is_invalid_and_never_an_exception(garbage: bytes) -> None:
     assert check(lines_of(GOOD)[0] + b"\n" + garbage).verdict == "invalid"
 
 
-def with_lines(change: Callable[[list[bytes]], None]) -> bytes:
+def with_lines(change: Callable[[list[bytes]], object]) -> bytes:
     lines = lines_of(GOOD)
     change(lines)
     return joined(lines)

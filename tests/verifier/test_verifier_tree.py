@@ -133,3 +133,17 @@ def test_a_leaf_hash_of_another_length_is_refused() -> None:
 def test_a_leaf_that_was_never_there_is_an_error_not_a_loop() -> None:
     with pytest.raises(LookupError):
         grown(0, 3).root(4)
+
+
+def test_a_proof_for_another_size_is_too_short_or_too_long_though_its_root_fits() -> None:
+    leaf, other = LEAVES[0], LEAVES[1]
+    assert verify_inclusion(0, 1, leaf, [], leaf)
+    assert not verify_inclusion(0, 2, leaf, [], leaf)
+    assert not verify_inclusion(0, 1, leaf, [other], node_hash(other, leaf))
+    assert not verify_consistency(1, 4, leaf, node_hash(leaf, other), [other])
+    assert not verify_consistency(1, 2, leaf, node_hash(node_hash(leaf, other), other), [other, other])
+    for size in (2, 3, 5, 9):
+        proof, root = inclusion_path(0, LEAVES[:size]), tree_root(LEAVES[:size])
+        assert not verify_inclusion(0, 2 * size, leaf, proof, root)
+        with pytest.raises(ProofError, match="too few"):
+            left_siblings(0, 2 * size, proof)

@@ -87,7 +87,7 @@ class ErasureCheck:
                 what = f"payload {name} is present though a later record names it as erased"
                 self._findings.fail(Step.ERASURE, what, seq=seq)
             elif not present and not erased:
-                what = f"payload {name} is withheld and no later erasure or retention record names it"
+                what = f"payload {name} is withheld and no later erasure or retention record of this dump names it"
                 self._findings.fail(Step.ERASURE, what, seq=seq)
 
     def close(self) -> None:
