@@ -127,7 +127,7 @@ def test_alone(session: nox.Session, name: str, scratch: Path, pins: Path, paths
     uv(session, "pip", "install", "--quiet", "--python", python, "-c", str(pins), str(wheel))
     if name == "verifier":
         require_no_dependency(session, wheel)
-        session.run(python, "-I", "-m", "governlayer_verifier", "--self-test", external=True)
+        session.run(str(environment / "bin" / "gl-verify"), "--self-test", external=True)
     uv(session, "pip", "install", "--quiet", "--python", python, "-c", str(pins), *TEST_TOOLS, *needs)
     # Tests are copied out of the repository, so that nothing but the wheel can be imported.
     tests_copy = scratch / f"{name}-tests"

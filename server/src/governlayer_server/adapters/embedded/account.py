@@ -118,7 +118,7 @@ def _works(account: Account, program: Path, reach: Path) -> bool:
 
     other = account.is_other
     try:
-        done = subprocess.run(  # noqa: S603 - a program of our own wheel, fixed arguments
+        done = subprocess.run(  # noqa: S603  # nosec B603  # a program of our own wheel, fixed arguments
             [program, "--version"],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,

@@ -98,7 +98,7 @@ def spawn(command: Command, output: int) -> Child:
         raise StartError("the embedded servers must be started from the main thread")
     other = command.account.is_other
     try:
-        process = subprocess.Popen(  # noqa: S603 - programs of our own wheels, arguments of our own
+        process = subprocess.Popen(  # noqa: S603  # nosec B603  # programs and arguments of our own
             command.argv,
             stdin=subprocess.PIPE,
             stdout=output,
