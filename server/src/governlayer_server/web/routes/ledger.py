@@ -49,7 +49,7 @@ async def records_route(
     request: AuditRequest,
     read_ledger: ReadLedger,
     after_seq: Annotated[int, Parameter(ge=-1, le=_MAX_SEQ)] = -1,
-    cursor: Annotated[str | None, Parameter(pattern=r"^[0-9]{1,16}$")] = None,
+    cursor: Annotated[str | None, Parameter(pattern=r"^[0-9]{1,16}(?![\s\S])")] = None,
     limit: Annotated[int, Parameter(ge=1, le=_MAX_LIMIT)] = 50,
     record_type: Annotated[str | None, Parameter(query="type", max_length=64)] = None,
     agent: Annotated[str | None, Parameter(max_length=128)] = None,
