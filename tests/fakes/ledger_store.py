@@ -83,7 +83,9 @@ class MemoryLedgerStore:
         return [record for append, record in rows if record.seq > after_seq and _fits(append, record, only)][:limit]
 
     async def stream(self, ledger_id: str, first: int, last: int, names: Sequence[str]) -> AsyncIterator[StoredRecord]:
-        for append, record in self._ledger(ledger_id).rows[first : last + 1]:
+        for append, record in self._ledger(ledger_id).rows:
+            if not first <= record.seq <= last:
+                continue
             payloads = sorted((one for one in append.payloads if one.name in names), key=lambda one: one.name)
             yield StoredRecord(record_id=append.record_id, record=record, payloads=tuple(payloads))
 

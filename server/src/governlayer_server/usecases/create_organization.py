@@ -82,7 +82,8 @@ def _check(name: str, email: str, password: str | None) -> None:
     faults = []
     if not 1 <= len(name.strip()) <= MAX_NAME_CHARACTERS or not name.isprintable():
         faults.append(Fault("/name", f"1 to {MAX_NAME_CHARACTERS} printable characters"))
-    if len(email) > MAX_EMAIL_CHARACTERS or email.count("@") != 1 or " " in email or not all(email.split("@")):
+    plain = email.isprintable() and " " not in email
+    if not plain or len(email) > MAX_EMAIL_CHARACTERS or email.count("@") != 1 or not all(email.split("@")):
         faults.append(Fault("/owner_email", f"an e-mail address of at most {MAX_EMAIL_CHARACTERS} characters"))
     if password is not None and not MIN_PASSWORD_CHARACTERS <= len(password) <= MAX_PASSWORD_CHARACTERS:
         limit = f"{MIN_PASSWORD_CHARACTERS} to {MAX_PASSWORD_CHARACTERS} characters"

@@ -52,17 +52,18 @@ class Evaluate(Struct, frozen=True, kw_only=True):
             InvalidRequest: the request names an unknown detector, or declares an unknown factor.
         """
         timings: dict[str, int] = {}
-        ruling, risk, findings, redacted = EVALUATION_FAILED, UNKNOWN_RISK, tuple[Finding, ...](), None
+        ruling, risk, listed, redacted = EVALUATION_FAILED, UNKNOWN_RISK, tuple[Finding, ...](), None
         try:
             start = self.clock.monotonic_us()
             findings = find(request)
+            listed = publishable(findings)[:MAX_FINDINGS]
             scanned = self.clock.monotonic_us()
             factors = risk_factors(request, findings)
             risk = score(factors)
             scored = self.clock.monotonic_us()
             ruling = rule_on(self.engine.evaluate(question(request, factors, findings, risk)), self.engine.policy_set)
             if len(findings) > MAX_FINDINGS:
-                ruling, findings = TOO_MANY_FINDINGS, findings[:MAX_FINDINGS]
+                ruling = TOO_MANY_FINDINGS
             elif ruling.outcome is Outcome.REDACT:
                 ruling, redacted = _redaction(request, findings, ruling)
             timings = {
@@ -74,9 +75,7 @@ class Evaluate(Struct, frozen=True, kw_only=True):
             raise
         except Exception:  # noqa: BLE001  # fail closed: whatever breaks here is a recorded deny
             ruling, redacted = EVALUATION_FAILED, None
-        return Evaluation(
-            ruling=ruling, risk=risk, findings=publishable(findings), redacted=redacted, timings_us=timings
-        )
+        return Evaluation(ruling=ruling, risk=risk, findings=listed, redacted=redacted, timings_us=timings)
 
 
 def _redaction(request: ActionRequest, findings: Sequence[Finding], ruling: Ruling) -> tuple[Ruling, Redacted | None]:

@@ -1,16 +1,17 @@
 """Export the ledger: a dump (ledger-v1 §7), streamed, and itself recorded before its first byte."""
 
 from collections.abc import AsyncIterator, Sequence
+from hashlib import sha256
 from uuid import UUID
 
 from msgspec import Struct
 
 from governlayer_server.domain.errors import Fault, InvalidRequest, LedgerUnavailable
-from governlayer_server.domain.ledger.chain import Head, genesis_hash
+from governlayer_server.domain.ledger.chain import Head, empty_head, genesis_hash
 from governlayer_server.domain.ledger.checkpoint import verifier_key
 from governlayer_server.domain.ledger.dump import checkpoint_line, end_line, header_line, payload_line
-from governlayer_server.domain.ledger.record import Actor, Draft
-from governlayer_server.domain.ledger.tree import Edge, grow, leaf_hash, root
+from governlayer_server.domain.ledger.record import Actor, Draft, Record
+from governlayer_server.domain.ledger.tree import grow, leaf_hash
 from governlayer_server.domain.times import time_text
 from governlayer_server.ports import Append, Clock, Entropy, LedgerStore, Signer, Vault
 from governlayer_server.usecases.new_id import new_id
@@ -53,7 +54,8 @@ class ExportLedger(Struct, frozen=True, kw_only=True):
             actor: who asks.
             organization_id: whose ledger.
             first: must be 0: proofs for a dump that starts later are not made yet.
-            last: inclusive; None for the newest record, which is then the record of this export.
+            last: inclusive; None for the newest record, which is then the record of this export. Whatever it is, the
+                whole ledger is read before the checkpoint is signed.
             names: payload names to disclose.
 
         Raises:
@@ -94,7 +96,7 @@ class ExportLedger(Struct, frozen=True, kw_only=True):
             keys=[verifier_key(self.signer.name, self.signer.public_key)],
             names=names,
         )
-        reached = Head(origin=head.origin, hash=genesis_hash(head.origin), time_us=0, edge=Edge())
+        reached = empty_head(head.origin)
         async for stored in self.ledger.stream(str(organization_id), first, last, names):
             record = stored.record
             yield record.canonical + b"\n"
@@ -102,16 +104,26 @@ class ExportLedger(Struct, frozen=True, kw_only=True):
                 yield payload_line(
                     record.seq, await open_payload(self.vault, organization_id, stored.record_id, sealed)
                 )
-            edge = grow(reached.edge, leaf_hash(record.canonical))
-            reached = Head(origin=head.origin, hash=record.hash, time_us=record.time_us, edge=edge)
-        self._refuse_difference(reached, head, last)
+            reached = _after(reached, record)
+        await self._refuse_difference(organization_id, reached, head, last)
         if reached.size:
             yield checkpoint_line(sign_checkpoint(self.signer, reached))
         yield end_line(reached.hash.hex(), reached.size - first)
 
-    def _refuse_difference(self, reached: Head, head: Head, last: int) -> None:
-        """Sign nothing that differs from the stored head: a dump without its last lines is refused by every reader."""
-        complete = reached.size == last + 1
-        agrees = reached.size != head.size or (reached.hash == head.hash and root(reached.edge) == root(head.edge))
-        if not complete or not agrees:
+    async def _refuse_difference(self, organization_id: UUID, reached: Head, head: Head, last: int) -> None:
+        """Sign only what is a part of the ledger as written; every reader refuses a dump without its last lines."""
+        whole = reached
+        async for stored in self.ledger.stream(str(organization_id), last + 1, head.size - 1, ()):
+            whole = _after(whole, stored.record)
+        if reached.size != last + 1 or (whole.edge, whole.hash) != (head.edge, head.hash):
             raise LedgerUnavailable("the stored records do not give the ledger's head; the dump ends here unsigned")
+
+
+def _after(head: Head, record: Record) -> Head:
+    """Return the head after the bytes of *record*, whatever hash is stored beside them."""
+    return Head(
+        origin=head.origin,
+        hash=sha256(record.canonical).digest(),
+        time_us=record.time_us,
+        edge=grow(head.edge, leaf_hash(record.canonical)),
+    )

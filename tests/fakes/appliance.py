@@ -1,0 +1,111 @@
+"""The use cases over stores in memory, with the real vault and the real signer."""
+
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from governlayer_server.adapters.crypto.passwords import BcryptPasswords
+from governlayer_server.adapters.crypto.signer import Ed25519Signer
+from governlayer_server.adapters.crypto.vault import EnvelopeVault
+from governlayer_server.domain.access import Principal, Scope
+from governlayer_server.domain.action import ActionRequest
+from governlayer_server.domain.ledger.record import SYSTEM, ActorKind
+from governlayer_server.domain.plan import Plan
+from governlayer_server.ports import Organization
+from governlayer_server.usecases.authenticate import Authenticate
+from governlayer_server.usecases.create_key import CreateKey
+from governlayer_server.usecases.create_organization import SYSTEM_LEDGER, CreateOrganization, origin_of
+from governlayer_server.usecases.evaluate import Evaluate
+from governlayer_server.usecases.export_ledger import ExportLedger
+from governlayer_server.usecases.govern import Govern
+from governlayer_server.usecases.read_ledger import ReadLedger
+
+from tests.fakes.account_store import MemoryAccountStore, MemoryDataKeys
+from tests.fakes.clock import FakeClock, FakeEntropy
+from tests.fakes.ledger_store import MemoryLedgerStore
+from tests.fakes.policy_engine import ScriptedEngine
+from tests.fakes.running_requests import MemoryRunningRequests
+
+DEPLOYMENT = "gl.example.com"
+KEK, PEPPER, SEED = bytes(range(32)), bytes(range(32, 64)), bytes(range(64, 96))
+CHEAP_COST = 4
+
+
+@dataclass
+class FakeAppliance:
+    """Everything that wiring would build."""
+
+    clock: FakeClock = field(default_factory=FakeClock)
+    entropy: FakeEntropy = field(default_factory=FakeEntropy)
+    engine: ScriptedEngine = field(default_factory=lambda: ScriptedEngine("allow"))
+    data_keys: MemoryDataKeys = field(default_factory=MemoryDataKeys)
+    running: MemoryRunningRequests = field(default_factory=MemoryRunningRequests)
+
+    def __post_init__(self) -> None:
+        self.ledger = MemoryLedgerStore(self.clock)
+        self.accounts = MemoryAccountStore(self.ledger)
+        self.vault = EnvelopeVault(
+            install_id="install",
+            key_encryption_key=KEK,
+            pepper=PEPPER,
+            keys=self.data_keys,
+            entropy=self.entropy,
+        )
+        self.signer = Ed25519Signer(DEPLOYMENT, SEED)
+        common: dict[str, Any] = {"vault": self.vault, "clock": self.clock, "entropy": self.entropy}
+        self.govern = Govern(
+            evaluate=Evaluate(engine=self.engine, clock=self.clock),
+            ledger=self.ledger,
+            running=self.running,
+            signer=self.signer,
+            **common,
+        )
+        self.create_organization = CreateOrganization(
+            accounts=self.accounts,
+            ledger=self.ledger,
+            passwords=BcryptPasswords(PEPPER, CHEAP_COST),
+            deployment=DEPLOYMENT,
+            **common,
+        )
+        self.create_key = CreateKey(accounts=self.accounts, ledger=self.ledger, **common)
+        self.authenticate = Authenticate(accounts=self.accounts, vault=self.vault, clock=self.clock)
+        self.read_ledger = ReadLedger(ledger=self.ledger, signer=self.signer)
+        self.export_ledger = ExportLedger(ledger=self.ledger, signer=self.signer, **common)
+
+    async def start(self, name: str = "Acme") -> Organization:
+        """Make the system ledger and an organization."""
+        await self.ledger.create(SYSTEM_LEDGER, None, origin_of(DEPLOYMENT, SYSTEM_LEDGER))
+        return await self.create_organization(name, Plan.PRO, f"{name.lower()}@example.com", None)
+
+    async def key_for(self, organization: Organization, *scopes: Scope) -> str:
+        made = await self.create_key(SYSTEM, organization.id, "key", frozenset(scopes or Scope))
+        return made.key
+
+    async def dump(self, organization_id: UUID, **options: Any) -> bytes:
+        """The whole dump; its export is recorded."""
+        export = await self.export_ledger(SYSTEM, organization_id, **options)
+        return b"".join([line async for line in export.lines])
+
+
+def principal_of(organization: Organization) -> Principal:
+    return Principal(
+        kind=ActorKind.API_KEY,
+        id="0198c5c0-7f00-7000-8000-00000000000a",
+        organization_id=organization.id,
+        plan=organization.plan,
+        scopes=frozenset(Scope),
+    )
+
+
+def action(text: str | None = None, **members: Any) -> ActionRequest:
+    """A question; *text* is the content of the user."""
+    value: dict[str, Any] = {
+        "stage": "model_request",
+        "agent": {"id": "support-agent"},
+        "action": {"name": "chat.complete"},
+        **members,
+    }
+    if text is not None:
+        value["content"] = [{"role": "user", "text": text}]
+    return msgspec.convert(value, ActionRequest)

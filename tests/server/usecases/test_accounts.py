@@ -1,0 +1,177 @@
+"""Organizations, keys and who they let in."""
+
+import json
+
+import pytest
+from governlayer_server.domain.access import Scope
+from governlayer_server.domain.api_key import make_api_key
+from governlayer_server.domain.errors import InvalidRequest, LedgerUnavailable, NotAuthenticated, NotFound
+from governlayer_server.domain.ledger.record import SYSTEM, Actor, ActorKind
+from governlayer_server.domain.plan import Plan
+from governlayer_server.ports import Place, RecordFilter
+from msgspec.structs import replace
+
+from tests.fakes.appliance import FakeAppliance
+
+ALL = RecordFilter()
+
+
+async def bodies(appliance: FakeAppliance, ledger_id: str) -> list[tuple[str, dict[str, object]]]:
+    records = await appliance.ledger.records(ledger_id, -1, 100, ALL)
+    return [(record.type, json.loads(record.canonical)["body"]) for record in records]
+
+
+async def test_an_organization_is_on_record_in_its_own_and_in_the_system_ledger(appliance: FakeAppliance) -> None:
+    made = await appliance.start("Acme")
+    event = {"event": "created", "organization_id": str(made.id), "plan": "pro"}
+    assert await bodies(appliance, "system") == [("organization.changed", event)]
+    own = await bodies(appliance, str(made.id))
+    assert own[0] == ("organization.changed", event)
+    assert own[1][0] == "user.created"
+    assert own[1][1]["role"] == "owner"
+    head = await appliance.ledger.head(str(made.id))
+    assert head.origin == f"gl.example.com/ledgers/{made.id}"
+
+
+async def test_the_owners_address_is_stored_encrypted_and_stands_in_no_record(appliance: FakeAppliance) -> None:
+    made = await appliance.start("Acme")
+    (owner,) = appliance.accounts.users.values()
+    assert b"acme" not in owner.email_sealed
+    place = Place(organization_id=made.id, table="app_user", column="email_sealed", row=str(owner.id))
+    assert await appliance.vault.open(place, owner.email_sealed) == b"acme@example.com"
+    for ledger_id in ("system", str(made.id)):
+        for record in await appliance.ledger.records(ledger_id, -1, 100, ALL):
+            assert b"example.com" not in record.canonical
+            assert b"Acme" not in record.canonical
+
+
+async def test_one_address_in_other_letters_is_the_same_address(appliance: FakeAppliance) -> None:
+    await appliance.start("Acme")
+    with pytest.raises(InvalidRequest) as refused:
+        await appliance.create_organization("Other", Plan.FREE, "ACME@Example.com", None)
+    assert [fault.pointer for fault in refused.value.faults] == ["/owner_email"]
+
+
+async def test_a_password_is_hashed_and_can_be_left_out(appliance: FakeAppliance) -> None:
+    await appliance.start("Acme")
+    await appliance.create_organization("Other", Plan.FREE, "b@example.com", "correct horse battery")
+    without, with_one = (user.password_hash for user in appliance.accounts.users.values())
+    assert without is None
+    assert with_one is not None
+    assert with_one.startswith("$2b$")
+
+
+@pytest.mark.parametrize(
+    ("name", "email", "password", "pointers"),
+    [
+        ("", "a@b.c", None, ["/name"]),
+        ("   ", "a@b.c", None, ["/name"]),
+        ("x" * 101, "a@b.c", None, ["/name"]),
+        ("a\nb", "a@b.c", None, ["/name"]),
+        ("a\u202eb", "a@b.c", None, ["/name"]),
+        ("a", "", None, ["/owner_email"]),
+        ("a", "a", None, ["/owner_email"]),
+        ("a", "a@", None, ["/owner_email"]),
+        ("a", "@b", None, ["/owner_email"]),
+        ("a", "a@b@c", None, ["/owner_email"]),
+        ("a", "a b@c", None, ["/owner_email"]),
+        ("a", "a\n@b.c", None, ["/owner_email"]),
+        ("a", "a\t@b.c", None, ["/owner_email"]),
+        ("a", "a\0@b.c", None, ["/owner_email"]),
+        ("a", "a\ud800@b.c", None, ["/owner_email"]),
+        ("a", "a" * 251 + "@b.c", None, ["/owner_email"]),
+        ("a", "a@b.c", "x" * 11, ["/owner_password"]),
+        ("a", "a@b.c", "x" * 129, ["/owner_password"]),
+        ("a", "a@b.c", "", ["/owner_password"]),
+        ("", "", "", ["/name", "/owner_email", "/owner_password"]),
+    ],
+)
+async def test_values_outside_their_limits_are_refused_and_nothing_is_stored(
+    appliance: FakeAppliance, name: str, email: str, password: str | None, pointers: list[str]
+) -> None:
+    await appliance.start("Acme")
+    with pytest.raises(InvalidRequest) as refused:
+        await appliance.create_organization(name, Plan.FREE, email, password)
+    assert [fault.pointer for fault in refused.value.faults] == pointers
+    assert len(await appliance.accounts.organizations()) == 1
+
+
+@pytest.mark.parametrize("password", ["x" * 12, "x" * 128, "😀" * 12, "пароль пароль"])
+async def test_passwords_of_any_script_are_admitted(appliance: FakeAppliance, password: str) -> None:
+    await appliance.start("Acme")
+    assert await appliance.create_organization("Other", Plan.FREE, "b@example.com", password)
+
+
+async def test_a_key_is_shown_once_stored_as_a_fingerprint_and_recorded_by_id(appliance: FakeAppliance) -> None:
+    acme = await appliance.start()
+    actor = Actor(id="u1", kind=ActorKind.USER)
+    made = await appliance.create_key(actor, acme.id, "CI", frozenset({Scope.SCAN, Scope.GOVERN}))
+    assert made.key not in repr(made)
+    assert made.stored.prefix == made.key[:7]
+    (stored,) = await appliance.accounts.keys(acme.id)
+    assert made.key[7:] not in repr(stored)
+    kind, body = (await bodies(appliance, str(acme.id)))[-1]
+    assert (kind, body) == ("key.created", {"key_id": str(stored.id), "scopes": ["govern", "scan"]})
+    record = (await appliance.ledger.records(str(acme.id), -1, 100, ALL))[-1]
+    assert json.loads(record.canonical)["actor"] == {"id": "u1", "kind": "user"}
+    assert made.key[3:12].encode() not in record.canonical
+
+
+async def test_a_key_lets_in_as_its_organization_with_its_scopes(appliance: FakeAppliance) -> None:
+    acme = await appliance.start()
+    key = await appliance.key_for(acme, Scope.AUDIT)
+    principal = await appliance.authenticate(key)
+    (stored,) = await appliance.accounts.keys(acme.id)
+    assert (principal.id, principal.organization_id, principal.plan) == (str(stored.id), acme.id, Plan.PRO)
+    assert principal.scopes == {Scope.AUDIT}
+
+
+async def test_unknown_revoked_and_expired_keys_are_refused_with_the_same_words(appliance: FakeAppliance) -> None:
+    acme = await appliance.start()
+    key = await appliance.key_for(acme)
+    unknown = make_api_key(bytes(32))
+    (stored,) = await appliance.accounts.keys(acme.id)
+    now_us = appliance.clock.now_us()
+    messages = set()
+    for candidate, state in (
+        (unknown, {}),
+        ("", {}),
+        (key, {"revoked_us": now_us - 1}),
+        (key, {"expires_us": now_us}),
+        (key, {"expires_us": now_us - 1}),
+    ):
+        appliance.accounts._keys[:] = [replace(stored, **state)]
+        with pytest.raises(NotAuthenticated) as refused:
+            await appliance.authenticate(candidate)
+        messages.add(str(refused.value))
+    assert messages == {"the credential is not valid"}
+    appliance.accounts._keys[:] = [replace(stored, expires_us=now_us + 1)]
+    assert await appliance.authenticate(key)
+
+
+@pytest.mark.parametrize(
+    ("name", "scopes", "pointer"),
+    [("", {Scope.SCAN}, "/name"), (" ", {Scope.SCAN}, "/name"), ("x" * 101, {Scope.SCAN}, "/name"),
+     ("a\0", {Scope.SCAN}, "/name"), ("a", set(), "/scopes")],
+)  # fmt: skip
+async def test_a_key_outside_the_limits_is_refused(
+    appliance: FakeAppliance, name: str, scopes: set[Scope], pointer: str
+) -> None:
+    acme = await appliance.start()
+    with pytest.raises(InvalidRequest) as refused:
+        await appliance.create_key(SYSTEM, acme.id, name, frozenset(scopes))
+    assert [fault.pointer for fault in refused.value.faults] == [pointer]
+    assert await appliance.accounts.keys(acme.id) == []
+
+
+async def test_a_key_that_cannot_be_recorded_is_never_shown(appliance: FakeAppliance) -> None:
+    acme = await appliance.start()
+    appliance.ledger.failure = LedgerUnavailable("away")
+    with pytest.raises(LedgerUnavailable):
+        await appliance.create_key(SYSTEM, acme.id, "key", frozenset({Scope.SCAN}))
+
+
+async def test_a_key_of_no_organization_is_refused(appliance: FakeAppliance) -> None:
+    acme = await appliance.start()
+    with pytest.raises(NotFound):
+        await FakeAppliance().create_key(SYSTEM, acme.id, "key", frozenset({Scope.SCAN}))

@@ -1,0 +1,152 @@
+"""Dumps: recorded before their first byte, complete, and never signed over what was changed."""
+
+import json
+from hashlib import sha256
+from itertools import pairwise
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from governlayer_server.domain.errors import InvalidRequest, LedgerUnavailable, NotFound
+from governlayer_server.domain.ledger.record import SYSTEM
+from governlayer_server.ports import Organization
+from governlayer_server.usecases.export_ledger import Export
+from msgspec.structs import replace
+
+from tests.fakes.appliance import FakeAppliance, action, principal_of
+
+EMAIL = "ann.miller@example.org"
+
+
+@pytest.fixture
+async def acme(appliance: FakeAppliance) -> Organization:
+    made = await appliance.start()
+    for number in range(6):
+        request = action(f"{number} {EMAIL}", action={"name": "n", "arguments": {"number": number}})
+        await appliance.govern(principal_of(made), request)
+    return made
+
+
+def lines_of(dump: bytes) -> list[dict[str, Any]]:
+    assert dump.endswith(b"\n")
+    return [json.loads(line) for line in dump.splitlines()]
+
+
+async def refused_dump(export: Export) -> list[bytes]:
+    """What is given out of a dump that is then refused."""
+    given: list[bytes] = []
+
+    async def read() -> None:
+        async for line in export.lines:
+            given.append(line)  # noqa: PERF401  # what came before the refusal is looked at
+
+    with pytest.raises(LedgerUnavailable):
+        await read()
+    return given
+
+
+async def test_a_dump_holds_every_record_up_to_its_own_and_ends_signed(
+    appliance: FakeAppliance, acme: Organization
+) -> None:
+    lines = lines_of(await appliance.dump(acme.id))
+    head = await appliance.ledger.head(str(acme.id))
+    records = [line for line in lines if "actor" in line]
+    assert [record["seq"] for record in records] == list(range(head.size))
+    assert records[-1]["type"] == "export"
+    assert records[-1]["body"] == {"first": 0, "format": "gldump", "last": None, "payloads": []}
+    assert lines[0]["dump"]["last"] == head.size - 1
+    assert lines[-2]["checkpoint"].startswith(f"{head.origin}\n{head.size}\n")
+    assert lines[-1] == {"end": {"head_hash": head.hash.hex(), "records": head.size}}
+
+
+async def test_payloads_are_disclosed_by_name_only(appliance: FakeAppliance, acme: Organization) -> None:
+    assert EMAIL.encode() not in await appliance.dump(acme.id)
+    lines = lines_of(await appliance.dump(acme.id, names=["content", "arguments", "content"]))
+    assert lines[0]["dump"]["payloads"] == ["arguments", "content"]
+    payloads = [line["payload"] for line in lines if "payload" in line]
+    assert {one["name"] for one in payloads} == {"content", "arguments"}
+    assert len(payloads) == 12
+    for line, following in pairwise(lines):
+        if "payload" in following:
+            previous = line.get("payload", line)
+            assert previous["seq"] == following["payload"]["seq"]
+
+
+async def test_a_dump_may_end_earlier(appliance: FakeAppliance, acme: Organization) -> None:
+    for last in (-1, 0, 3):
+        lines = lines_of(await appliance.dump(acme.id, last=last))
+        assert [line["seq"] for line in lines if "actor" in line] == list(range(last + 1))
+        notes = [line["checkpoint"] for line in lines if "checkpoint" in line]
+        assert [note.split("\n")[1] for note in notes] == ([str(last + 1)] if last >= 0 else [])
+        assert lines[-1]["end"]["records"] == last + 1
+
+
+@pytest.mark.parametrize(
+    ("options", "pointer"),
+    [
+        ({"first": 1}, "/first"),
+        ({"first": -1}, "/first"),
+        ({"last": -2}, "/last"),
+        ({"last": 1_000}, "/last"),
+        ({"names": ["content", "password"]}, "/payloads"),
+        ({"names": [""]}, "/payloads"),
+    ],
+)
+async def test_a_range_or_name_that_is_not_there_is_refused_and_not_recorded(
+    appliance: FakeAppliance, acme: Organization, options: dict[str, Any], pointer: str
+) -> None:
+    before = await appliance.ledger.head(str(acme.id))
+    with pytest.raises(InvalidRequest) as refused:
+        await appliance.export_ledger(SYSTEM, acme.id, **options)
+    assert [fault.pointer for fault in refused.value.faults] == [pointer]
+    assert await appliance.ledger.head(str(acme.id)) == before
+
+
+async def test_an_export_that_cannot_be_recorded_discloses_nothing(
+    appliance: FakeAppliance, acme: Organization
+) -> None:
+    appliance.ledger.failure = LedgerUnavailable("away")
+    with pytest.raises(LedgerUnavailable):
+        await appliance.export_ledger(SYSTEM, acme.id)
+
+
+async def test_there_is_no_dump_of_an_unknown_ledger(appliance: FakeAppliance) -> None:
+    with pytest.raises(NotFound):
+        await appliance.export_ledger(SYSTEM, uuid4())
+
+
+@pytest.mark.parametrize("last", [None, 5, 7])
+@pytest.mark.parametrize("rehash", [False, True])
+async def test_records_that_were_changed_in_the_database_are_never_signed(
+    appliance: FakeAppliance, acme: Organization, last: int | None, rehash: bool
+) -> None:
+    record = await appliance.ledger.record(str(acme.id), 4)
+    canonical = record.canonical.replace(b'"allow"', b'"deny"')
+    assert canonical != record.canonical
+    changed_hash = sha256(canonical).digest() if rehash else record.hash
+    appliance.ledger.replace(str(acme.id), replace(record, canonical=canonical, hash=changed_hash))
+    export = await appliance.export_ledger(SYSTEM, acme.id, last=last)
+    given = await refused_dump(export)
+    assert len(given) >= 5
+    assert not any(b'"checkpoint"' in line or b'"end"' in line for line in given)
+
+
+@pytest.mark.parametrize("last", [None, 5])
+async def test_records_that_are_missing_in_the_database_are_never_signed(
+    appliance: FakeAppliance, acme: Organization, last: int | None
+) -> None:
+    rows = appliance.ledger._ledgers[str(acme.id)].rows
+    del rows[5]
+    export = await appliance.export_ledger(SYSTEM, acme.id, last=last)
+    given = await refused_dump(export)
+    assert not any(b'"checkpoint"' in line or b'"end"' in line for line in given)
+
+
+async def test_an_early_dump_is_signed_only_as_part_of_the_whole(appliance: FakeAppliance, acme: Organization) -> None:
+    """A row changed in the part that is dumped must not be signed, though the end of the ledger is not in the dump."""
+    record = await appliance.ledger.record(str(acme.id), 2)
+    canonical = record.canonical.replace(b'"allow"', b'"deny"')
+    appliance.ledger.replace(str(acme.id), replace(record, canonical=canonical, hash=sha256(canonical).digest()))
+    export = await appliance.export_ledger(SYSTEM, acme.id, last=2)
+    given = await refused_dump(export)
+    assert not any(b'"checkpoint"' in line or b'"end"' in line for line in given)
