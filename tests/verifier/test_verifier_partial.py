@@ -211,3 +211,12 @@ def test_the_first_record_of_a_partial_dump_is_bound_by_the_tree_not_by_a_link()
     failures = found(check(joined(lines)))
     assert (5, 21) not in failures
     assert {(5, 22), (8, 40)} <= failures
+
+
+def test_an_inclusion_proof_that_does_not_hold_is_a_failure_even_where_a_consistency_proof_does() -> None:
+    start = BEYOND.index(b'{"inclusion"')
+    at = BEYOND.index(b'","', start) + 3
+    for replacement in (b"A", b"B"):
+        if BEYOND[at : at + 1] != replacement:
+            changed = BEYOND[:at] + replacement + BEYOND[at + 1 :]
+            assert check(changed).exit_status == 1

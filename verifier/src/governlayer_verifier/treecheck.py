@@ -61,7 +61,7 @@ class TreeCheck:
         self._consistencies: list[Consistency] = []
         self._rooted = header.first == 0
         self._proof_is_last = False
-        self._included: dict[int, bytes] = {}
+        self._included: dict[int, set[bytes]] = {}
         self._proven: dict[int, tuple[bytes, int]] = {}
         self._older: list[Consistency] = []
         # Sizes whose root a proof line leads to, and which only a checkpoint of that size can confirm.
@@ -159,7 +159,7 @@ class TreeCheck:
             fail(Step.TREE, f"the inclusion proof in size {size} is malformed: {error}", seq=seq)
             return
         if size > self.tree.size:
-            self._included[size] = root
+            self._included.setdefault(size, set()).add(root)
             self._waiting.add(size)
         elif self._rooted and root != self.tree.root(size):
             fail(Step.TREE, f"the inclusion proof in size {size} does not lead to the root computed", seq=seq)
@@ -190,16 +190,14 @@ class TreeCheck:
                 self._proven[size2] = (second, size1)
 
     def _says_beyond(self, size: int, root: bytes) -> Judgement:
+        included = self._included.get(size, set())
+        if wrong := included - {root}:
+            return Judgement(Agreement.DIFFERS, 0, min(wrong))
         if size in self._proven:
             expected, covered = self._proven[size]
             return _compare(root, expected, covered)
-        if size in self._included:
-            expected = self._included[size]
-            if root != expected:
-                return Judgement(Agreement.DIFFERS, 0, expected)
-            # The record is shown to be in that tree; those after it are not.
-            return Judgement(Agreement.UNCONNECTED)
-        return Judgement(Agreement.BEYOND)
+        # An inclusion proof alone shows one record to be in that tree, not those after it.
+        return Judgement(Agreement.UNCONNECTED if included else Agreement.BEYOND)
 
     def _says_before(self, size: int, root: bytes) -> Judgement:
         for proof in self._older:
