@@ -45,7 +45,6 @@ from governlayer_server.web.observe import Observed
 from governlayer_server.web.routes.health import About
 
 VERSION = version("governlayer-server")
-_SIGNING_KEY = "ledger-signing-key"
 _REDIS_CONNECTIONS = 16
 _REDIS_TIMEOUT_S = 0.5
 _PROBE_S = 3.0
@@ -102,11 +101,11 @@ async def open_appliance(settings: Settings) -> AsyncIterator[Appliance]:
             raise ConfigurationError(f"{len(pending)} migrations have not been applied: run `governlayer migrate`")
         clock, entropy = SystemClock(), SystemEntropy()
         deployments = PostgresDeploymentStore(database)
-        vault, signer, founded = await _keys(settings, deployments, clock, entropy)
+        vault, signer = await _keys(settings, deployments, clock, entropy)
         parts = _Parts(database=database, redis=redis, vault=vault, signer=signer, clock=clock, entropy=entropy)
         ledger = PostgresLedgerStore(database, clock)
         await ledger.create(SYSTEM_LEDGER, None, origin_of(settings.deployment, SYSTEM_LEDGER))
-        if founded:
+        if not (await ledger.head(SYSTEM_LEDGER)).size:
             key = verifier_key(signer.name, signer.public_key)
             await _record(parts, ledger, "ledger.key", {"event": "introduced", "vkey": key})
         yield _appliance(settings, parts, ledger)
@@ -188,10 +187,9 @@ async def _engine(appliance: Appliance, parts: _Parts, settings: Settings) -> Ce
 
 async def _keys(
     settings: Settings, deployments: PostgresDeploymentStore, clock: SystemClock, entropy: SystemEntropy
-) -> tuple[EnvelopeVault, Ed25519Signer, bool]:
-    """Read the deployment's keys, or found the deployment; tell whether it was founded now."""
+) -> tuple[EnvelopeVault, Ed25519Signer]:
+    """Read the deployment's keys, or found the deployment."""
     row = await deployments.read()
-    founded = row is None
     if row is None:
         row = await deployments.found(_new_deployment(settings, clock, entropy))
     if row.name != settings.deployment:
@@ -200,10 +198,15 @@ async def _keys(
         )
     vault = _vault(settings, row.install_id, deployments, entropy)
     try:
-        signer = Ed25519Signer(row.name, vault.unwrap(_SIGNING_KEY, row.wrapped_seed))
+        signer = Ed25519Signer(row.name, vault.unwrap(_signing_key(vault), row.wrapped_seed))
     except CipherError:
-        raise ConfigurationError("the key-encryption key is not the one of this installation") from None
-    return vault, signer, founded
+        raise ConfigurationError("the key-encryption key or the pepper is not the one of this installation") from None
+    return vault, signer
+
+
+def _signing_key(vault: EnvelopeVault) -> str:
+    """What the signing key is wrapped for: this pepper too, because with another one no credential would be known."""
+    return f"ledger-signing-key/{vault.fingerprint('pepper', b'').hex()}"
 
 
 def _new_deployment(settings: Settings, clock: SystemClock, entropy: SystemEntropy) -> DeploymentRow:
@@ -214,7 +217,7 @@ def _new_deployment(settings: Settings, clock: SystemClock, entropy: SystemEntro
     return DeploymentRow(
         install_id=install_id,
         name=settings.deployment,
-        wrapped_seed=vault.wrap(_SIGNING_KEY, seed),
+        wrapped_seed=vault.wrap(_signing_key(vault), seed),
         public_key=Ed25519Signer(settings.deployment, seed).public_key,
         created_us=now_us,
     )

@@ -19,7 +19,7 @@ from governlayer_server.web.authenticate import PUBLIC, Authentication
 from governlayer_server.web.bodies import MAX_BODY_BYTES
 from governlayer_server.web.deadline import Deadline
 from governlayer_server.web.observe import LogLine, Observed
-from governlayer_server.web.openapi import PATH, TrueJsonPlugin
+from governlayer_server.web.openapi import PATH, TrueJsonPlugin, refuse_other_paths
 from governlayer_server.web.problems import on_any_error, on_governlayer_error, on_http_error
 from governlayer_server.web.routes.govern import govern_route
 from governlayer_server.web.routes.health import (
@@ -84,7 +84,9 @@ def create_app(
             version=about.version,
             path="/",
             render_plugins=[TrueJsonPlugin(path=PATH, media_type=MediaType.JSON)],
-            openapi_router=Router(path="/", route_handlers=[], opt={"access": PUBLIC}),
+            openapi_router=Router(
+                path="/", route_handlers=[], opt={"access": PUBLIC}, before_request=refuse_other_paths
+            ),
         ),
         logging_config=None,
     )

@@ -1,7 +1,7 @@
 """Request bodies: strict JSON turned into the struct that a handler names, and described as it in OpenAPI."""
 
 import re
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from typing import Any, TypeVar
 
 import msgspec
@@ -19,11 +19,12 @@ from governlayer_server.web.strict_json import decode_json, pointer_token
 
 MAX_BODY_BYTES = 1_048_576
 _T = TypeVar("_T")
-_PLACE = re.compile(r"^(?P<detail>.*?)(?: - at `(?P<path>.*)`)?$", re.DOTALL)
+_PLACE = re.compile(r"(?P<detail>.*) - at `(?P<path>[^`]*)`", re.DOTALL)
 _STEP = re.compile(r"\.(?P<name>[^.\[]+)|\[(?P<index>\d+)\]")
 # Messages that repeat the value, or print a pattern.
 _ABOUT_VALUE = re.compile(r"Invalid |Expected `str` matching ")
-_UNKNOWN = re.compile(r"Object contains unknown field `(?P<name>.*)`$", re.DOTALL)
+_UNKNOWN = "Object contains unknown field `"
+_QUOTED = "` - at `"
 
 
 class JsonBody(AbstractDTO[_T]):
@@ -101,20 +102,49 @@ def convert(value: object, model: type[_T]) -> _T:
     try:
         return msgspec.convert(value, type=model)
     except msgspec.ValidationError as error:
-        fault = _fault(str(error), model)
+        fault = _unknown_member(str(error), value) or _fault(str(error), model)
         raise InvalidRequest("the body does not fit the API", [fault]) from None
 
 
+def _unknown_member(message: str, value: object) -> Fault | None:
+    """Return the fault of a member that the model does not know, if *message* is about one."""
+    if not message.startswith(_UNKNOWN):
+        return None
+    parts = message.removeprefix(_UNKNOWN).removesuffix("`").split(_QUOTED)
+    # The name is quoted as it is, and may look like the end of the message: *value* tells which reading is true.
+    for end in range(len(parts), 0, -1):
+        name, steps = _QUOTED.join(parts[:end]), _steps(_QUOTED.join(parts[end:]))
+        place = _at(value, steps)
+        if isinstance(place, dict) and name in place:
+            return Fault(_pointer([*steps, name]), "unknown member")
+    return Fault("", "unknown member")
+
+
+def _at(value: object, steps: Sequence[str]) -> object:
+    for step in steps:
+        if isinstance(value, dict):
+            value = value.get(step)
+        elif isinstance(value, list) and step.isdecimal() and int(step) < len(value):
+            value = value[int(step)]
+        else:
+            return None
+    return value
+
+
 def _fault(message: str, model: type) -> Fault:
-    match = _PLACE.match(message)
-    detail, path = (match["detail"], match["path"] or "") if match else (message, "")
+    match = _PLACE.fullmatch(message)
+    detail, path = (match["detail"], match["path"]) if match else (message, "")
     # msgspec does not say which member of a mapping it means ("[...]"): the pointer then names the mapping.
-    known = path.partition("[...]")[0]
-    steps = [step["name"] or step["index"] for step in _STEP.finditer(known)]
-    pointer = "".join(f"/{pointer_token(step)}" for step in steps)
-    unknown = _UNKNOWN.match(detail)
-    if unknown:
-        return Fault(f"{pointer}/{pointer_token(unknown['name'])}", "unknown member")
+    steps = _steps(path.partition("[...]")[0])
     if _ABOUT_VALUE.match(detail):
-        return Fault(pointer, expected_at(model, steps) or "invalid value")
-    return Fault(pointer, detail[:1].lower() + detail[1:])
+        return Fault(_pointer(steps), expected_at(model, steps) or "invalid value")
+    return Fault(_pointer(steps), detail[:1].lower() + detail[1:])
+
+
+def _steps(path: str) -> list[str]:
+    """Return the member names and indices of a path such as ``$.content[0].text``."""
+    return [step["name"] or step["index"] for step in _STEP.finditer(path)]
+
+
+def _pointer(steps: Sequence[str]) -> str:
+    return "".join(f"/{pointer_token(step)}" for step in steps)

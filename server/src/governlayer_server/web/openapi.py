@@ -16,6 +16,7 @@ from litestar.openapi.plugins import JsonRenderPlugin
 
 from governlayer_server.domain.action import ActionRequest
 from governlayer_server.domain.decision import Decision
+from governlayer_server.domain.errors import NotFound
 from governlayer_server.usecases.read_ledger import LedgerState
 from governlayer_server.web.problems import PROBLEM_JSON, Problem
 from governlayer_server.web.routes.health import About, Health
@@ -38,6 +39,17 @@ class TrueJsonPlugin(JsonRenderPlugin):
     def render(self, request: Request[Any, Any, Any], openapi_schema: Document) -> bytes:  # noqa: ARG002  # Litestar's
         """Return the document as JSON."""
         return msgspec.json.encode(complete(openapi_schema))
+
+
+def refuse_other_paths(request: Request[Any, Any, Any]) -> None:
+    """
+    Return if the document itself is asked for. Litestar would answer ``/`` and ``/anything`` with pages of its own.
+
+    Raises:
+        NotFound: another path is asked for.
+    """
+    if request.scope["path"] != PATH:
+        raise NotFound("there is nothing at this path")
 
 
 def complete(document: Mapping[str, Any]) -> Document:

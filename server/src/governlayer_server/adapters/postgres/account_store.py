@@ -138,15 +138,22 @@ class PostgresPolicyStore:
             "INSERT INTO policy_set (hash, text, created_us) VALUES ($1, $2, $3) "
             "ON CONFLICT (hash) DO NOTHING RETURNING version"
         )
+        known = await self._known(text_hash)
+        if known is not None:
+            return known, False
         async with self._database.connection() as connection:
             fresh = await connection.fetchval(insert, text_hash, text, now_us)
         if fresh is not None:
             return int(fresh), True
+        known = await self._known(text_hash)
+        if known is None:
+            raise NotFound("there is no such policy set")
+        return known, False
+
+    async def _known(self, text_hash: str) -> int | None:
         with failures_named():
             row = await PolicySetRow.select(PolicySetRow.version).where(PolicySetRow.hash == text_hash).first()
-        if row is None:
-            raise NotFound("there is no such policy set")
-        return int(row["version"]), False
+        return None if row is None else int(row["version"])
 
 
 class DeploymentRow(Struct, frozen=True, kw_only=True):

@@ -1,0 +1,168 @@
+"""An appliance opens on what belongs together, and on nothing else."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from governlayer_server.domain.access import Scope
+from governlayer_server.domain.errors import ConfigurationError, LedgerUnavailable, PolicyError
+from governlayer_server.domain.ledger.record import SYSTEM
+from governlayer_server.domain.plan import Plan
+from governlayer_server.policies import DEFAULT
+from governlayer_server.ports import RecordFilter
+from governlayer_server.settings import RedisAddress, Settings
+from governlayer_server.wiring import Appliance, open_appliance
+from msgspec.structs import replace
+
+from tests.fakes.servers import Servers, address, migrate
+
+SECRET = bytes(range(32))
+ALL = RecordFilter()
+
+
+@pytest.fixture
+def settings(empty_database: Servers, tmp_path: Path) -> Settings:
+    policies = tmp_path / "default.cedar"
+    policies.write_text(DEFAULT, encoding="utf-8")
+    redis = empty_database.redis
+    return Settings(
+        deployment="gl.example.com",
+        database=address(empty_database.app),
+        redis=RedisAddress(socket=redis.socket, user=redis.user, password=redis.password),
+        key_encryption_key=SECRET,
+        pepper=bytes(reversed(SECRET)),
+        policies=policies,
+    )
+
+
+@pytest.fixture
+async def migrated(settings: Settings, empty_database: Servers) -> Settings:
+    await migrate(empty_database)
+    return settings
+
+
+async def system_records(appliance: Appliance) -> list[tuple[str, dict[str, Any]]]:
+    records = await appliance.ledger.records("system", -1, 100, ALL)
+    return [(record.type, json.loads(record.canonical)["body"]) for record in records]
+
+
+async def test_a_database_without_its_tables_is_refused(settings: Settings) -> None:
+    with pytest.raises(ConfigurationError, match="governlayer migrate"):
+        async with open_appliance(settings):
+            pytest.fail("it opened")
+
+
+async def test_the_first_opening_founds_the_deployment_and_later_ones_find_it(migrated: Settings) -> None:
+    keys = []
+    for _ in range(3):
+        async with open_appliance(migrated) as appliance:
+            keys.append(appliance.read_ledger.key)
+            introduced = {"event": "introduced", "vkey": keys[0]}
+            assert await system_records(appliance) == [("ledger.key", introduced)]
+    assert len(set(keys)) == 1
+
+
+async def test_a_founding_that_was_interrupted_is_completed(
+    migrated: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(*_: object) -> None:
+        raise LedgerUnavailable("killed")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("governlayer_server.wiring._record", fail)
+        with pytest.raises(LedgerUnavailable):
+            async with open_appliance(migrated):
+                pytest.fail("it opened")
+    async with open_appliance(migrated) as appliance:
+        assert [kind for kind, _ in await system_records(appliance)] == ["ledger.key"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"key_encryption_key": bytes(range(1, 33))},
+        {"pepper": bytes(range(1, 33))},
+        {"deployment": "other.example.com"},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+async def test_what_belongs_to_another_installation_is_refused_and_changes_nothing(
+    migrated: Settings, change: dict[str, Any]
+) -> None:
+    async with open_appliance(migrated) as appliance:
+        before = await appliance.ledger.head("system")
+    with pytest.raises(ConfigurationError) as refused:
+        async with open_appliance(replace(migrated, **change)):
+            pytest.fail("it opened")
+    assert "installation" in str(refused.value) or "never changes its name" in str(refused.value)
+    async with open_appliance(migrated) as appliance:
+        assert await appliance.ledger.head("system") == before
+
+
+async def test_a_database_that_is_away_is_unavailable(settings: Settings, tmp_path: Path) -> None:
+    with pytest.raises(LedgerUnavailable):
+        async with open_appliance(replace(settings, database=replace(settings.database, host=str(tmp_path)))):
+            pytest.fail("it opened")
+
+
+async def test_each_new_policy_text_is_recorded_once(migrated: Settings) -> None:
+    changed = DEFAULT + "\n// another comment\n"
+    for text in (DEFAULT, DEFAULT, changed, DEFAULT):
+        migrated.policies.write_text(text, encoding="utf-8")
+        async with open_appliance(migrated) as appliance:
+            await appliance.application(migrated)
+            published = [body for kind, body in await system_records(appliance) if kind == "policy.published"]
+    assert [body["version"] for body in published] == [1, 2]
+    assert len({body["hash"] for body in published}) == 2
+
+
+async def test_policies_that_cannot_be_used_are_refused(migrated: Settings) -> None:
+    async with open_appliance(migrated) as appliance:
+        for content, error in (
+            (b"permit (principal, action, resource);", PolicyError),
+            (b"\xff", ConfigurationError),
+            (b"(" * 1_000, PolicyError),
+        ):
+            migrated.policies.write_bytes(content)
+            with pytest.raises(error):
+                await appliance.application(migrated)
+        migrated.policies.unlink()
+        with pytest.raises(ConfigurationError):
+            await appliance.application(migrated)
+
+
+async def test_a_decision_goes_through_everything_that_is_wired(migrated: Settings) -> None:
+    async with open_appliance(migrated) as appliance:
+        acme = await appliance.create_organization("Acme", Plan.FREE, "ann@example.org", None)
+        key = (await appliance.create_key(SYSTEM, acme.id, "key", frozenset(Scope))).key
+        transport = httpx.ASGITransport(app=await appliance.application(migrated))
+        headers = {"Authorization": f"Bearer {key}", "Idempotency-Key": "one"}
+        body = {
+            "stage": "model_request",
+            "agent": {"id": "a"},
+            "action": {"name": "chat"},
+            "content": [{"role": "user", "text": "I am ann.miller@example.org"}],
+            "options": {"receipt": True},
+        }
+        async with httpx.AsyncClient(transport=transport, base_url="http://test", headers=headers) as client:
+            first, again = [await client.post("/v1/govern", json=body) for _ in range(2)]
+            ready = await client.get("/readyz")
+            dump = await client.get("/v1/ledger/dump", params={"payloads": "content"})
+        assert (first.status_code, first.json()["decision"]) == (200, "redact")
+        assert (first.json()["redacted"]["content"][0]["text"]) == "I am [EMAIL]"
+        assert again.content == first.content
+        assert again.headers["idempotency-replayed"] == "true"
+        assert (ready.status_code, ready.json()) == (200, {"status": "ok"})
+        assert dump.text.count('"type":"decision"') == 1
+        assert "ann.miller@example.org" in dump.text
+
+
+async def test_readiness_names_what_fails(migrated: Settings, tmp_path: Path) -> None:
+    without_redis = replace(migrated, redis=replace(migrated.redis, socket=str(tmp_path / "none")))
+    async with open_appliance(without_redis) as appliance:
+        transport = httpx.ASGITransport(app=await appliance.application(without_redis))
+        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+            answer = await client.get("/readyz")
+    assert (answer.status_code, answer.json()["failing"]) == (503, ["redis"])

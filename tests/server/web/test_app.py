@@ -1,0 +1,386 @@
+"""The application as a whole: who may go where, what errors look like, what the OpenAPI document says."""
+
+import json
+import re
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+from governlayer_server.domain import errors
+from governlayer_server.domain.access import Scope
+from governlayer_server.domain.errors import GovernLayerError, LedgerUnavailable
+from governlayer_server.ports import Organization
+from governlayer_server.web.app import UseCases, create_app
+from governlayer_server.web.authenticate import PUBLIC
+from governlayer_server.web.headers import SECURITY_HEADERS
+from governlayer_server.web.problems import KINDS, PROBLEM_JSON
+from governlayer_server.web.routes.health import About
+
+from tests.fakes.appliance import DEPLOYMENT, FakeAppliance
+
+QUESTION = {"stage": "input", "agent": {"id": "a"}, "action": {"name": "n"}}
+# What the API contract promises so far: path, method and who may use it.
+TABLE = {
+    ("/v1/govern", "POST"): Scope.GOVERN,
+    ("/v1/ledger", "GET"): Scope.AUDIT,
+    ("/v1/ledger/records", "GET"): Scope.AUDIT,
+    ("/v1/ledger/records/{seq}", "GET"): Scope.AUDIT,
+    ("/v1/ledger/checkpoint", "GET"): Scope.AUDIT,
+    ("/v1/ledger/dump", "GET"): Scope.AUDIT,
+    ("/livez", "GET"): PUBLIC,
+    ("/readyz", "GET"): PUBLIC,
+    ("/.well-known/governlayer", "GET"): PUBLIC,
+    ("/problems/{code}", "GET"): PUBLIC,
+}
+
+
+@dataclass
+class Site:
+    """The application over an appliance in memory."""
+
+    appliance: FakeAppliance = field(default_factory=FakeAppliance)
+    log: list[dict[str, Any]] = field(default_factory=list)
+    probes: dict[str, bool] = field(default_factory=lambda: {"ledger": True, "redis": True})
+
+    def __post_init__(self) -> None:
+        made = self.appliance
+
+        async def probe() -> dict[str, bool]:
+            return self.probes
+
+        self.app = create_app(
+            UseCases(
+                authenticate=made.authenticate,
+                govern=made.govern,
+                read_ledger=made.read_ledger,
+                export_ledger=made.export_ledger,
+            ),
+            About(deployment=DEPLOYMENT, version="0", ledger_keys=[made.read_ledger.key]),
+            probe,
+            made.clock,
+            made.entropy,
+            lambda event, **fields: self.log.append({"event": event, **fields}),
+        )
+
+
+@pytest.fixture
+def site() -> Site:
+    return Site()
+
+
+@pytest.fixture
+async def acme(site: Site) -> Organization:
+    return await site.appliance.start()
+
+
+@pytest.fixture
+async def client(site: Site, acme: Organization) -> AsyncIterator[httpx.AsyncClient]:
+    transport = httpx.ASGITransport(app=site.app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as opened:
+        yield opened
+
+
+@pytest.fixture
+async def key(site: Site, acme: Organization) -> str:
+    return await site.appliance.key_for(acme)
+
+
+def bearer(key: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {key}"}
+
+
+def assert_problem(answer: httpx.Response, status: int, code: str) -> dict[str, Any]:
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == PROBLEM_JSON
+    body = answer.json()
+    assert isinstance(body, dict)
+    assert (body["type"], body["status"], body["code"]) == (f"/problems/{code}", status, code)
+    assert body["request_id"] == answer.headers["x-request-id"]
+    assert set(body) <= {"type", "title", "status", "detail", "code", "request_id", "errors"}
+    assert ("errors" in body) == (status == 422)
+    return body
+
+
+def handlers(site: Site) -> dict[tuple[str, str], Any]:
+    return {
+        (re.sub(r":\w+", "", route.path_format), method): handler
+        for route in site.app._app.routes
+        for handler in getattr(route, "route_handlers", [])
+        for method in handler.http_methods - {"OPTIONS", "HEAD"}
+    }
+
+
+def test_every_route_has_an_access_rule_and_that_of_the_contract(site: Site) -> None:
+    rules = {place: handler.opt.get("access") for place, handler in handlers(site).items()}
+    assert None not in rules.values()
+    assert {place: rule for place, rule in rules.items() if place in TABLE} == TABLE
+    documentation = {path for (path, _), rule in rules.items() if (path, _) not in TABLE and rule == PUBLIC}
+    assert documentation <= {"/", "/{path}", "/openapi.json"}
+    assert len(rules) == len(TABLE) + len(documentation)
+
+
+async def test_the_openapi_document_lists_every_route(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/openapi.json")
+    assert answer.status_code == 200
+    document = answer.json()
+    assert document["openapi"].startswith("3.1")
+    listed = {
+        (path, method.upper())
+        for path, item in document["paths"].items()
+        for method in item
+        if method in {"get", "put", "post", "delete", "patch", "head"}
+    }
+    assert listed == set(TABLE)
+    for place, rule in TABLE.items():
+        operation = document["paths"][place[0]][place[1].lower()]
+        assert bool(operation["security"]) == (rule != PUBLIC)
+        assert all(response.get("$ref") or response.get("content") for response in operation["responses"].values())
+    references = set(re.findall(r'"\$ref": *"#/components/([^"]+)"', json.dumps(document)))
+    for reference in references:
+        kind, name = reference.split("/")
+        assert name in document["components"][kind]
+
+
+@pytest.mark.parametrize("scope", Scope)
+@pytest.mark.parametrize("place", [place for place, rule in TABLE.items() if rule != PUBLIC], ids=" ".join)
+async def test_a_key_opens_exactly_the_routes_of_its_scopes(
+    site: Site, acme: Organization, client: httpx.AsyncClient, place: tuple[str, str], scope: Scope
+) -> None:
+    path, method = place
+    key = await site.appliance.key_for(acme, scope)
+    body = QUESTION if method == "POST" else None
+    answer = await client.request(method, path.replace("{seq}", "0"), json=body, headers=bearer(key))
+    if scope is TABLE[place]:
+        assert answer.status_code == 200, answer.text
+    else:
+        assert_problem(answer, 403, "missing_scope")
+
+
+@pytest.mark.parametrize("place", [place for place, rule in TABLE.items() if rule != PUBLIC], ids=" ".join)
+async def test_without_a_valid_key_no_route_says_why(
+    client: httpx.AsyncClient, place: tuple[str, str], key: str
+) -> None:
+    path, method = place
+    seen = set()
+    wrong = key[:-1] + ("a" if key[-1] != "a" else "b")
+    for headers in (bearer("x"), bearer(wrong), {"X-API-Key": wrong}, bearer(""), {"Authorization": f"Basic {key}"}):
+        answer = await client.request(method, path.replace("{seq}", "0"), headers=headers)
+        body = assert_problem(answer, 401, "not_authenticated")
+        assert answer.headers["www-authenticate"].startswith("Bearer")
+        seen.add(body["detail"])
+    assert seen == {"the credential is not valid"}
+    assert_problem(await client.request(method, path.replace("{seq}", "0")), 401, "not_authenticated")
+
+
+async def test_two_different_keys_are_refused(client: httpx.AsyncClient, key: str) -> None:
+    answer = await client.get("/v1/ledger", headers={**bearer(key), "X-API-Key": "other"})
+    assert_problem(answer, 400, "ambiguous_credentials")
+
+
+async def test_a_route_without_a_rule_is_refused_whoever_asks(site: Site, client: httpx.AsyncClient, key: str) -> None:
+    handler = handlers(site)["/v1/ledger", "GET"]
+    rule = handler.opt.pop("access")
+    try:
+        assert_problem(await client.get("/v1/ledger", headers=bearer(key)), 403, "forbidden")
+    finally:
+        handler.opt["access"] = rule
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "code"),
+    [
+        ("GET", "/nowhere", 404, "not_found"),
+        ("GET", "/nowhere/else", 404, "not_found"),
+        ("GET", "/", 404, "not_found"),
+        ("GET", "/v1", 404, "not_found"),
+        ("GET", "/openapi", 404, "not_found"),
+        ("GET", "/v1/ledger/records/x", 404, "not_found"),
+        ("DELETE", "/v1/govern", 405, "method_not_allowed"),
+        ("POST", "/livez", 405, "method_not_allowed"),
+        ("GET", "/problems/none-such", 404, "not_found"),
+        ("GET", "/v1/ledger/records/99", 404, "not_found"),
+        ("GET", "/v1/ledger/records?limit=0", 422, "invalid_request"),
+        ("GET", "/v1/ledger/records?limit=201", 422, "invalid_request"),
+        ("GET", "/v1/ledger/records?limit=x", 422, "invalid_request"),
+        ("GET", "/v1/ledger/records?cursor=x", 422, "invalid_request"),
+        ("GET", "/v1/ledger/records?cursor=1%0A", 422, "invalid_request"),
+        ("GET", "/v1/ledger/records?from=yesterday", 422, "invalid_request"),
+        ("GET", "/v1/ledger/records?to=2026-01-01", 422, "invalid_request"),
+        ("GET", "/v1/ledger/records?agent=%00", 422, "invalid_request"),
+        ("GET", "/v1/ledger/records/-1", 422, "invalid_request"),
+        ("GET", "/v1/ledger/records/99999999999999999999", 422, "invalid_request"),
+        ("GET", "/v1/ledger/dump?first=1", 422, "invalid_request"),
+        ("GET", "/v1/ledger/dump?last=99", 422, "invalid_request"),
+        ("GET", "/v1/ledger/dump?payloads=none-such", 422, "invalid_request"),
+    ],
+)
+async def test_errors_are_problem_documents(
+    client: httpx.AsyncClient, key: str, method: str, path: str, status: int, code: str
+) -> None:
+    answer = await client.request(method, path, headers=bearer(key))
+    assert_problem(answer, status, code)
+    if status == 405:
+        assert answer.headers["allow"]
+
+
+@pytest.mark.parametrize(
+    ("content", "content_type", "status", "code", "pointer"),
+    [
+        (b"{", "application/json", 400, "malformed_body", None),
+        (b"", "application/json", 400, "malformed_body", None),
+        (b"\xff", "application/json", 400, "malformed_body", None),
+        (b"{}", "text/plain", 415, "unsupported_media_type", None),
+        (b"{}", "application/json; charset=latin-1", 415, "unsupported_media_type", None),
+        (b"{}", "application/json", 422, "invalid_request", ""),
+        (b'{"a":NaN}', "application/json", 422, "invalid_request", "/a"),
+        (json.dumps({**QUESTION, "x": 1}).encode(), "application/json", 422, "invalid_request", "/x"),
+        (
+            json.dumps({**QUESTION, "purpose": "x" * 1_048_576}).encode(),
+            "application/json",
+            413,
+            "body_too_large",
+            None,
+        ),
+    ],
+)
+async def test_bodies_that_cannot_be_read_are_refused_and_nothing_is_recorded(
+    site: Site, acme: Organization, client: httpx.AsyncClient, key: str,
+    content: bytes, content_type: str, status: int, code: str, pointer: str | None,
+) -> None:  # fmt: skip
+    before = await site.appliance.ledger.head(str(acme.id))
+    answer = await client.post("/v1/govern", content=content, headers={**bearer(key), "Content-Type": content_type})
+    body = assert_problem(answer, status, code)
+    if pointer is not None:
+        assert [fault["pointer"] for fault in body["errors"]] == [pointer]
+    assert await site.appliance.ledger.head(str(acme.id)) == before
+    assert (await client.post("/v1/govern", json=QUESTION, headers=bearer(key))).status_code == 200
+
+
+async def test_what_fails_inside_is_a_500_without_its_reason(site: Site, client: httpx.AsyncClient, key: str) -> None:
+    for failure in (RuntimeError("CANARY"), errors.CipherError("CANARY"), errors.LedgerFormatError("CANARY")):
+        site.appliance.ledger.failure = failure
+        answer = await client.post("/v1/govern", json=QUESTION, headers=bearer(key))
+        assert "CANARY" not in json.dumps(assert_problem(answer, 500, "internal_error"))
+
+
+async def test_a_ledger_that_is_away_is_a_503_and_no_decision(site: Site, client: httpx.AsyncClient, key: str) -> None:
+    site.appliance.ledger.failure = LedgerUnavailable("away")
+    answer = await client.post("/v1/govern", json=QUESTION, headers=bearer(key))
+    assert "decision" not in assert_problem(answer, 503, "ledger_unavailable")
+    assert answer.headers["retry-after"] == "1"
+
+
+async def test_a_repeated_request_is_answered_byte_for_byte(client: httpx.AsyncClient, key: str) -> None:
+    headers = {**bearer(key), "Idempotency-Key": "once"}
+    body = {**QUESTION, "options": {"receipt": True}}
+    first, again = [await client.post("/v1/govern", json=body, headers=headers) for _ in range(2)]
+    assert again.content == first.content
+    assert ("idempotency-replayed" in first.headers, again.headers["idempotency-replayed"]) == (False, "true")
+    answer = await client.post("/v1/govern", json=QUESTION, headers=headers)
+    assert_problem(answer, 422, "idempotency_key_reused")
+
+
+@pytest.mark.parametrize("idempotency_key", ["", "x" * 256, "a b", "a\tb", "é".encode()])
+async def test_an_idempotency_key_outside_its_limits_is_refused(
+    client: httpx.AsyncClient, key: str, idempotency_key: str
+) -> None:
+    headers = {**bearer(key), "Idempotency-Key": idempotency_key}
+    assert_problem(await client.post("/v1/govern", json=QUESTION, headers=headers), 422, "invalid_request")
+
+
+async def test_an_organization_sees_its_own_ledger_only(site: Site, client: httpx.AsyncClient, key: str) -> None:
+    other = await site.appliance.create_organization(
+        "Other", (await site.appliance.accounts.organizations())[0].plan, "o@x.y", None
+    )
+    await client.post("/v1/govern", json=QUESTION, headers=bearer(key))
+    theirs = await site.appliance.key_for(other)
+    mine = (await client.get("/v1/ledger", headers=bearer(key))).json()
+    their = (await client.get("/v1/ledger", headers=bearer(theirs))).json()
+    assert mine["origin"] != their["origin"]
+    assert their["origin"].endswith(str(other.id))
+    listed = (await client.get("/v1/ledger/records?type=decision", headers=bearer(theirs))).json()
+    assert listed == {"data": [], "next_cursor": None}
+
+
+async def test_records_come_in_pages_as_they_stand(site: Site, client: httpx.AsyncClient, key: str) -> None:
+    for _ in range(3):
+        await client.post("/v1/govern", json=QUESTION, headers=bearer(key))
+    seen, cursor = [], ""
+    while cursor is not None:
+        query = f"/v1/ledger/records?limit=2&type=decision{f'&cursor={cursor}' if cursor else ''}"
+        page = (await client.get(query, headers=bearer(key))).json()
+        seen += page["data"]
+        cursor = page["next_cursor"]
+    assert len(seen) == 3
+    one = (await client.get(f"/v1/ledger/records/{seen[0]['record']['seq']}", headers=bearer(key))).json()
+    assert one == seen[0]
+
+
+async def test_a_dump_is_streamed_as_a_file(client: httpx.AsyncClient, key: str) -> None:
+    answer = await client.get("/v1/ledger/dump", headers=bearer(key))
+    assert answer.headers["content-type"].startswith("application/x-ndjson")
+    assert "ledger.gldump" in answer.headers["content-disposition"]
+    assert answer.text.splitlines()[-1].startswith('{"end":')
+
+
+async def test_health_says_what_fails_to_anyone(site: Site, client: httpx.AsyncClient) -> None:
+    assert (await client.get("/livez")).json() == {"status": "ok"}
+    assert (await client.get("/readyz")).json() == {"status": "ok"}
+    site.probes = {"redis": False, "ledger": False, "postgresql": True}
+    answer = await client.get("/readyz")
+    assert (answer.status_code, answer.json()) == (503, {"status": "unavailable", "failing": ["ledger", "redis"]})
+
+
+async def test_every_answer_has_a_request_id_of_its_own_and_one_log_line(
+    site: Site, client: httpx.AsyncClient, key: str
+) -> None:
+    answers = [
+        await client.get("/livez"),
+        await client.get("/nowhere?token=CANARY"),
+        await client.post("/v1/govern?x=CANARY", json={**QUESTION, "purpose": "CANARY"}, headers=bearer(key)),
+        await client.get("/v1/ledger/records/0", headers=bearer(key)),
+    ]
+    ids = [answer.headers["x-request-id"] for answer in answers]
+    assert len({UUID(one) for one in ids}) == 4
+    assert [(line["request_id"], line["status"]) for line in site.log] == [
+        (one, answer.status_code) for one, answer in zip(ids, answers, strict=True)
+    ]
+    assert site.log[3]["route"] == "/v1/ledger/records/{seq}"
+    assert "CANARY" not in repr(site.log)
+    assert key not in repr(site.log)
+
+
+async def test_the_application_adds_none_of_the_security_headers_that_the_server_adds(
+    client: httpx.AsyncClient,
+) -> None:
+    names = {name.lower() for name, _ in SECURITY_HEADERS}
+    assert len(names) == len(SECURITY_HEADERS) == 7
+    for path in ("/livez", "/nowhere", "/openapi.json", "/v1/ledger"):
+        assert names.isdisjoint((await client.get(path)).headers)
+
+
+def public_errors() -> list[type[GovernLayerError]]:
+    found = [one for one in vars(errors).values() if isinstance(one, type) and issubclass(one, GovernLayerError)]
+    inside = {"internal_error", "ledger_format", "cipher", "configuration"}
+    return [one for one in found if one.code not in inside]
+
+
+@pytest.mark.parametrize("error", public_errors(), ids=lambda error: error.code)
+async def test_every_public_error_has_a_kind_and_a_page(
+    client: httpx.AsyncClient, error: type[GovernLayerError]
+) -> None:
+    assert error.code in KINDS
+    page = await client.get(f"/problems/{error.code}")
+    assert page.status_code == 200
+    assert KINDS[error.code].title in page.text
+
+
+async def test_the_deployment_tells_its_name_and_its_keys(site: Site, client: httpx.AsyncClient) -> None:
+    assert (await client.get("/.well-known/governlayer")).json() == {
+        "deployment": DEPLOYMENT,
+        "version": "0",
+        "ledger_keys": [site.appliance.read_ledger.key],
+    }
