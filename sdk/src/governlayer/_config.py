@@ -133,9 +133,7 @@ def _tls_context(config: Config, ca_bundle: str, verify: Verify) -> ssl.SSLConte
 
 def _unverified_loopback(config: Config) -> ssl.SSLContext:
     if not _is_loopback(httpx.URL(config.base_url).host):
-        raise ConfigurationError(
-            "verify=False is for loopback only: name the CA with verify= or GOVERNLAYER_CA_BUNDLE"
-        )
+        raise ConfigurationError("verify=False is for loopback only: name the CA with verify= or GOVERNLAYER_CA_BUNDLE")
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE

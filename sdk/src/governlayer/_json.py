@@ -57,9 +57,7 @@ def _plain_collection(value: object, at: str, depth: int) -> Any:
     if isinstance(value, (list, tuple)):
         return [_plain(item, f"{at}/{index}", depth + 1) for index, item in enumerate(value)]
     if isinstance(value, Members):
-        members = (
-            (field.name, getattr(value, field.name)) for field in dataclasses.fields(cast("Any", value))
-        )
+        members = ((field.name, getattr(value, field.name)) for field in dataclasses.fields(cast("Any", value)))
         return {name: _plain(item, f"{at}/{name}", depth + 1) for name, item in members if item is not None}
     raise ArgumentError(f"{at or '/'} has a type that JSON does not know: {type(value).__name__}")
 

@@ -233,8 +233,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
         if isinstance(original, str):
             return pieces[0].text
         return [
-            Content(piece.role, piece.text, provenance=cast("Provenance | None", piece.provenance))
-            for piece in pieces
+            Content(piece.role, piece.text, provenance=cast("Provenance | None", piece.provenance)) for piece in pieces
         ]
 
     def arguments(self, original: Mapping[str, Any]) -> Mapping[str, Any]:

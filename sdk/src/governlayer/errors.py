@@ -20,8 +20,6 @@ Every error that this package raises, as one tree.
 No error holds the API key or the body of a request. All can be pickled.
 """
 
-# ruff: noqa: N818 the names say what happened, as callers write them in except clauses
-
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -178,9 +176,7 @@ class GovernanceUnavailable(GovernLayerError):
 
     code = "unavailable"
 
-    def __init__(
-        self, cause: str, *, tries: int, idempotency_key: str, last_error: ServerError | None = None
-    ) -> None:
+    def __init__(self, cause: str, *, tries: int, idempotency_key: str, last_error: ServerError | None = None) -> None:
         self.cause = cause
         self.tries = tries
         self.idempotency_key = idempotency_key
