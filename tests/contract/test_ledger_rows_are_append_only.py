@@ -11,7 +11,6 @@ from governlayer_server.adapters.postgres.ledger_store import PostgresLedgerStor
 from tests.contract.conftest import World
 from tests.fakes.clock import FakeClock
 
-Connection = asyncpg.Connection
 CHANGES = [
     "UPDATE ledger_record SET canonical = 'x'",
     "UPDATE ledger_record SET hash = hash WHERE false",
@@ -57,7 +56,7 @@ async def filled(database: Database, clock: FakeClock) -> World:
     return world
 
 
-async def assert_refused(connection: "Connection[Any]", statement: str) -> None:
+async def assert_refused(connection: "asyncpg.Connection[Any]", statement: str) -> None:
     with pytest.raises((asyncpg.InsufficientPrivilegeError, asyncpg.IntegrityConstraintViolationError)):
         async with connection.transaction():
             await connection.execute(statement)
@@ -67,8 +66,8 @@ async def assert_refused(connection: "Connection[Any]", statement: str) -> None:
 async def test_neither_the_runtime_role_nor_the_owner_can_change_ledger_rows(
     filled: World,
     statement: str,
-    app_connection: "Connection[Any]",
-    owner_connection: "Connection[Any]",
+    app_connection: "asyncpg.Connection[Any]",
+    owner_connection: "asyncpg.Connection[Any]",
 ) -> None:
     before = await owner_connection.fetch("SELECT * FROM ledger_record WHERE ledger_id = $1", filled.ledger_id)
     await assert_refused(app_connection, statement)
@@ -78,11 +77,13 @@ async def test_neither_the_runtime_role_nor_the_owner_can_change_ledger_rows(
 
 
 @pytest.mark.parametrize("statement", DDL)
-async def test_the_runtime_role_has_no_ddl_and_no_way_round(app_connection: "Connection[Any]", statement: str) -> None:
+async def test_the_runtime_role_has_no_ddl_and_no_way_round(
+    app_connection: "asyncpg.Connection[Any]", statement: str
+) -> None:
     await assert_refused(app_connection, statement)
 
 
-async def test_the_runtime_role_has_exactly_the_rights_it_needs(app_connection: "Connection[Any]") -> None:
+async def test_the_runtime_role_has_exactly_the_rights_it_needs(app_connection: "asyncpg.Connection[Any]") -> None:
     rows = await app_connection.fetch(
         "SELECT relname AS name, string_agg(right_, ' ' ORDER BY right_) AS rights FROM pg_class, "
         "unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'TRIGGER', 'REFERENCES', 'MAINTAIN']) right_ "
@@ -104,7 +105,7 @@ async def test_the_runtime_role_has_exactly_the_rights_it_needs(app_connection: 
     }
 
 
-async def test_a_seq_can_be_taken_only_once(filled: World, app_connection: "Connection[Any]") -> None:
+async def test_a_seq_can_be_taken_only_once(filled: World, app_connection: "asyncpg.Connection[Any]") -> None:
     fork = (
         "INSERT INTO ledger_record (ledger_id, seq, record_id, type, time_us, canonical, hash, prev_hash) "
         "VALUES ($1, 2, $2, 'decision', 0, 'x', 'x', 'x')"

@@ -9,10 +9,10 @@ from governlayer_server.adapters.crypto.passwords import BcryptPasswords
 from governlayer_server.adapters.crypto.signer import Ed25519Signer
 from governlayer_server.adapters.crypto.vault import EnvelopeVault
 from governlayer_server.domain.access import Principal, Scope
+from governlayer_server.domain.account import Organization
 from governlayer_server.domain.action import ActionRequest
 from governlayer_server.domain.ledger.record import SYSTEM, ActorKind
 from governlayer_server.domain.plan import Plan
-from governlayer_server.ports import Organization
 from governlayer_server.usecases.authenticate import Authenticate
 from governlayer_server.usecases.create_key import CreateKey
 from governlayer_server.usecases.create_organization import SYSTEM_LEDGER, CreateOrganization, origin_of

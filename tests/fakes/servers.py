@@ -85,7 +85,7 @@ async def database(servers: Servers) -> AsyncIterator[Database]:
 
 
 @pytest.fixture
-async def redis(servers: Servers) -> AsyncIterator["Redis[Any]"]:
+async def redis(servers: Servers) -> AsyncIterator[Redis]:
     """A client of the real Redis."""
     client = Redis(**servers.redis.options())
     yield client

@@ -109,6 +109,7 @@ async def test_a_database_that_is_away_is_unavailable(settings: Settings, tmp_pa
 
 async def test_each_new_policy_text_is_recorded_once(migrated: Settings) -> None:
     changed = DEFAULT + "\n// another comment\n"
+    published: list[dict[str, Any]] = []
     for text in (DEFAULT, DEFAULT, changed, DEFAULT):
         migrated.policies.write_text(text, encoding="utf-8")
         async with open_appliance(migrated) as appliance:

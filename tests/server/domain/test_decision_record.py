@@ -230,7 +230,7 @@ def test_the_digest_changes_with_each_part_of_the_action_and_with_nothing_else()
         "purpose": "p",
     }
     same = action_digest(msgspec.convert(value, ActionRequest))
-    other = [
+    other: list[dict[str, Any]] = [
         {"stage": "input"},
         {"agent": {"id": "b"}},
         {"action": {**value["action"], "name": "m"}},

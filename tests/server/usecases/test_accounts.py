@@ -99,7 +99,8 @@ async def test_values_outside_their_limits_are_refused_and_nothing_is_stored(
 @pytest.mark.parametrize("password", ["x" * 12, "x" * 128, "😀" * 12, "пароль пароль"])
 async def test_passwords_of_any_script_are_admitted(appliance: FakeAppliance, password: str) -> None:
     await appliance.start("Acme")
-    assert await appliance.create_organization("Other", Plan.FREE, "b@example.com", password)
+    made = await appliance.create_organization("Other", Plan.FREE, "b@example.com", password)
+    assert made in await appliance.accounts.organizations()
 
 
 async def test_a_key_is_shown_once_stored_as_a_fingerprint_and_recorded_by_id(appliance: FakeAppliance) -> None:
@@ -146,7 +147,7 @@ async def test_unknown_revoked_and_expired_keys_are_refused_with_the_same_words(
         messages.add(str(refused.value))
     assert messages == {"the credential is not valid"}
     appliance.accounts._keys[:] = [replace(stored, expires_us=now_us + 1)]
-    assert await appliance.authenticate(key)
+    assert (await appliance.authenticate(key)).id == str(stored.id)
 
 
 @pytest.mark.parametrize(

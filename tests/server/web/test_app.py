@@ -11,8 +11,8 @@ import httpx
 import pytest
 from governlayer_server.domain import errors
 from governlayer_server.domain.access import Scope
+from governlayer_server.domain.account import Organization
 from governlayer_server.domain.errors import GovernLayerError, LedgerUnavailable
-from governlayer_server.ports import Organization
 from governlayer_server.web.app import UseCases, create_app
 from governlayer_server.web.authenticate import PUBLIC
 from governlayer_server.web.headers import SECURITY_HEADERS
@@ -308,7 +308,8 @@ async def test_an_organization_sees_its_own_ledger_only(site: Site, client: http
 async def test_records_come_in_pages_as_they_stand(site: Site, client: httpx.AsyncClient, key: str) -> None:
     for _ in range(3):
         await client.post("/v1/govern", json=QUESTION, headers=bearer(key))
-    seen, cursor = [], ""
+    seen: list[Any] = []
+    cursor: str | None = ""
     while cursor is not None:
         query = f"/v1/ledger/records?limit=2&type=decision{f'&cursor={cursor}' if cursor else ''}"
         page = (await client.get(query, headers=bearer(key))).json()
