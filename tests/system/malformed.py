@@ -61,7 +61,7 @@ def _members() -> Iterator[Case]:
 
 
 def _values() -> Iterator[Case]:
-    wrong = {
+    wrong: dict[str, dict[str, Any]] = {
         "/stage": {"stage": 1},
         "/agent": {"agent": "a"},
         "/agent/id": {"agent": {"id": None}},

@@ -90,7 +90,7 @@ def test_both_headers_are_accepted_and_may_agree(nobody: Client, acme: Tenant) -
 
 
 def test_two_different_keys_are_refused_even_of_one_organization(nobody: Client, acme: Tenant) -> None:
-    both = {"Authorization": f"Bearer {acme.key}", "X-API-Key": acme.keys["govern"]}
+    both: dict[str, str | bytes] = {"Authorization": f"Bearer {acme.key}", "X-API-Key": acme.keys["govern"]}
     for answer in _asked(nobody, both):
         answer.problem(400, "ambiguous_credentials")
 

@@ -78,6 +78,8 @@ def test_no_answered_decision_is_lost_and_none_is_recorded_twice(
     _end(writers)
     assert [fault for writer in writers for fault in writer.unexpected] == []
 
+    # Processes of a killed postmaster may go on serving for a moment; who connects anew has to wait for the next one.
+    appliance.wait_for(lambda: appliance.cli("ledger", "key").returncode == 0, RECOVERY_S)
     dump = appliance.dump(tenant)
     appliance.assert_verified(dump)
     counts = _compared(dump, writers)

@@ -149,4 +149,5 @@ def test_both_away_at_once_is_survived(running: tuple[Appliance, Tenant, Client]
     signal_all([*appliance.postgres(), *appliance.redis()], signal.SIGKILL)
     appliance.wait_for(lambda: client.govern(question(), {"Idempotency-Key": "both"}).status == 200, RECOVERY_S)
     appliance.wait_for(lambda: client.get("/readyz").status == 200)
+    appliance.wait_for(lambda: appliance.cli("ledger", "key").returncode == 0, RECOVERY_S)
     appliance.assert_verified(appliance.dump(tenant))

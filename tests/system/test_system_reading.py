@@ -3,7 +3,7 @@
 import base64
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from hashlib import sha256
 from itertools import pairwise
@@ -106,7 +106,7 @@ def test_pages_hold_every_record_once_in_order(reader: Client) -> None:
 def test_filters_give_what_fits_and_nothing_else(reader: Client, told: Told) -> None:
     everything = [item["record"] for item in _listed(reader)]
     moment = quote(told.answers[4]["ledger"]["time"])
-    bodies = {
+    bodies: dict[str, Callable[[dict[str, Any]], bool]] = {
         "type=decision": lambda record: record["type"] == "decision",
         "type=key.created": lambda record: record["type"] == "key.created",
         "type=nothing": lambda record: False,
