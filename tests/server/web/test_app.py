@@ -1,192 +1,19 @@
-"""The application as a whole: who may go where, what errors look like, what the OpenAPI document says."""
+"""The application as a whole: what its answers and errors look like."""
 
 import json
-import re
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
 import httpx
 import pytest
 from governlayer_server.domain import errors
-from governlayer_server.domain.access import Scope
 from governlayer_server.domain.account import Organization
 from governlayer_server.domain.errors import GovernLayerError, LedgerUnavailable
-from governlayer_server.web.app import UseCases, create_app
-from governlayer_server.web.authenticate import PUBLIC
 from governlayer_server.web.headers import SECURITY_HEADERS
-from governlayer_server.web.problems import KINDS, PROBLEM_JSON
-from governlayer_server.web.routes.health import About
+from governlayer_server.web.problems import KINDS
 
-from tests.fakes.appliance import DEPLOYMENT, FakeAppliance
-
-QUESTION = {"stage": "input", "agent": {"id": "a"}, "action": {"name": "n"}}
-# What the API contract promises so far: path, method and who may use it.
-TABLE = {
-    ("/v1/govern", "POST"): Scope.GOVERN,
-    ("/v1/ledger", "GET"): Scope.AUDIT,
-    ("/v1/ledger/records", "GET"): Scope.AUDIT,
-    ("/v1/ledger/records/{seq}", "GET"): Scope.AUDIT,
-    ("/v1/ledger/checkpoint", "GET"): Scope.AUDIT,
-    ("/v1/ledger/dump", "GET"): Scope.AUDIT,
-    ("/livez", "GET"): PUBLIC,
-    ("/readyz", "GET"): PUBLIC,
-    ("/.well-known/governlayer", "GET"): PUBLIC,
-    ("/problems/{code}", "GET"): PUBLIC,
-}
-
-
-@dataclass
-class Site:
-    """The application over an appliance in memory."""
-
-    appliance: FakeAppliance = field(default_factory=FakeAppliance)
-    log: list[dict[str, Any]] = field(default_factory=list)
-    probes: dict[str, bool] = field(default_factory=lambda: {"ledger": True, "redis": True})
-
-    def __post_init__(self) -> None:
-        made = self.appliance
-
-        async def probe() -> dict[str, bool]:
-            return self.probes
-
-        self.app = create_app(
-            UseCases(
-                authenticate=made.authenticate,
-                govern=made.govern,
-                read_ledger=made.read_ledger,
-                export_ledger=made.export_ledger,
-            ),
-            About(deployment=DEPLOYMENT, version="0", ledger_keys=[made.read_ledger.key]),
-            probe,
-            made.clock,
-            made.entropy,
-            lambda event, **fields: self.log.append({"event": event, **fields}),
-        )
-
-
-@pytest.fixture
-def site() -> Site:
-    return Site()
-
-
-@pytest.fixture
-async def acme(site: Site) -> Organization:
-    return await site.appliance.start()
-
-
-@pytest.fixture
-async def client(site: Site, acme: Organization) -> AsyncIterator[httpx.AsyncClient]:
-    transport = httpx.ASGITransport(app=site.app)
-    async with httpx.AsyncClient(transport=transport, base_url="http://test") as opened:
-        yield opened
-
-
-@pytest.fixture
-async def key(site: Site, acme: Organization) -> str:
-    return await site.appliance.key_for(acme)
-
-
-def bearer(key: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {key}"}
-
-
-def assert_problem(answer: httpx.Response, status: int, code: str) -> dict[str, Any]:
-    assert answer.status_code == status, answer.text
-    assert answer.headers["content-type"] == PROBLEM_JSON
-    body = answer.json()
-    assert isinstance(body, dict)
-    assert (body["type"], body["status"], body["code"]) == (f"/problems/{code}", status, code)
-    assert body["request_id"] == answer.headers["x-request-id"]
-    assert set(body) <= {"type", "title", "status", "detail", "code", "request_id", "errors"}
-    assert ("errors" in body) == (status == 422)
-    return body
-
-
-def handlers(site: Site) -> dict[tuple[str, str], Any]:
-    return {
-        (re.sub(r":\w+", "", route.path_format), method): handler
-        for route in site.app._app.routes
-        for handler in getattr(route, "route_handlers", [])
-        for method in handler.http_methods - {"OPTIONS", "HEAD"}
-    }
-
-
-def test_every_route_has_an_access_rule_and_that_of_the_contract(site: Site) -> None:
-    rules = {place: handler.opt.get("access") for place, handler in handlers(site).items()}
-    assert None not in rules.values()
-    assert {place: rule for place, rule in rules.items() if place in TABLE} == TABLE
-    documentation = {path for (path, _), rule in rules.items() if (path, _) not in TABLE and rule == PUBLIC}
-    assert documentation <= {"/", "/{path}", "/openapi.json"}
-    assert len(rules) == len(TABLE) + len(documentation)
-
-
-async def test_the_openapi_document_lists_every_route(client: httpx.AsyncClient) -> None:
-    answer = await client.get("/openapi.json")
-    assert answer.status_code == 200
-    document = answer.json()
-    assert document["openapi"].startswith("3.1")
-    listed = {
-        (path, method.upper())
-        for path, item in document["paths"].items()
-        for method in item
-        if method in {"get", "put", "post", "delete", "patch", "head"}
-    }
-    assert listed == set(TABLE)
-    for place, rule in TABLE.items():
-        operation = document["paths"][place[0]][place[1].lower()]
-        assert bool(operation["security"]) == (rule != PUBLIC)
-        assert all(response.get("$ref") or response.get("content") for response in operation["responses"].values())
-    references = set(re.findall(r'"\$ref": *"#/components/([^"]+)"', json.dumps(document)))
-    for reference in references:
-        kind, name = reference.split("/")
-        assert name in document["components"][kind]
-
-
-@pytest.mark.parametrize("scope", Scope)
-@pytest.mark.parametrize("place", [place for place, rule in TABLE.items() if rule != PUBLIC], ids=" ".join)
-async def test_a_key_opens_exactly_the_routes_of_its_scopes(
-    site: Site, acme: Organization, client: httpx.AsyncClient, place: tuple[str, str], scope: Scope
-) -> None:
-    path, method = place
-    key = await site.appliance.key_for(acme, scope)
-    body = QUESTION if method == "POST" else None
-    answer = await client.request(method, path.replace("{seq}", "0"), json=body, headers=bearer(key))
-    if scope is TABLE[place]:
-        assert answer.status_code == 200, answer.text
-    else:
-        assert_problem(answer, 403, "missing_scope")
-
-
-@pytest.mark.parametrize("place", [place for place, rule in TABLE.items() if rule != PUBLIC], ids=" ".join)
-async def test_without_a_valid_key_no_route_says_why(
-    client: httpx.AsyncClient, place: tuple[str, str], key: str
-) -> None:
-    path, method = place
-    seen = set()
-    wrong = key[:-1] + ("a" if key[-1] != "a" else "b")
-    for headers in (bearer("x"), bearer(wrong), {"X-API-Key": wrong}, bearer(""), {"Authorization": f"Basic {key}"}):
-        answer = await client.request(method, path.replace("{seq}", "0"), headers=headers)
-        body = assert_problem(answer, 401, "not_authenticated")
-        assert answer.headers["www-authenticate"].startswith("Bearer")
-        seen.add(body["detail"])
-    assert seen == {"the credential is not valid"}
-    assert_problem(await client.request(method, path.replace("{seq}", "0")), 401, "not_authenticated")
-
-
-async def test_two_different_keys_are_refused(client: httpx.AsyncClient, key: str) -> None:
-    answer = await client.get("/v1/ledger", headers={**bearer(key), "X-API-Key": "other"})
-    assert_problem(answer, 400, "ambiguous_credentials")
-
-
-async def test_a_route_without_a_rule_is_refused_whoever_asks(site: Site, client: httpx.AsyncClient, key: str) -> None:
-    handler = handlers(site)["/v1/ledger", "GET"]
-    rule = handler.opt.pop("access")
-    try:
-        assert_problem(await client.get("/v1/ledger", headers=bearer(key)), 403, "forbidden")
-    finally:
-        handler.opt["access"] = rule
+from tests.fakes.appliance import DEPLOYMENT
+from tests.server.web.conftest import QUESTION, Site, assert_problem, bearer
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,83 @@
+"""The application over an appliance in memory, and what its answers must look like."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import pytest
+from governlayer_server.domain.account import Organization
+from governlayer_server.web.app import UseCases, create_app
+from governlayer_server.web.problems import PROBLEM_JSON
+from governlayer_server.web.routes.health import About
+
+from tests.fakes.appliance import DEPLOYMENT, FakeAppliance
+
+QUESTION = {"stage": "input", "agent": {"id": "a"}, "action": {"name": "n"}}
+
+
+@dataclass
+class Site:
+    """The application over an appliance in memory."""
+
+    appliance: FakeAppliance = field(default_factory=FakeAppliance)
+    log: list[dict[str, Any]] = field(default_factory=list)
+    probes: dict[str, bool] = field(default_factory=lambda: {"ledger": True, "redis": True})
+
+    def __post_init__(self) -> None:
+        made = self.appliance
+
+        async def probe() -> dict[str, bool]:
+            return self.probes
+
+        self.app = create_app(
+            UseCases(
+                authenticate=made.authenticate,
+                govern=made.govern,
+                read_ledger=made.read_ledger,
+                export_ledger=made.export_ledger,
+            ),
+            About(deployment=DEPLOYMENT, version="0", ledger_keys=[made.read_ledger.key]),
+            probe,
+            made.clock,
+            made.entropy,
+            lambda event, **fields: self.log.append({"event": event, **fields}),
+        )
+
+
+@pytest.fixture
+def site() -> Site:
+    return Site()
+
+
+@pytest.fixture
+async def acme(site: Site) -> Organization:
+    return await site.appliance.start()
+
+
+@pytest.fixture
+async def client(site: Site, acme: Organization) -> AsyncIterator[httpx.AsyncClient]:
+    transport = httpx.ASGITransport(app=site.app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as opened:
+        yield opened
+
+
+@pytest.fixture
+async def key(site: Site, acme: Organization) -> str:
+    return await site.appliance.key_for(acme)
+
+
+def bearer(key: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {key}"}
+
+
+def assert_problem(answer: httpx.Response, status: int, code: str) -> dict[str, Any]:
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == PROBLEM_JSON
+    body = answer.json()
+    assert isinstance(body, dict)
+    assert (body["type"], body["status"], body["code"]) == (f"/problems/{code}", status, code)
+    assert body["request_id"] == answer.headers["x-request-id"]
+    assert set(body) <= {"type", "title", "status", "detail", "code", "request_id", "errors"}
+    assert ("errors" in body) == (status == 422)
+    return body
