@@ -29,6 +29,7 @@ from governlayer_server.adapters.system import SystemClock, SystemEntropy
 from governlayer_server.domain.errors import CipherError, ConfigurationError, GovernLayerError, PolicyError
 from governlayer_server.domain.ledger.checkpoint import verifier_key
 from governlayer_server.domain.ledger.record import SYSTEM, Draft
+from governlayer_server.domain.policy import PolicySet
 from governlayer_server.policies import SCHEMA
 from governlayer_server.ports import AccountStore, Append, LedgerStore
 from governlayer_server.settings import RedisAddress, Settings
@@ -68,12 +69,15 @@ class Appliance(Struct, frozen=True, kw_only=True):
 
     async def application(self, settings: Settings) -> Observed:
         """
-        Return the web application under the policy set in ``settings.policies``.
+        Return the web application under the policy set in ``settings.policies``; the start is recorded with it.
 
         Raises:
             PolicyError: the policy set cannot be used. Nothing is served.
         """
-        return await _application(self, self._parts, settings)
+        application, policy_set = await _application(self, self._parts, settings)
+        in_force = {"hash": policy_set.hash, "version": policy_set.version}
+        await self.record_event("system.started", {"policy_set": in_force, "version": VERSION})
+        return application
 
 
 class _Parts(Struct, frozen=True, kw_only=True):
@@ -135,7 +139,7 @@ def _appliance(settings: Settings, parts: _Parts, ledger: PostgresLedgerStore) -
     )
 
 
-async def _application(appliance: Appliance, parts: _Parts, settings: Settings) -> Observed:
+async def _application(appliance: Appliance, parts: _Parts, settings: Settings) -> tuple[Observed, PolicySet]:
     engine = await _engine(appliance, parts, settings)
     use_cases = UseCases(
         authenticate=Authenticate(accounts=appliance.accounts, vault=parts.vault, clock=parts.clock),
@@ -166,7 +170,8 @@ async def _application(appliance: Appliance, parts: _Parts, settings: Settings) 
         }
         return dict(zip(asked, await asyncio.gather(*map(_in_time, asked.values())), strict=True))
 
-    return create_app(use_cases, about, probes, parts.clock, parts.entropy, access_logger())
+    app = create_app(use_cases, about, probes, parts.clock, parts.entropy, access_logger())
+    return app, engine.policy_set
 
 
 async def _engine(appliance: Appliance, parts: _Parts, settings: Settings) -> CedarEngine:

@@ -7,6 +7,7 @@ looked for separately.
 """
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
@@ -41,8 +42,7 @@ def _any_integer(spelling: str) -> int:
 def _unique_members(pairs: list[tuple[str, object]]) -> dict[str, object]:
     members = dict(pairs)
     if len(members) != len(pairs):
-        names = [name for name, _ in pairs]
-        repeated = next(name for name in names if names.count(name) > 1)
+        repeated = Counter(name for name, _ in pairs).most_common(1)[0][0]
         raise FormatError(f"duplicate member {repeated[:40]!a}")
     return members
 

@@ -1,13 +1,17 @@
 """``governlayer ledger``: dumps and checkpoints, the operator's side."""
 
+import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO
+from tempfile import NamedTemporaryFile
+from typing import IO
 
 import click
 
-from governlayer_server.cli.common import data_option, print_json, run, running_appliance
+from governlayer_server.cli.common import data_option, json_option, print_json, run, running_appliance
 from governlayer_server.cli.keys import find_organization
+from governlayer_server.domain.errors import ConfigurationError
 from governlayer_server.domain.ledger.record import SYSTEM
 from governlayer_server.usecases.export_ledger import PAYLOAD_NAMES
 
@@ -38,10 +42,7 @@ def dump(data: Path | None, org: str, output: Path | None, payloads: str, as_jso
     if output is None:
         run(_dump(data, org, names, sys.stdout.buffer))
         return
-    partial = output.with_name(output.name + ".partial")
-    with partial.open("wb") as file:
-        records = run(_dump(data, org, names, file))
-    partial.replace(output)
+    records = _write_whole(output, lambda file: run(_dump(data, org, names, file)))
     if as_json:
         print_json({"file": str(output), "records": records})
     else:
@@ -49,7 +50,26 @@ def dump(data: Path | None, org: str, output: Path | None, payloads: str, as_jso
         click.echo(f"check them with: gl-verify {output} --key VKEY", err=True)
 
 
-async def _dump(data: Path | None, org: str, names: tuple[str, ...], file: BinaryIO) -> int:
+def _write_whole(output: Path, write: Callable[[IO[bytes]], int]) -> int:
+    """Write *output*, for its owner alone, whole or not at all; return what *write* returns."""
+    try:
+        # A name of its own with mode 0600, which follows no link that somebody put there.
+        with NamedTemporaryFile(dir=output.parent, prefix=f".{output.name}.", delete=False) as file:
+            partial = Path(file.name)
+            try:
+                result = write(file)
+                file.flush()
+                os.fsync(file.fileno())
+                partial.replace(output)
+            except BaseException:
+                partial.unlink()
+                raise
+    except OSError as error:
+        raise ConfigurationError(f"{output} cannot be written: {error.strerror}") from None
+    return result
+
+
+async def _dump(data: Path | None, org: str, names: tuple[str, ...], file: IO[bytes]) -> int:
     async with running_appliance(data) as appliance:
         organization_id = await find_organization(appliance, org)
         export = await appliance.export_ledger(SYSTEM, organization_id, names=names)
@@ -65,10 +85,15 @@ async def _dump(data: Path | None, org: str, names: tuple[str, ...], file: Binar
 
 @ledger.command("checkpoint")
 @data_option
+@json_option
 @click.option("--org", required=True, help="Id or name of the organization.")
-def checkpoint(data: Path | None, org: str) -> None:
+def checkpoint(data: Path | None, org: str, as_json: bool) -> None:  # click's
     """Print the signed checkpoint of an organization's ledger. Keep it elsewhere: it dates the ledger."""
-    click.echo(run(_checkpoint(data, org)), nl=False)
+    note = run(_checkpoint(data, org))
+    if as_json:
+        print_json({"checkpoint": note})
+    else:
+        click.echo(note, nl=False)
 
 
 async def _checkpoint(data: Path | None, org: str) -> str:
@@ -78,9 +103,14 @@ async def _checkpoint(data: Path | None, org: str) -> str:
 
 @ledger.command("key")
 @data_option
-def key(data: Path | None) -> None:
+@json_option
+def key(data: Path | None, as_json: bool) -> None:  # click's
     """Print the verifier key of the deployment's ledgers. Give it to auditors by another way than the dump."""
-    click.echo(run(_key(data)))
+    vkey = run(_key(data))
+    if as_json:
+        print_json({"key": vkey})
+    else:
+        click.echo(vkey)
 
 
 async def _key(data: Path | None) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import resource
 import signal
 import sys
 
@@ -24,6 +25,7 @@ _HOST = "127.0.0.1"
 @click.option("--port", type=click.IntRange(1, 65_535), default=DEFAULT_PORT, show_default=True)
 def serve(port: int) -> None:
     """Run the server on 127.0.0.1, against the PostgreSQL and Redis that GOVERNLAYER_… settings name."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     configure_logs()
     uvloop.run(_serve(settings_from(os.environ), port))
 

@@ -116,7 +116,6 @@ class _Up:
 
     async def _serve(self, appliance: Appliance, settings: Settings, bound: socket.socket, stop: asyncio.Event) -> None:
         application = await appliance.application(settings)
-        await appliance.record_event("system.started", {"version": VERSION})
         url = f"http://{_HOST}:{bound.getsockname()[1]}"
         server = Server(application, lambda: self._ready(url, settings))
         serving = asyncio.create_task(server.serve(sockets=[bound]))

@@ -41,3 +41,5 @@ class ApiKey(Struct, frozen=True, kw_only=True):
     created_us: int
     expires_us: int | None = None
     revoked_us: int | None = None
+    # Keyed check of what the key may do and for whom, so that who can only write the table cannot widen it.
+    seal: bytes = b""

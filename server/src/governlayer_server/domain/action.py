@@ -5,6 +5,7 @@ Identifiers that go into a ledger record in the clear (agent, action, tool, reso
 that no e-mail address and no free text can stand in them; everything else goes into payloads.
 """
 
+import re
 from enum import StrEnum
 from typing import Annotated, Literal
 
@@ -17,7 +18,9 @@ Digest = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}" + _END, description="64 he
 Label = Annotated[str, Meta(pattern=r"^[a-z0-9_.-]{1,64}" + _END, description="[a-z0-9_.-]{1,64}")]
 ShortText = Annotated[str, Meta(min_length=1, max_length=512)]
 Labels = Annotated[list[Label], Meta(max_length=64)]
+TypeName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._:-]{1,128}" + _END, description="[A-Za-z0-9._:-]{1,128}")]
 Scalar = bool | int | str
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 
 
 class Stage(StrEnum):
@@ -93,7 +96,7 @@ class Action(_Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class Resource(_Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What it is done to. ``attributes`` are facts that policies may use."""
 
-    type: Identifier
+    type: TypeName
     id: ShortText
     attributes: Annotated[dict[str, Scalar], Meta(max_length=64)] = field(default_factory=dict)
 
@@ -143,14 +146,7 @@ class ActionRequest(_Part, frozen=True, kw_only=True, forbid_unknown_fields=True
         return self.stage is Stage.TOOL_RESULT or any(item.provenance in UNTRUSTED for item in self.content)
 
     @property
-    def text_length(self) -> int:
-        """About how many characters there are to scan."""
-        return sum(len(item.text) for item in self.content) + len(str(self.action.arguments))
-
-    @property
     def verbs(self) -> frozenset[str]:
-        """The words of the action's and the tool's name, lower case: ``crm.customer_delete`` has ``delete``."""
+        """The words of the action's and the tool's name, lower case: ``crm.deleteCustomer`` has ``delete``."""
         name = self.action.name if self.action.tool is None else f"{self.action.name}.{self.action.tool.name}"
-        for separator in "_:/-":
-            name = name.replace(separator, ".")
-        return frozenset(name.lower().split("."))
+        return frozenset(word.lower() for word in _WORD.findall(name))

@@ -13,19 +13,33 @@ FAMILIES = ("personal_data", "secret", "injection")
 _SURE_PERCENT = 80
 _POSSIBLE_PERCENT = 50
 
-# Words in the name of an action or tool that tell what it does.
-_FINAL = frozenset(
-    {"delete", "destroy", "drop", "erase", "pay", "payout", "publish", "purge", "refund", "send", "terminate"}
-    | {"transfer", "truncate", "wipe"}
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+# Words in the name of an action or tool that tell what it does. A name without any of them tells nothing, and is
+# taken for final: what cannot be told to be undone needs a person.
+_READING = _words("count describe find get list lookup read search show status view")
+_CHANGING = _words(
+    """
+    add append cancel create draft edit grant insert merge modify move patch post put rename revoke save set share
+    update upload upsert write
+    """
 )
-_CHANGING = frozenset(
-    {"add", "cancel", "create", "edit", "execute", "grant", "insert", "merge", "move", "revoke", "run", "set"}
-    | {"update", "write"}
+_FINAL = _words(
+    """
+    bash delete deploy destroy drop erase eval exec execute kill pay payout publish purge refund remove run send shell
+    terminate transfer truncate wipe wire
+    """
 )
-_OUTWARD = frozenset(
-    {"email", "export", "pay", "payout", "post", "publish", "send", "share", "transfer", "upload", "webhook"}
+_OUTWARD = _words(
+    """
+    browser curl email export http https mail pay payout post publish send share sms smtp transfer upload url web
+    webhook wire
+    """
 )
-_SPECIAL_CLASSES = frozenset({"biometric", "credentials", "financial", "genetic", "health", "secret", "special"})
+_SPECIAL_CLASSES = _words("biometric credentials financial genetic health secret special")
 
 # What may be declared of a resource: the values that glrs-1 knows, mildest first.
 _DECLARABLE: Mapping[str, tuple[str, ...]] = {
@@ -68,14 +82,14 @@ def risk_factors(request: ActionRequest, findings: Sequence[Finding]) -> RiskFac
     declared = _declared(request)
     counts = count_by_family(findings)
     tool_stage = request.stage in {Stage.TOOL_CALL, Stage.TOOL_RESULT}
-    tool = request.action.tool
     suggested = {"reversibility": _reversibility(request), "scope": _scope(request), "rights": "none", "value": "below"}
     factors = {
         **{name: _graver(name, value, declared.get(name, value)) for name, value in suggested.items()},
         "data": _data(request, counts),
         "injection": _injection(findings),
         "untrusted_content": request.untrusted,
-        "unknown_tool": tool is not None and tool.schema_digest is None,
+        # A digest pins nothing until tools are registered, so every tool counts as unknown.
+        "unknown_tool": request.action.tool is not None,
         "agent_factor_tenths": _TOOL_FACTOR_TENTHS if tool_stage else _CONVERSATION_FACTOR_TENTHS,
     }
     return msgspec.convert(factors, RiskFactors)
@@ -111,7 +125,9 @@ def _reversibility(request: ActionRequest) -> str:
         return "full"
     if request.verbs & _FINAL:
         return "none"
-    return "partial" if request.verbs & _CHANGING else "full"
+    if request.verbs & _CHANGING:
+        return "partial"
+    return "full" if request.verbs & _READING else "none"
 
 
 def _data(request: ActionRequest, counts: Mapping[str, int]) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 
 from msgspec.structs import replace
 
-from governlayer_server.domain.action import ActionRequest, Provenance
+from governlayer_server.domain.action import ActionRequest, Provenance, Stage
 from governlayer_server.domain.decision import Redacted
 from governlayer_server.domain.errors import Fault, InvalidRequest
 from governlayer_server.domain.scan import (
@@ -24,7 +24,8 @@ def find(request: ActionRequest) -> tuple[Finding, ...]:
     """
     Return what the detectors that *request* asks for find in its content and arguments.
 
-    Instructions of the operator (provenance ``system``) are not searched for injections: they give orders by nature.
+    The system prompt of a model request (role and provenance ``system``) is not searched for injections: it gives
+    orders by nature. Nowhere else does the caller's word about provenance switch a detector off.
 
     Raises:
         InvalidRequest: it names an unknown detector.
@@ -83,4 +84,5 @@ def _replaced(request: ActionRequest, findings: Sequence[Finding]) -> ActionRequ
 def _is_operators_order(request: ActionRequest, finding: Finding) -> bool:
     if finding.content_index is None or DETECTORS[finding.detector].family != "injection":
         return False
-    return request.content[finding.content_index].provenance is Provenance.SYSTEM
+    item = request.content[finding.content_index]
+    return request.stage is Stage.MODEL_REQUEST and item.role == "system" and item.provenance is Provenance.SYSTEM

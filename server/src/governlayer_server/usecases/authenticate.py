@@ -1,14 +1,23 @@
 """Authenticate: find the principal behind an API key."""
 
+import hmac
+
 from msgspec import Struct
 
 from governlayer_server.domain.access import Principal
+from governlayer_server.domain.account import ApiKey
 from governlayer_server.domain.api_key import check_api_key
 from governlayer_server.domain.errors import NotAuthenticated
 from governlayer_server.domain.ledger.record import ActorKind
 from governlayer_server.ports import AccountStore, Clock, Vault
 
 FINGERPRINT_PURPOSE = "api-key"
+
+
+def seal_of(vault: Vault, key: ApiKey) -> bytes:
+    """Return the keyed check of *key*: it covers id, organization, fingerprint, scopes and expiry."""
+    facts = [str(key.id), str(key.organization_id), key.fingerprint.hex(), *sorted(key.scopes), str(key.expires_us)]
+    return vault.fingerprint("api-key-row", "\n".join(facts).encode())
 
 
 class Authenticate(Struct, frozen=True, kw_only=True):
@@ -32,7 +41,8 @@ class Authenticate(Struct, frozen=True, kw_only=True):
             raise NotAuthenticated("the credential is not valid")
         stored, organization = found
         expired = stored.expires_us is not None and stored.expires_us <= self.clock.now_us()
-        if expired or stored.revoked_us is not None:
+        genuine = hmac.compare_digest(stored.seal, seal_of(self.vault, stored))
+        if expired or stored.revoked_us is not None or not genuine:
             raise NotAuthenticated("the credential is not valid")
         return Principal(
             kind=ActorKind.API_KEY,

@@ -3,6 +3,7 @@
 from uuid import UUID
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from governlayer_server.domain.access import Scope
 from governlayer_server.domain.account import ApiKey
@@ -10,7 +11,7 @@ from governlayer_server.domain.api_key import RANDOMNESS_BYTES, make_api_key, sh
 from governlayer_server.domain.errors import Fault, InvalidRequest
 from governlayer_server.domain.ledger.record import Actor, Draft
 from governlayer_server.ports import AccountStore, Append, Clock, Entropy, LedgerStore, Vault
-from governlayer_server.usecases.authenticate import FINGERPRINT_PURPOSE
+from governlayer_server.usecases.authenticate import FINGERPRINT_PURPOSE, seal_of
 from governlayer_server.usecases.new_id import new_id
 
 MAX_NAME_CHARACTERS = 100
@@ -69,6 +70,7 @@ class CreateKey(Struct, frozen=True, kw_only=True):
             scopes=scopes,
             created_us=now_us,
         )
+        stored = replace(stored, seal=seal_of(self.vault, stored))
         await self.accounts.add_key(stored)
         body = {"key_id": str(stored.id), "scopes": sorted(scope.value for scope in scopes)}
         draft = Draft(type="key.created", actor=actor, body=body)

@@ -10,10 +10,11 @@ import asyncio
 from uuid import UUID
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, field
 
 from governlayer_server.domain.access import Principal
 from governlayer_server.domain.action import ActionRequest, Mode
+from governlayer_server.domain.admission import admit
 from governlayer_server.domain.decision import Decision, LedgerPlace, ScanResult
 from governlayer_server.domain.decision_record import action_digest, decision_body, payload_texts
 from governlayer_server.domain.errors import Fault, IdempotencyKeyReused, InvalidRequest
@@ -39,7 +40,9 @@ from governlayer_server.usecases.new_id import new_id
 from governlayer_server.usecases.seal_payloads import seal_payloads
 from governlayer_server.usecases.sign_checkpoint import receipt_for
 
-_LONG_CHARACTERS = 16_384
+_LONG_CHARACTERS = 8_192
+# One is enough to keep a core busy; a second lets a short one pass a long one.
+_LONG_SCANS = 2
 _KEPT_US = 24 * 3600 * 1_000_000
 
 
@@ -67,6 +70,7 @@ class Govern(Struct, frozen=True, kw_only=True):
     signer: Signer
     clock: Clock
     entropy: Entropy
+    long_scans: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_LONG_SCANS))
 
     async def __call__(self, principal: Principal, request: ActionRequest, once: Once | None = None) -> Answered:
         """
@@ -92,7 +96,7 @@ class Govern(Struct, frozen=True, kw_only=True):
                     return Answered(decision=await self._decide(principal, request, (key, body)))
                 except AnswerExists as exists:
                     stored = exists.answer
-            return Answered(decision=await self._replay(principal, request, stored, body), replayed=True)
+            return Answered(decision=await self._replay(principal, request, stored, key, body), replayed=True)
 
     async def _decide(
         self, principal: Principal, request: ActionRequest, remember: tuple[bytes, bytes] | None
@@ -120,9 +124,10 @@ class Govern(Struct, frozen=True, kw_only=True):
 
     async def _evaluated(self, request: ActionRequest) -> Evaluation:
         """Scan long texts in a thread, so that other requests go on meanwhile."""
-        if request.text_length < _LONG_CHARACTERS:
+        if admit(request) < _LONG_CHARACTERS:
             return self.evaluate(request)
-        return await asyncio.to_thread(self.evaluate, request)
+        async with self.long_scans:
+            return await asyncio.to_thread(self.evaluate, request)
 
     async def _append(
         self,
@@ -145,7 +150,8 @@ class Govern(Struct, frozen=True, kw_only=True):
         kept = None
         if remember is not None:
             key, body = remember
-            answer = await self.vault.seal(_answer_place(organization_id, decision_id), msgspec.json.encode(decision))
+            place = _answer_place(organization_id, decision_id, key, body)
+            answer = await self.vault.seal(place, msgspec.json.encode(decision))
             expires_us = self.clock.now_us() + _KEPT_US
             kept = Remember(key=key, body=body, sealed=answer, expires_us=expires_us)
         return Append(
@@ -159,20 +165,23 @@ class Govern(Struct, frozen=True, kw_only=True):
         )
 
     async def _replay(
-        self, principal: Principal, request: ActionRequest, stored: StoredAnswer, body: bytes
+        self, principal: Principal, request: ActionRequest, stored: StoredAnswer, key: bytes, body: bytes
     ) -> Decision:
         if stored.body != body:
             raise IdempotencyKeyReused("this idempotency key was used before with another body")
         ledger_id = str(principal.organization_id)
-        opened = await self.vault.open(_answer_place(principal.organization_id, stored.record_id), stored.sealed)
+        place = _answer_place(principal.organization_id, stored.record_id, key, body)
+        opened = await self.vault.open(place, stored.sealed)
         decision = msgspec.json.decode(opened, type=Decision)
         record = await self.ledger.place_of(ledger_id, stored.record_id)
         head = await self.ledger.head(ledger_id)
         return self._placed(decision, head.origin, record, stored.before, request.options.receipt)
 
 
-def _answer_place(organization_id: UUID, record_id: UUID) -> Place:
-    return Place(organization_id=organization_id, table="idempotent_answer", column="sealed", row=str(record_id))
+def _answer_place(organization_id: UUID, record_id: UUID, key: bytes, body: bytes) -> Place:
+    """An answer opens only for the question it was given to: the same key and the same body."""
+    row = f"{record_id}/{key.hex()}/{body.hex()}"
+    return Place(organization_id=organization_id, table="idempotent_answer", column="sealed", row=row)
 
 
 def _decision(decision_id: UUID, request: ActionRequest, evaluation: Evaluation, policy_set: PolicySet) -> Decision:

@@ -57,6 +57,11 @@ class Protocol(HttpToolsProtocol):
         self._in_head = True
         self._expect(_HEAD_S)
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Keep a header of the head; trailers (RFC 9112 §7.1.2) are passed over, there is no end to them."""
+        if self._in_head:
+            super().on_header(name, value)
+
     def on_headers_complete(self) -> None:
         """Start the application on the request, and give the client its time for the body."""
         self._in_head = False

@@ -56,7 +56,7 @@ class Server(uvicorn.Server):
 
 def bind(host: str, port: int) -> socket.socket:
     """
-    Return a bound, not yet listening socket.
+    Return a bound socket; connections wait until the server accepts them.
 
     Raises:
         OSError: the port is taken, or may not be used.
@@ -65,6 +65,8 @@ def bind(host: str, port: int) -> socket.socket:
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         bound.bind((host, port))
+        # At once, so that nobody else can listen on it while the appliance starts.
+        bound.listen(_MAX_CONNECTIONS)
     except OSError:
         bound.close()
         raise

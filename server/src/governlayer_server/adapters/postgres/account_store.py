@@ -103,6 +103,7 @@ class PostgresAccountStore:
                     created_us=key.created_us,
                     expires_us=key.expires_us,
                     revoked_us=key.revoked_us,
+                    seal=key.seal,
                 )
             )
 
@@ -222,4 +223,5 @@ def _api_key(row: dict[str, Any]) -> ApiKey:
         created_us=row["created_us"],
         expires_us=row["expires_us"],
         revoked_us=row["revoked_us"],
+        seal=row["seal"],
     )

@@ -60,6 +60,7 @@ class ApiKeyRow(Table, tablename="api_key"):
     created_us = BigInt()
     expires_us = BigInt(null=True, default=None)
     revoked_us = BigInt(null=True, default=None)
+    seal = Bytea()
 
 
 class PolicySetRow(Table, tablename="policy_set"):

@@ -10,7 +10,8 @@ from governlayer_server.domain.scan.finding import Severity
 from governlayer_server.domain.scan.phone import PHONE
 
 _EMAIL = linear(r"[\p{L}\p{N}%+_][\p{L}\p{N}.!#$%&'*+/=?^_`{|}~-]*@[\p{L}\p{N}][\p{L}\p{N}.-]*\.\p{L}[\p{L}\p{N}-]+")
-_USERINFO = linear(r"://[^\s/@]*$")
+# A password in a URL, which the secret detectors report with its user name; an address without one is an address.
+_USERINFO = linear(r"://[^\s/@:]*:[^\s/@]*$")
 # Last labels that are file names (logo@2x.png), never top-level domains.
 _FILE_ENDINGS = frozenset(
     ("png", "jpg", "jpeg", "gif", "svg", "webp", "css", "js", "ts", "json", "html", "xml", "txt", "tgz", "yaml")

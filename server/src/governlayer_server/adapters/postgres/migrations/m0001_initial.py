@@ -53,7 +53,8 @@ STATEMENTS = (
         scopes         text[] NOT NULL,
         created_us     bigint NOT NULL,
         expires_us     bigint,
-        revoked_us     bigint
+        revoked_us     bigint,
+        seal           bytea NOT NULL
     )
     """,
     "CREATE INDEX api_key_by_organization ON api_key (organization_id, created_us)",
@@ -144,7 +145,7 @@ STATEMENTS = (
         FOR EACH ROW EXECUTE FUNCTION refuse_shrinking()
     """,
     "GRANT SELECT, INSERT ON deployment, data_key, organization, app_user, api_key, policy_set TO governlayer_app",
-    "GRANT UPDATE ON api_key TO governlayer_app",
+    "GRANT UPDATE (revoked_us) ON api_key TO governlayer_app",
     "GRANT SELECT, INSERT ON ledger, ledger_record TO governlayer_app",
     "GRANT UPDATE (size, head_hash, head_time_us, edge) ON ledger TO governlayer_app",
     "GRANT SELECT, INSERT, DELETE ON ledger_payload TO governlayer_app",
