@@ -133,6 +133,8 @@ def test_alone(session: nox.Session, name: str, scratch: Path, pins: Path, paths
     tests_copy = scratch / f"{name}-tests"
     shutil.copytree(ROOT / "tests", tests_copy / "tests", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "pyproject.toml", tests_copy)
+    (tests_copy / name).mkdir()
+    shutil.copy(ROOT / name / "README.md", tests_copy / name)  # its snippet is a test
     with session.chdir(tests_copy):
         session.run(python, "-m", "pytest", "-q", *paths, external=True)
 

@@ -106,6 +106,12 @@ class TestAnswers:
             refused = Client(kind, Script(dry)).govern(mode=mode)
             assert (refused.decision, refused.reason_code, refused.allowed) == ("deny", "unavailable", False)
 
+    @pytest.mark.parametrize("asked", ["enforce", "dry_run"])
+    def test_an_answer_in_shadow_mode_to_another_question_is_no_answer(self, kind, asked):
+        shadow = httpx.Response(200, json=answer(mode="shadow", enforced=False, decision="deny"))
+        refused = Client(kind, Script(shadow)).govern(mode=asked)
+        assert (refused.decision, refused.reason_code, refused.allowed) == ("deny", "unavailable", False)
+
     def test_an_argument_that_cannot_be_sent_is_refused_before_anything_is_sent(self, kind):
         script = Script(OK)
         for wrong in ({"purpose": "\ud800"}, {"data_classes": "email"}, {"idempotency_key": "a b"}):

@@ -83,7 +83,8 @@ class Conversations:
         error: ServerError | None = None
         if isinstance(outcome, Reply):
             decision = _answer.decision_of(outcome, needs_ledger=mode != "dry_run")
-            if decision is not None:
+            # An answer to another mode than the one asked is none: shadow would make a deny an allow.
+            if decision is not None and decision.mode == mode:
                 return decision
             error = self._server_error(outcome)
         outage = GovernanceUnavailable(
