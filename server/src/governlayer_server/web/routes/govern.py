@@ -4,7 +4,8 @@ import re
 from typing import Annotated, Any
 
 from litestar import Request, Response, post
-from litestar.params import Parameter
+from litestar.di import NamedDependency
+from litestar.params import HeaderParameter, JSONBody
 
 from governlayer_server.domain.access import Principal, Scope
 from governlayer_server.domain.action import ActionRequest
@@ -29,11 +30,11 @@ _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 )
 async def govern_route(
     request: Request[Any, Principal, Any],
-    data: ActionRequest,
-    govern: Govern,
+    data: JSONBody[ActionRequest],
+    govern: NamedDependency[Govern],
     idempotency_key: Annotated[
         str | None,
-        Parameter(header="Idempotency-Key", required=False, description="1 to 255 visible ASCII characters"),
+        HeaderParameter(name="Idempotency-Key", required=False, description="1 to 255 visible ASCII characters"),
     ] = None,
 ) -> Response[Decision]:
     """Return the decision, durably recorded before it is answered."""

@@ -3,6 +3,8 @@
 from collections.abc import Awaitable, Callable, Mapping
 
 from litestar import Response, get
+from litestar.di import NamedDependency
+from litestar.params import FromPath
 from msgspec import Struct
 
 from governlayer_server.domain.errors import NotFound
@@ -35,7 +37,7 @@ async def livez_route() -> Health:
 
 
 @get("/readyz", opt=_PUBLIC, operation_id="readyz", summary="Whether decisions can be made")
-async def readyz_route(probes: Probes) -> Response[Health]:
+async def readyz_route(probes: NamedDependency[Probes]) -> Response[Health]:
     """Answer 200 if PostgreSQL, Redis, migrations and the ledger are in order, else 503 with the failing names."""
     failing = sorted(name for name, works in (await probes()).items() if not works)
     if failing:
@@ -49,7 +51,7 @@ async def readyz_route(probes: Probes) -> Response[Health]:
     operation_id="about",
     summary="The deployment and its ledger keys",
 )
-async def about_route(about: About) -> About:
+async def about_route(about: NamedDependency[About]) -> About:
     """Return what a verifier or SDK needs to know of the deployment."""
     return about
 
@@ -61,7 +63,7 @@ async def about_route(about: About) -> About:
     summary="What an error code means",
     media_type="text/plain",
 )
-async def problem_route(code: str) -> Response[str]:
+async def problem_route(code: FromPath[str]) -> Response[str]:
     """Return the explanation of an error code, plain text."""
     kind = KINDS.get(code)
     if kind is None:

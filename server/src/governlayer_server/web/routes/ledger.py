@@ -4,7 +4,8 @@ from typing import Annotated, Any
 
 import msgspec
 from litestar import Request, Response, get
-from litestar.params import Parameter
+from litestar.di import NamedDependency
+from litestar.params import PathParameter, QueryParameter
 from litestar.response import Stream
 from msgspec import Struct
 
@@ -20,7 +21,6 @@ _AUDIT = {"access": Scope.AUDIT}
 _MAX_SEQ = 2**53 - 1
 _MAX_LIMIT = 200
 _DUMP_MEDIA_TYPE = "application/x-ndjson"
-Seq = Annotated[int, Parameter(ge=0, le=_MAX_SEQ)]
 AuditRequest = Request[Any, Principal, Any]
 
 
@@ -39,7 +39,7 @@ class RecordList(Struct, frozen=True):
 
 
 @get("/v1/ledger", opt=_AUDIT, operation_id="ledger", summary="Where the ledger stands")
-async def ledger_route(request: AuditRequest, read_ledger: ReadLedger) -> LedgerState:
+async def ledger_route(request: AuditRequest, read_ledger: NamedDependency[ReadLedger]) -> LedgerState:
     """Return origin, size, head hash, genesis hash and keys."""
     return await read_ledger.state(request.auth.organization_id)
 
@@ -47,15 +47,17 @@ async def ledger_route(request: AuditRequest, read_ledger: ReadLedger) -> Ledger
 @get("/v1/ledger/records", opt=_AUDIT, operation_id="ledger_records", summary="List records")
 async def records_route(
     request: AuditRequest,
-    read_ledger: ReadLedger,
-    after_seq: Annotated[int, Parameter(ge=-1, le=_MAX_SEQ)] = -1,
-    cursor: Annotated[str | None, Parameter(pattern=r"^[0-9]{1,16}(?![\s\S])")] = None,
-    limit: Annotated[int, Parameter(ge=1, le=_MAX_LIMIT)] = 50,
-    record_type: Annotated[str | None, Parameter(query="type", max_length=64)] = None,
-    agent: Annotated[str | None, Parameter(max_length=128)] = None,
-    decision: Annotated[str | None, Parameter(max_length=32)] = None,
-    from_time: Annotated[str | None, Parameter(query="from", max_length=40, description="RFC 3339, inclusive")] = None,
-    to_time: Annotated[str | None, Parameter(query="to", max_length=40, description="RFC 3339, exclusive")] = None,
+    read_ledger: NamedDependency[ReadLedger],
+    after_seq: Annotated[int, QueryParameter(ge=-1, le=_MAX_SEQ)] = -1,
+    cursor: Annotated[str | None, QueryParameter(pattern=r"^[0-9]{1,16}(?![\s\S])")] = None,
+    limit: Annotated[int, QueryParameter(ge=1, le=_MAX_LIMIT)] = 50,
+    record_type: Annotated[str | None, QueryParameter(name="type", max_length=64)] = None,
+    agent: Annotated[str | None, QueryParameter(max_length=128)] = None,
+    decision: Annotated[str | None, QueryParameter(max_length=32)] = None,
+    from_time: Annotated[
+        str | None, QueryParameter(name="from", max_length=40, description="RFC 3339, inclusive")
+    ] = None,
+    to_time: Annotated[str | None, QueryParameter(name="to", max_length=40, description="RFC 3339, exclusive")] = None,
 ) -> RecordList:
     """Return up to *limit* records after *after_seq* (or *cursor*) that fit the filters."""
     only = RecordFilter(
@@ -72,7 +74,11 @@ async def records_route(
 
 
 @get("/v1/ledger/records/{seq:int}", opt=_AUDIT, operation_id="ledger_record", summary="One record")
-async def record_route(request: AuditRequest, seq: Seq, read_ledger: ReadLedger) -> RecordBody:
+async def record_route(
+    request: AuditRequest,
+    seq: Annotated[int, PathParameter(ge=0, le=_MAX_SEQ)],
+    read_ledger: NamedDependency[ReadLedger],
+) -> RecordBody:
     """Return record *seq*."""
     return _body(await read_ledger.record(request.auth.organization_id, seq))
 
@@ -84,7 +90,7 @@ async def record_route(request: AuditRequest, seq: Seq, read_ledger: ReadLedger)
     summary="The signed checkpoint of the ledger as it stands",
     media_type="text/plain",
 )
-async def checkpoint_route(request: AuditRequest, read_ledger: ReadLedger) -> Response[str]:
+async def checkpoint_route(request: AuditRequest, read_ledger: NamedDependency[ReadLedger]) -> Response[str]:
     """Return a signed note (c2sp.org/tlog-checkpoint)."""
     return Response(await read_ledger.checkpoint(request.auth.organization_id), media_type="text/plain")
 
@@ -98,10 +104,10 @@ async def checkpoint_route(request: AuditRequest, read_ledger: ReadLedger) -> Re
 )
 async def dump_route(
     request: AuditRequest,
-    export_ledger: ExportLedger,
-    first: Seq = 0,
-    last: Annotated[int | None, Parameter(ge=-1, le=_MAX_SEQ)] = None,
-    payloads: Annotated[str, Parameter(max_length=500, description="payload names, comma separated")] = "",
+    export_ledger: NamedDependency[ExportLedger],
+    first: Annotated[int, QueryParameter(ge=0, le=_MAX_SEQ)] = 0,
+    last: Annotated[int | None, QueryParameter(ge=-1, le=_MAX_SEQ)] = None,
+    payloads: Annotated[str, QueryParameter(max_length=500, description="payload names, comma separated")] = "",
 ) -> Stream:
     """Record the export, then stream the dump."""
     names = [name for name in payloads.split(",") if name]
