@@ -91,7 +91,7 @@ async def test_the_runtime_role_has_exactly_the_rights_it_needs(app_connection: 
         "GROUP BY relname"
     )
     assert {row["name"]: row["rights"] for row in rows} == {
-        "api_key": "INSERT SELECT UPDATE",
+        "api_key": "INSERT SELECT",
         "app_user": "INSERT SELECT",
         "data_key": "INSERT SELECT",
         "deployment": "INSERT SELECT",

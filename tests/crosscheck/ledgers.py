@@ -101,6 +101,7 @@ async def _write_decisions(appliance: FakeAppliance, reasons: Sequence[str]) -> 
         appliance.clock.advance(1_234_567)
         request = action(
             f"{number}: I am ann@example.org – déjà vu",
+            stage="tool_call",
             action={"name": "mail.write", "tool": {"name": "smtp"}, "arguments": {"to": "bob@example.org"}},
             options={"receipt": True, "mode": "shadow" if number == 1 else "enforce"},
         )

@@ -29,7 +29,7 @@ from governlayer_server.domain.scan import DETECTORS, Finding, Severity
 from msgspec import inspect
 
 CANARY = "CANARY näme <x@example.org>"
-NARROW = {"A-Za-z0-9._:/-": "agent.x:y/z-1", "0-9a-f": "ab" * 32, "a-z0-9_.-": "label_1"}
+NARROW = {"A-Za-z0-9._:/-": "agent.x:y/z-1", "A-Za-z0-9._:-": "type.x:y-1", "0-9a-f": "ab" * 32, "a-z0-9_.-": "label_1"}
 
 
 class Filler:
@@ -118,7 +118,8 @@ def test_no_free_text_of_the_question_or_the_answer_stands_in_the_record() -> No
     assert b"CANARY" not in record
     assert "näme".encode() not in record
     body = json.loads(record)["body"]
-    assert (body["agent"], body["action"], body["tool"], body["resource_type"]) == (NARROW["A-Za-z0-9._:/-"],) * 4
+    assert (body["agent"], body["action"], body["tool"]) == (NARROW["A-Za-z0-9._:/-"],) * 3
+    assert body["resource_type"] == NARROW["A-Za-z0-9._:-"]
 
 
 def test_every_free_text_of_the_question_stands_in_a_payload() -> None:

@@ -4,11 +4,13 @@ import json
 
 import pytest
 from governlayer_server.domain.access import Scope
+from governlayer_server.domain.account import ApiKey
 from governlayer_server.domain.api_key import make_api_key
 from governlayer_server.domain.errors import InvalidRequest, LedgerUnavailable, NotAuthenticated, NotFound
 from governlayer_server.domain.ledger.record import SYSTEM, Actor, ActorKind
 from governlayer_server.domain.plan import Plan
 from governlayer_server.ports import Place, RecordFilter
+from governlayer_server.usecases.authenticate import seal_of
 from msgspec.structs import replace
 
 from tests.fakes.appliance import FakeAppliance
@@ -134,6 +136,12 @@ async def test_unknown_revoked_and_expired_keys_are_refused_with_the_same_words(
     (stored,) = await appliance.accounts.keys(acme.id)
     now_us = appliance.clock.now_us()
     messages = set()
+
+    def changed(**state: int) -> ApiKey:
+        """The row as the appliance itself would have written it."""
+        row = replace(stored, **state)
+        return replace(row, seal=seal_of(appliance.vault, row))
+
     for candidate, state in (
         (unknown, {}),
         ("", {}),
@@ -141,12 +149,12 @@ async def test_unknown_revoked_and_expired_keys_are_refused_with_the_same_words(
         (key, {"expires_us": now_us}),
         (key, {"expires_us": now_us - 1}),
     ):
-        appliance.accounts._keys[:] = [replace(stored, **state)]
+        appliance.accounts._keys[:] = [changed(**state)]
         with pytest.raises(NotAuthenticated) as refused:
             await appliance.authenticate(candidate)
         messages.add(str(refused.value))
     assert messages == {"the credential is not valid"}
-    appliance.accounts._keys[:] = [replace(stored, expires_us=now_us + 1)]
+    appliance.accounts._keys[:] = [changed(expires_us=now_us + 1)]
     assert (await appliance.authenticate(key)).id == str(stored.id)
 
 
