@@ -12,7 +12,7 @@ import governlayer_verifier
 import pytest
 from governlayer_server.domain.ledger.record import ActorKind
 from governlayer_server.usecases.export_ledger import PAYLOAD_NAMES
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.crosscheck.ledgers import Planned, Written, edits, spelled, write, write_decisions
@@ -50,7 +50,7 @@ def refused(written: Written, dump: bytes) -> bool:
     return report.verdict == "invalid"
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60)
 @given(plans, disclosed)
 def test_the_verifier_accepts_every_ledger_that_the_server_writes(plan: list[Planned], names: list[str]) -> None:
     made = write(plan, names)
@@ -60,7 +60,7 @@ def test_the_verifier_accepts_every_ledger_that_the_server_writes(plan: list[Pla
     assert report.payloads == sum(len(set(planned.payloads) & set(names)) for planned in plan)
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=15)
 @given(plans.filter(bool), st.data())
 def test_the_verifier_refuses_any_edit_of_any_ledger(plan: list[Planned], data: st.DataObject) -> None:
     made = write(plan)
