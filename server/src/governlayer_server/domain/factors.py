@@ -29,8 +29,8 @@ _CHANGING = _words(
 )
 _FINAL = _words(
     """
-    bash delete deploy destroy drop erase eval exec execute kill pay payout publish purge refund remove run send shell
-    terminate transfer truncate wipe wire
+    bash clear delete deploy destroy drop erase eval exec execute kill overwrite pay payout publish purge refund remove
+    replace reset rm run send shell terminate transfer truncate wipe wire
     """
 )
 _OUTWARD = _words(
