@@ -75,6 +75,15 @@ def test_the_default_policies_decide(
 
 
 @pytest.mark.parametrize("stage", Stage)
+def test_what_was_not_scanned_is_refused_at_every_stage(default: CedarEngine, stage: Stage) -> None:
+    contexts: list[dict[str, Any]] = [{}, {"approved": True}, {"findings": {**FINDINGS, "personal_data": 1}}]
+    for context in contexts:
+        answer = default.evaluate(question(stage.value, scanned=False, **context))
+        assert rule_on(answer, default.policy_set).outcome is Outcome.DENY
+        assert "unscanned-content-is-refused" in answer.reasons
+
+
+@pytest.mark.parametrize("stage", Stage)
 def test_every_stage_is_known_to_the_schema(default: CedarEngine, stage: Stage) -> None:
     assert not default.evaluate(question(stage.value)).failed
 
