@@ -31,8 +31,9 @@ TEST_TOOLS = ["hypothesis", "pytest", "pytest-asyncio", "pytest-timeout"]
 
 @nox.session
 def demo(session: nox.Session) -> None:
-    """The main job, end to end; `-- --once` ends by itself."""
-    session.run(PYTHON, "demo/run.py", *session.posargs)
+    """The main job, end to end; `--once` ends by itself."""
+    # At Ctrl-C the demo stops the appliance in order; nox has to give it the time.
+    session.run(PYTHON, "demo/run.py", *session.posargs, interrupt_timeout=60, terminate_timeout=60)
 
 
 @nox.session
@@ -148,7 +149,10 @@ def require_no_dependency(session: nox.Session, wheel: Path) -> None:
 
 
 def uv(session: nox.Session, *arguments: str) -> None:
-    session.run(tool("uv"), *arguments, external=True, env={"UV_SYSTEM_CERTS": "1", "PATH": os.environ["PATH"]})
+    cache = str(ROOT / ".tools" / "cache")
+    session.run(
+        tool("uv"), *arguments, external=True, env={**os.environ, "UV_SYSTEM_CERTS": "1", "UV_CACHE_DIR": cache}
+    )
 
 
 def tool(name: str) -> str:

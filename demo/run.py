@@ -6,13 +6,15 @@ The main job, end to end: an agent is governed, every decision is on the ledger,
 """
 
 import argparse
+import fcntl
 import json
 import shutil
 import signal
 import subprocess
 import sys
 import threading
-import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from governlayer import Action, Content, Decision, GovernLayer, Resource, Tool
@@ -21,7 +23,7 @@ from rich.table import Table
 
 HERE = Path(__file__).parent
 BIN = Path(sys.executable).parent
-READY_S = 120
+MARKER = ".governlayer-demo"
 STOP_S = 30
 COLOURS = {"allow": "green", "deny": "red", "redact": "yellow", "require_approval": "magenta"}
 
@@ -34,20 +36,28 @@ def main() -> int:
     parser.add_argument("--port", type=int, default=8600, help="port of the appliance; 0: any free one")
     options = parser.parse_args()
     console = Console(width=None if sys.stdout.isatty() else 150, highlight=False)
-    clear(options.data)
     data = options.data / "appliance"
-    appliance, ready = start(data, options.port)
     try:
-        failures = show(console, options.data, data, ready["url"])
+        with only_demo_in(options.data):
+            return 1 if run(console, options, data) else 0
+    except KeyboardInterrupt:
+        return 130
+
+
+def run(console: Console, options: argparse.Namespace, data: Path) -> int:
+    """Start, show, stop; return the number of things that were not as expected."""
+    appliance = launch(data, options.port)
+    try:
+        failures = show(console, options.data, data, ready(appliance)["url"], once=options.once)
         if not options.once and not failures:
             console.print("\nThe appliance keeps running; Ctrl-C stops it.")
             wait_for_interrupt(appliance)
     finally:
         stop(appliance)
-    return 1 if failures else 0
+    return failures
 
 
-def show(console: Console, folder: Path, data: Path, url: str) -> int:
+def show(console: Console, folder: Path, data: Path, url: str, *, once: bool) -> int:
     """Run the demo against the appliance; return the number of things that were not as expected."""
     heading(console, "An organization and a key with the scopes govern and audit")
     org = command("orgs", "create", "--data", data, "--name", "Acme Bikes", "--plan", "pro",
@@ -77,13 +87,16 @@ def show(console: Console, folder: Path, data: Path, url: str) -> int:
     failures += verify(console, tampered, vkey, expected=1)
 
     heading(console, "What to try next")
-    console.print(f"the appliance: {url}   (ready: {url}/readyz, API: {url}/openapi.json)")
-    for line in (
-        f"export PATH={BIN}:$PATH GOVERNLAYER_BASE_URL={url} GOVERNLAYER_API_KEY={key['key']}",
-        f'curl -s {url}/v1/ledger -H "X-API-Key: $GOVERNLAYER_API_KEY"',
+    lines = [
+        f"export PATH={BIN}:$PATH",
         f"gl-verify {dump} --key {vkey}",
         f"governlayer policy lint {data / 'policies' / 'default.cedar'}",
-    ):
+    ]
+    if not once:
+        console.print(f"the appliance: {url}   (ready: {url}/readyz, API: {url}/openapi.json)")
+        lines[0] += f" GOVERNLAYER_BASE_URL={url} GOVERNLAYER_API_KEY={key['key']}"
+        lines.insert(1, f'curl -s {url}/v1/ledger -H "X-API-Key: $GOVERNLAYER_API_KEY"')
+    for line in lines:
         console.print(f"  {line}", soft_wrap=True)
     return failures
 
@@ -91,8 +104,11 @@ def show(console: Console, folder: Path, data: Path, url: str) -> int:
 def govern(console: Console, url: str, key: str) -> tuple[list[Decision], int]:
     """Ask all questions of traffic.json as a customer would; return the decisions and the surprises."""
     table = Table(show_lines=False, header_style="bold")
-    for column in ("#", "stage", "agent", "question", "decision", "risk", "why", "record"):
-        table.add_column(column, justify="right" if column in {"#", "risk", "record"} else "left")
+    wide = console.width >= 120
+    columns = ["#", "stage", "agent", "question", "decision", "risk", "record", "why"]
+    for column in columns if wide else columns[:-1]:
+        numeric = column in {"#", "risk", "record"}
+        table.add_column(column, justify="right" if numeric else "left", no_wrap=column not in {"question", "why"})
     decisions, failures = [], 0
     with GovernLayer(key, base_url=url, timeout_s=10.0) as client:
         for number, item in enumerate(json.loads((HERE / "traffic.json").read_text(encoding="utf-8")), start=1):
@@ -105,8 +121,9 @@ def govern(console: Console, url: str, key: str) -> tuple[list[Decision], int]:
                 f"[{colour}]{decision.decision}[/]" + ("" if decision.enforced else f" ({decision.mode})") + surprise
             )
             record = str(decision.ledger.seq) if decision.ledger else "none"
-            table.add_row(str(number), item["ask"]["stage"], item["ask"]["agent"], item["title"], shown,
-                          str(decision.risk.score) if decision.risk else "", decision.reason, record)  # fmt: skip
+            row = [str(number), item["ask"]["stage"], item["ask"]["agent"], item["title"], shown,
+                   str(decision.risk.score) if decision.risk else "", record, decision.reason]  # fmt: skip
+            table.add_row(*row[: len(table.columns)])
     console.print(table)
     redacted = next(decision for decision in decisions if decision.decision == "redact")
     if redacted.redacted and redacted.redacted.content:
@@ -137,9 +154,8 @@ def missing(console: Console, dump: Path, decisions: list[Decision]) -> int:
         for decision in recorded
         if records[decision.ledger.seq]["body"].get("decision_id") != decision.decision_id
     ]
-    console.print(
-        f"{len(recorded) - len(lost)} of {len(recorded)} recorded decisions stand in it where their answers said"
-    )
+    found = len(recorded) - len(lost)
+    console.print(f"{found} of {len(recorded)} recorded decisions stand in the dump, each at the place its answer named")
     return len(lost)
 
 
@@ -165,19 +181,22 @@ def tamper(console: Console, dump: Path, tampered: Path) -> None:
     console.print(f"record {json.loads(old)['seq']}: risk score {before} became {after}")
 
 
-def start(data: Path, port: int) -> tuple[subprocess.Popen, dict]:
-    """Start the appliance; return it once it is ready."""
-    # A session of its own: Ctrl-C reaches this program, which then stops the appliance in order.
+def launch(data: Path, port: int) -> subprocess.Popen:
+    """Start the appliance, in a session of its own: Ctrl-C reaches this program, which then stops it in order."""
     process = subprocess.Popen(
         [BIN / "governlayer", "up", "--data", data, "--port", str(port), "--json"],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
     )  # fmt: skip
     threading.Thread(target=pass_on, args=(process,), daemon=True).start()
-    deadline = time.monotonic() + READY_S
+    return process
+
+
+def ready(process: subprocess.Popen) -> dict:
+    """Return what the appliance says of itself once it serves."""
     line = process.stdout.readline()
-    if not line or time.monotonic() > deadline:
+    if not line:
         sys.exit(f"demo: the appliance did not start (status {process.wait()})")
-    return process, json.loads(line)
+    return json.loads(line)
 
 
 def pass_on(process: subprocess.Popen) -> None:
@@ -205,13 +224,22 @@ def stop(process: subprocess.Popen) -> None:
         process.kill()
 
 
-def clear(folder: Path) -> None:
-    """Remove what an earlier demo left, but never anything else."""
-    if (folder / "appliance" / "lock").exists() or not any(folder.glob("*")):
-        shutil.rmtree(folder, ignore_errors=True)
-    elif folder.exists():
-        sys.exit(f"demo: {folder} holds something else; choose another folder with --data")
+@contextmanager
+def only_demo_in(folder: Path) -> Iterator[None]:
+    """Hold *folder* for this demo, without what an earlier demo left there; nothing else is ever removed."""
     folder.mkdir(parents=True, exist_ok=True)
+    marker = folder / MARKER
+    if not marker.exists() and any(folder.iterdir()):
+        sys.exit(f"demo: {folder} holds something else; choose another folder with --data")
+    with marker.open("a") as held:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            sys.exit(f"demo: another demo runs in {folder}; stop it, or choose another folder with --data")
+        shutil.rmtree(folder / "appliance", ignore_errors=True)
+        for dump in ("acme.gldump", "tampered.gldump"):
+            (folder / dump).unlink(missing_ok=True)
+        yield
 
 
 def command(*arguments: object) -> dict:

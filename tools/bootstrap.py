@@ -11,7 +11,7 @@ import os
 import platform
 import subprocess
 import sys
-import tomllib
+import urllib.error
 import urllib.request
 import zipfile
 from pathlib import Path
@@ -26,15 +26,22 @@ def main() -> int:
     """Set up what is missing, then hand over to nox with the given session and its arguments."""
     if sys.version_info < OLDEST_PYTHON:
         sys.exit(f"run: Python 3.11 or newer is needed, this is {platform.python_version()}; set PYTHON=python3.11")
+    import tomllib  # noqa: PLC0415  # older versions lack it, and are told so above
+
     os.chdir(ROOT)
     lock = tomllib.loads(Path("uv.lock").read_text(encoding="utf-8"))
     uv = ensure_uv(next(package for package in lock["package"] if package["name"] == "uv"))
     install(uv)
-    arguments = sys.argv[1:] or ["--list"]
-    if not arguments[0].startswith("-"):
-        session, *rest = arguments
+    session, *rest = sys.argv[1:] or ["--list"]
+    arguments = [session, *rest]
+    if session in {"-h", "--help"}:
+        arguments = ["--list"]
+    elif not session.startswith("-"):
+        rest = [argument for argument in rest if argument != "--"]
         arguments = ["-s", session, *(["--", *rest] if rest else [])]
-    return subprocess.call([VENV / "bin" / "python", "-m", "nox", *arguments])
+    # In our place: a signal from the terminal reaches nox and what it runs, and nobody else.
+    command = [str(VENV / "bin" / "python"), "-m", "nox", *arguments]
+    return os.execv(command[0], command)  # our own interpreter, no shell
 
 
 def say(message: str) -> None:
@@ -61,8 +68,13 @@ def with_pip(package: dict, home: Path) -> bool:
     requirements = home / "requirements.txt"
     requirements.write_text(f"uv=={package['version']} {hashes}\n", encoding="utf-8")
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--target", home, "--require-hashes", "--no-deps"]
-    quiet = {"stdin": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    return subprocess.call([*command, "-r", requirements], **quiet) == 0
+    result = subprocess.run(
+        [*command, "-r", requirements], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False
+    )
+    if result.returncode:
+        reason = (result.stderr.strip().splitlines() or ["no reason given"])[-1]
+        say(f"pip cannot install it ({reason}); fetching the wheel that uv.lock names")
+    return result.returncode == 0
 
 
 def from_address(package: dict, home: Path) -> None:
@@ -74,9 +86,11 @@ def from_address(package: dict, home: Path) -> None:
     )
     if wheel is None:
         sys.exit(f"run: uv has no wheel for {platform.system()} on {machine}")
-    say("there is no pip; fetching the wheel that uv.lock names")
-    with urllib.request.urlopen(wheel["url"], timeout=180) as answer:
-        data = answer.read()
+    try:
+        with urllib.request.urlopen(wheel["url"], timeout=180) as answer:
+            data = answer.read()
+    except urllib.error.URLError as error:
+        sys.exit(f"run: the wheel of uv cannot be fetched ({error.reason}): is the package index reachable?")
     if f"sha256:{hashlib.sha256(data).hexdigest()}" != wheel["hash"]:
         sys.exit("run: the wheel of uv does not have the hash in uv.lock; nothing was installed")
     target = home / "bin" / "uv"
@@ -95,6 +109,7 @@ def install(uv: Path) -> None:
         "UV_PROJECT_ENVIRONMENT": str(VENV),
         "UV_PYTHON": sys.executable,
         "UV_PYTHON_DOWNLOADS": "never",
+        "UV_CACHE_DIR": str(TOOLS / "cache"),
     }
     first = not VENV.exists()
     if first:

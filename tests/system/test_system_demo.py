@@ -28,7 +28,7 @@ def test_the_demo_governs_records_verifies_and_refuses_the_tampered_copy(tmp_pat
     assert result.returncode == 0, result.stdout + result.stderr
     assert "exit status 0" in result.stdout
     assert "exit status 1" in result.stdout
-    recorded = re.search(r"(\d+) of (\d+) recorded decisions stand in it", result.stdout)
+    recorded = re.search(r"(\d+) of (\d+) recorded decisions stand in the dump", result.stdout)
     assert recorded is not None
     assert recorded[1] == recorded[2]
     assert int(recorded[1]) >= 20
