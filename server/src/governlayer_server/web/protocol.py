@@ -1,8 +1,9 @@
 """
 One connection: uvicorn's protocol with limits on what a client may make it wait for and keep.
 
-Refused here, before the application: what is not HTTP (400), a head of more than 32 KiB (431), and a head or a body
-that takes too long (408). The answers are problem documents like all others, and the connection ends.
+Refused here, before the application: what is not HTTP (400), a head of more than 32 KiB, or as much after it that is no
+body (431), and a head or a body that takes too long (408). The answers are problem documents like all others, and the
+connection ends.
 """
 
 from asyncio import TimerHandle
@@ -30,6 +31,7 @@ class Protocol(HttpToolsProtocol):
         super().__init__(**given)
         self._refuse = refuse
         self._unfinished_head_bytes = 0
+        self._bytes_without_body = 0
         self._in_head = True
         self._timer: TimerHandle | None = None
 
@@ -44,12 +46,14 @@ class Protocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Parse, and refuse a head that does not end."""
+        """Parse, and refuse a head that does not end, and trailers or chunk extensions that do not."""
+        self._bytes_without_body += len(data)
         super().data_received(data)
         if self._in_head:
             self._unfinished_head_bytes += len(data)
-            if self._unfinished_head_bytes > MAX_HEAD_BYTES:
-                self._end("head_too_large")
+        # The parser keeps a trailer until it is whole.
+        if max(self._unfinished_head_bytes, self._bytes_without_body) > MAX_HEAD_BYTES:
+            self._end("head_too_large")
 
     def on_message_begin(self) -> None:
         """Give the client its time for the head of the next request."""
@@ -65,7 +69,7 @@ class Protocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Start the application on the request, and give the client its time for the body."""
         self._in_head = False
-        self._unfinished_head_bytes = 0
+        self._unfinished_head_bytes = self._bytes_without_body = 0
         if sum(len(name) + len(value) for name, value in self.headers) + len(self.url) > MAX_HEAD_BYTES:
             self._end("head_too_large")
         if not self.transport.is_closing():
@@ -74,12 +78,14 @@ class Protocol(HttpToolsProtocol):
 
     def on_body(self, body: bytes) -> None:
         """Pass the body on, unless the request has been refused."""
+        self._bytes_without_body = 0
         if not self.transport.is_closing():
             super().on_body(body)
 
     def on_message_complete(self) -> None:
         """Stop the clock: the rest is the application's time."""
         self._expect(None)
+        self._bytes_without_body = 0
         if not self.transport.is_closing():
             super().on_message_complete()
 
