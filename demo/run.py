@@ -155,7 +155,7 @@ def missing(console: Console, dump: Path, decisions: list[Decision]) -> int:
         if records[decision.ledger.seq]["body"].get("decision_id") != decision.decision_id
     ]
     found = len(recorded) - len(lost)
-    console.print(f"{found} of {len(recorded)} recorded decisions stand in the dump, each at the place its answer named")
+    console.print(f"{found} of {len(recorded)} recorded decisions stand in the dump, each where its answer said")
     return len(lost)
 
 

@@ -54,7 +54,7 @@ def test_status_1_when_a_step_fails(bad: Path, capsys: pytest.CaptureFixture[str
     assert "FAIL         5 link       record 8, line " in out
     assert "; expected " in out
     assert "; found " in out
-    assert "INVALID: the ledger fails step 5, 8." in out
+    assert "INVALID: the ledger fails steps 5, 8." in out
 
 
 def test_status_3_without_a_key(dump: Path, bad: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -21,12 +21,13 @@ _Number: TypeAlias = int | float
 
 
 class PolicyRef(msgspec.Struct, frozen=True, kw_only=True):
-    """A policy that took part in the decision."""
+    """A policy that took part in the decision; *reason* comes with ``explain=True``."""
 
     id: str
     version: int | str | None = None
     effect: str | None = None
     outcome: str | None = None
+    reason: str | None = None
 
 
 class PolicySet(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,7 +77,12 @@ class Risk(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """What a detector found; *start* and *end* count Unicode code points."""
+    """
+    What a detector found; *start* and *end* count Unicode code points.
+
+    *content_index* names the content item, or *pointer* (RFC 6901) the place in the arguments; with *in_name* the
+    finding is in the name of the member there.
+    """
 
     detector: str
     type: str
@@ -86,6 +92,8 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     start: int | None = None
     end: int | None = None
     content_index: int | None = None
+    pointer: str | None = None
+    in_name: bool = False
     rule_id: str | None = None
     refs: Any = None
 

@@ -1,8 +1,9 @@
 """
 The outside world, as the use cases see it: one Protocol for each thing.
 
-Each has two implementations that pass the same suite in ``tests/contract``: the real one in ``adapters`` and one in
-memory in ``tests/fakes``. Every method may be awaited by many tasks at once.
+The stores have two implementations that pass the same suite in ``tests/contract``: the real one in ``adapters`` and
+one in memory in ``tests/fakes``. Clock, entropy and policy engine have a fake that tests set; ciphers, signer and
+password hasher are pure computation and are used as they are. Every method may be awaited by many tasks at once.
 """
 
 from collections.abc import AsyncIterator, Sequence

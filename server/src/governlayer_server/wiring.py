@@ -9,7 +9,8 @@ from typing import Any
 from msgspec import Struct
 from redis.asyncio import BlockingConnectionPool, Redis, UnixDomainSocketConnection
 
-from governlayer_server.adapters.cedar.engine import CedarEngine, parse_policies
+from governlayer_server.adapters.cedar.engine import CedarEngine
+from governlayer_server.adapters.cedar.files import read_policies
 from governlayer_server.adapters.crypto.passwords import BcryptPasswords
 from governlayer_server.adapters.crypto.signer import Ed25519Signer
 from governlayer_server.adapters.crypto.vault import EnvelopeVault
@@ -26,11 +27,10 @@ from governlayer_server.adapters.postgres.ledger_store import PostgresLedgerStor
 from governlayer_server.adapters.postgres.migrate import pending_migrations
 from governlayer_server.adapters.redis.running_requests import RedisRunningRequests, redis_answers
 from governlayer_server.adapters.system import SystemClock, SystemEntropy
-from governlayer_server.domain.errors import CipherError, ConfigurationError, GovernLayerError, PolicyError
+from governlayer_server.domain.errors import CipherError, ConfigurationError, GovernLayerError
 from governlayer_server.domain.ledger.checkpoint import verifier_key
 from governlayer_server.domain.ledger.record import SYSTEM, Draft
 from governlayer_server.domain.policy import PolicySet
-from governlayer_server.policies import SCHEMA
 from governlayer_server.ports import AccountStore, Append, LedgerStore
 from governlayer_server.settings import RedisAddress, Settings
 from governlayer_server.usecases.authenticate import Authenticate
@@ -175,16 +175,9 @@ async def _application(appliance: Appliance, parts: _Parts, settings: Settings) 
 
 
 async def _engine(appliance: Appliance, parts: _Parts, settings: Settings) -> CedarEngine:
-    try:
-        text = settings.policies.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
-        raise ConfigurationError(f"the policy file {settings.policies} cannot be read") from None
-    try:
-        parsed = parse_policies(text, SCHEMA)
-    except PolicyError as error:
-        raise PolicyError(f"{settings.policies}: {error}") from None
+    parsed = read_policies(settings.policies)
     policies = PostgresPolicyStore(parts.database)
-    number, fresh = await policies.version_of(parsed.hash, text, parts.clock.now_us())
+    number, fresh = await policies.version_of(parsed.hash, parsed.text, parts.clock.now_us())
     if fresh:
         await appliance.record_event("policy.published", {"hash": parsed.hash, "version": number})
     return CedarEngine(parsed, number)

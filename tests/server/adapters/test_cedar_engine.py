@@ -88,8 +88,9 @@ def test_every_stage_is_known_to_the_schema(default: CedarEngine, stage: Stage) 
     assert not default.evaluate(question(stage.value)).failed
 
 
-def test_an_empty_set_permits_nothing() -> None:
-    assert engine("").evaluate(question()) == EngineAnswer(permitted=False, reasons=())
+def test_a_set_without_a_matching_permit_permits_nothing() -> None:
+    other = '@id("other") permit (principal, action == GovernLayer::Action::"output", resource);'
+    assert engine(other).evaluate(question("input")) == EngineAnswer(permitted=False, reasons=())
 
 
 def test_resource_attributes_are_tags() -> None:
@@ -163,6 +164,9 @@ def test_other_attribute_names_are_only_names(name: str) -> None:
         ("permit (principal, action, resource);", "needs an @id"),
         ('@id("") permit (principal, action, resource);', "needs an @id"),
         (PERMIT_ALL + PERMIT_ALL, "@id must be unique: all"),
+        ("", "there is no policy in it"),
+        ("// only a comment", "there is no policy in it"),
+        ('@id("a") @outcom("require_approval") forbid (principal, action, resource);', "unknown annotation @outcom"),
         ('@id("a") @outcome("deny") permit (principal, action, resource);', "@outcome of a permit"),
         ('@id("a") @outcome("allow") forbid (principal, action, resource);', "@outcome of a forbid"),
         ('@id("a") @outcome("redact") forbid (principal, action, resource);', "@outcome of a forbid"),

@@ -85,6 +85,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run(options: argparse.Namespace) -> int:
     if options.self_test:
+        if options.dump is not None:
+            return _refuse("--self-test checks the verifier, not a dump: name one or the other", as_json=options.json)
         return _self_test()
     if options.dump is None:
         return _refuse("no DUMP was named; see gl-verify --help", as_json=options.json)

@@ -78,8 +78,8 @@ class Report:
 
     def _verdict_lines(self) -> list[str]:
         if self.verdict == "invalid":
-            failed = ", ".join(str(each.step) for each in self.steps if each.status == "fail")
-            return [f"INVALID: the ledger fails step {failed}."]
+            failed = [str(each.step) for each in self.steps if each.status == "fail"]
+            return [f"INVALID: the ledger fails step{'s' if len(failed) > 1 else ''} {', '.join(failed)}."]
         if self.verdict == "incomplete":
             return ["INCOMPLETE: what was checked holds, but not all of it could be checked.", self._outside()]
         return ["VALID: everything that was asked for holds.", self._outside()]

@@ -26,7 +26,7 @@ def keys() -> None:
 @click.option("--org", required=True, help="Id or name of the organization.")
 @click.option("--name", required=True, help="1 to 100 characters.")
 @click.option("--scopes", required=True, metavar="a,b", help=f"Comma separated: {', '.join(Scope)}.")
-def create(data: Path | None, as_json: bool, org: str, name: str, scopes: str) -> None:  # click's
+def create(data: Path | None, as_json: bool, org: str, name: str, scopes: str) -> None:
     """Create an API key. It is shown this once."""
     created = run(_create(data, org, name, _scopes(scopes)))
     if as_json:
@@ -46,7 +46,7 @@ async def _create(data: Path | None, org: str, name: str, scopes: frozenset[Scop
 @data_option
 @json_option
 @click.option("--org", required=True, help="Id or name of the organization.")
-def list_command(data: Path | None, as_json: bool, org: str) -> None:  # click's
+def list_command(data: Path | None, as_json: bool, org: str) -> None:
     """List the keys of an organization, oldest first; never the keys themselves."""
     found = run(_list(data, org))
     if as_json:

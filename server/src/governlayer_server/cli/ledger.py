@@ -34,7 +34,7 @@ def ledger() -> None:
 )
 @click.option("--payloads", default="", metavar="a,b", help=f"Disclose payloads: {', '.join(PAYLOAD_NAMES)}, or all.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was written as one JSON object (needs --output).")
-def dump(data: Path | None, org: str, output: Path | None, payloads: str, as_json: bool) -> None:  # click's
+def dump(data: Path | None, org: str, output: Path | None, payloads: str, as_json: bool) -> None:
     """Write the whole ledger of an organization as a dump, for gl-verify. The export is itself recorded."""
     if as_json and output is None:
         raise click.UsageError("--json needs --output")
@@ -87,7 +87,7 @@ async def _dump(data: Path | None, org: str, names: tuple[str, ...], file: IO[by
 @data_option
 @json_option
 @click.option("--org", required=True, help="Id or name of the organization.")
-def checkpoint(data: Path | None, org: str, as_json: bool) -> None:  # click's
+def checkpoint(data: Path | None, org: str, as_json: bool) -> None:
     """Print the signed checkpoint of an organization's ledger. Keep it elsewhere: it dates the ledger."""
     note = run(_checkpoint(data, org))
     if as_json:
@@ -104,7 +104,7 @@ async def _checkpoint(data: Path | None, org: str) -> str:
 @ledger.command("key")
 @data_option
 @json_option
-def key(data: Path | None, as_json: bool) -> None:  # click's
+def key(data: Path | None, as_json: bool) -> None:
     """Print the verifier key of the deployment's ledgers. Give it to auditors by another way than the dump."""
     vkey = run(_key(data))
     if as_json:

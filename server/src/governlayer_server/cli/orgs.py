@@ -28,7 +28,7 @@ def orgs() -> None:
 )
 def create(
     data: Path | None,
-    as_json: bool,  # click's
+    as_json: bool,
     name: str,
     plan: str,
     owner_email: str,
@@ -53,7 +53,7 @@ async def _create(data: Path | None, name: str, plan: Plan, email: str, password
 @orgs.command("list")
 @data_option
 @json_option
-def list_command(data: Path | None, as_json: bool) -> None:  # click's
+def list_command(data: Path | None, as_json: bool) -> None:
     """List all organizations, oldest first."""
     found = run(_list(data))
     if as_json:

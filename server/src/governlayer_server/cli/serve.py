@@ -52,7 +52,7 @@ async def _serve(settings: Settings, port: int) -> None:
 @click.command()
 @click.option("--check", is_flag=True, help="Change nothing; exit 1 if migrations are missing.")
 @click.option("--plan", is_flag=True, help="Change nothing; list the missing migrations.")
-def migrate(check: bool, plan: bool) -> None:  # click's
+def migrate(check: bool, plan: bool) -> None:
     """Bring the database that GOVERNLAYER_… settings name up to date. Connect as its owner."""
     changed = run(_migrate(settings_from(os.environ), only_look=check or plan))
     for migration in changed:

@@ -52,7 +52,7 @@ _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
     help="Name of the deployment, at the first start only.  [default: localhost]",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on standard output when ready to serve.")
-def up(data: Path | None, port: int, deployment: str | None, as_json: bool) -> None:  # click's
+def up(data: Path | None, port: int, deployment: str | None, as_json: bool) -> None:
     """
     Run the whole appliance on this machine: embedded PostgreSQL and Redis, migrations, keys, server on 127.0.0.1.
 
@@ -62,20 +62,25 @@ def up(data: Path | None, port: int, deployment: str | None, as_json: bool) -> N
     os.umask(0o077)
     configure_logs()
     started_s = time.monotonic()
-    directory = DataDirectory.open(data or default_data())
+    path = data or default_data()
+    if (path / "lock").exists():
+        # The likelier mistake first: an appliance that runs here holds the port too.
+        with DataDirectory.open(path).lock():
+            pass
+    try:
+        bound = bind(_HOST, port)
+    except OSError as error:
+        hint = "choose another with --port, or 0 for any"
+        raise ConfigurationError(f"port {port} cannot be used ({error.strerror}): {hint}") from None
+    directory = DataDirectory.open(path)
     with directory.lock():
-        try:
-            bound = bind(_HOST, port)
-        except OSError as error:
-            hint = "choose another with --port, or 0 for any"
-            raise ConfigurationError(f"port {port} cannot be used ({error.strerror}): {hint}") from None
         uvloop.run(_Up(directory, as_json, started_s).run(bound, deployment))
 
 
 class _Up:
     """One run of the appliance."""
 
-    def __init__(self, directory: DataDirectory, as_json: bool, started_s: float) -> None:  # internal
+    def __init__(self, directory: DataDirectory, as_json: bool, started_s: float) -> None:
         self._directory = directory
         self._as_json = as_json
         self._started_s = started_s
@@ -110,7 +115,7 @@ class _Up:
         owner = await connect(postgres_address(postgres.owner))
         try:
             if applied := await apply_migrations(owner):
-                _progress(f"applied {len(applied)} migrations")
+                _progress(f"migrations applied: {len(applied)}")
         finally:
             await owner.close()
 

@@ -1,5 +1,5 @@
 """
-All errors that the appliance raises on purpose, as one tree.
+All errors that the appliance raises on purpose, as one tree; the embedded servers add a branch of their own.
 
     GovernLayerError
     ├── InvalidRequest            the request breaks a rule of the API; names the member and the limit
@@ -20,7 +20,7 @@ All errors that the appliance raises on purpose, as one tree.
     ├── PolicyError               a policy set cannot be used; the one in force stays
     └── ConfigurationError        a setting is missing, weak or contradicts the stored state
 
-``code`` is stable and public. Which HTTP status a code gets is decided in ``web/problems.py`` alone.
+``code`` is stable, and public where ``web/problems.py`` lists it. Which HTTP status a code gets is decided there alone.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,8 @@
-"""Create an organization: itself, its owner and its ledger, on record in both ledgers."""
+"""
+Create an organization: itself, its owner and its ledger at once, then their records in both ledgers.
+
+A crash between the two leaves an organization without its record (docs/limitations.md).
+"""
 
 from msgspec import Struct
 

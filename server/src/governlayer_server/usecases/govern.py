@@ -109,9 +109,7 @@ class Govern(Struct, frozen=True, kw_only=True):
         entry = await self.ledger.append(await self._append(principal, request, decision, decision_id, remember))
         return self._placed(decision, entry.head.origin, entry.record, entry.before, request.options.receipt)
 
-    def _placed(
-        self, decision: Decision, origin: str, record: Record, before: Edge, receipt: bool
-    ) -> Decision:  # internal
+    def _placed(self, decision: Decision, origin: str, record: Record, before: Edge, receipt: bool) -> Decision:
         place = LedgerPlace(
             origin=origin,
             seq=record.seq,

@@ -23,6 +23,7 @@ from governlayer_server.domain.policy import RESERVED_PREFIX, EngineAnswer, Poli
 _NAMESPACE = "GovernLayer"
 _PARSE_TIMEOUT_S = 20
 _OUTCOMES = {True: (Outcome.ALLOW, Outcome.REDACT), False: (Outcome.DENY, Outcome.REQUIRE_APPROVAL)}
+_ANNOTATIONS = frozenset({"code", "id", "obligations", "outcome", "reason"})
 _REDACTABLE = frozenset({"personal_data", "secret", "injection"})
 # What stands in ledger records, so that it stays short and plain.
 _WORD = re.compile(r"[A-Za-z0-9._:/-]{1,128}")
@@ -38,6 +39,7 @@ class ParsedPolicies(Struct, frozen=True):
     """A policy text that has been parsed and validated: its rules by Cedar's own policy ids, and the handles."""
 
     hash: str
+    text: str
     rules: Mapping[str, Rule]
     policies: cedarpy.PolicySet
     schema: cedarpy.Schema
@@ -48,8 +50,8 @@ def parse_policies(text: str, schema_text: str) -> ParsedPolicies:
     Return *text* parsed and validated against *schema_text*.
 
     Raises:
-        PolicyError: the text cannot be parsed, does not fit the schema, or has a missing, repeated or unknown
-            annotation. The message names the policy.
+        PolicyError: the text cannot be parsed, holds no policy, does not fit the schema, or has a missing, repeated
+            or unknown annotation. The message names the policy.
     """
     check_policy_text(text)
     check_policy_text(schema_text)
@@ -63,18 +65,21 @@ def parse_policies(text: str, schema_text: str) -> ParsedPolicies:
     result = cedarpy.validate_policies(text, schema_text)
     if not result.validation_passed:
         ids = {cedar_id: policy.annotations.get("id", cedar_id) for cedar_id, policy in parsed.static_policies.items()}
-        raise PolicyError("; ".join(dict.fromkeys(_named(error, ids) for error in result.errors)))
+        raise PolicyError("\n".join(sorted({_named(error, ids) for error in result.errors})))
     if parsed.templates:
         raise PolicyError("a policy with ?principal or ?resource is a template, which nothing would ever apply")
     rules = {
         cedar_id: _rule(cedar_id, policy.annotations, permits=str(policy.effect) == "permit")
         for cedar_id, policy in parsed.static_policies.items()
     }
+    if not rules:
+        raise PolicyError("there is no policy in it: everything would be denied")
     names = [rule.id for rule in rules.values()]
     if repeated := {name for name in names if names.count(name) > 1}:
         raise PolicyError(f"@id must be unique: {', '.join(sorted(repeated))}")
     return ParsedPolicies(
         sha256(text.encode()).hexdigest(),
+        text,
         rules,
         cedarpy.PolicySet.from_str(text),
         cedarpy.Schema.from_str(schema_text),
@@ -155,6 +160,9 @@ def _rule(cedar_id: str, annotations: Mapping[str, str], *, permits: bool) -> Ru
     name = annotations.get("id", "")
     if not name:
         raise PolicyError(f"{cedar_id}: every policy needs an @id")
+    if unknown := sorted(set(annotations) - _ANNOTATIONS):
+        known = ", ".join(f"@{annotation}" for annotation in sorted(_ANNOTATIONS))
+        raise PolicyError(f"{name}: unknown annotation @{unknown[0]}; known: {known}")
     code = annotations.get("code", name.replace("-", "_"))
     if not _WORD.fullmatch(name) or not _WORD.fullmatch(code):
         raise PolicyError(f"{cedar_id}: @id and @code are 1 to 128 characters of [A-Za-z0-9._:/-]")

@@ -17,8 +17,6 @@ import bcrypt
 _T = TypeVar("_T")
 
 COST = 12
-MIN_CHARACTERS = 12
-MAX_CHARACTERS = 128
 _THREADS = 1
 
 

@@ -35,7 +35,7 @@ class Detector(msgspec.Struct, frozen=True, kw_only=True):
     Args:
         id: its public name.
         version: raised whenever it may answer differently for some text.
-        family: the file it lives in.
+        family: what it protects; policies redact by family.
         find: matches in one text; pure, in time linear in the length of the text.
         views: which forms of the text it reads (``normalize.view``). Plain joins what invisible characters part,
             raw keeps it apart; both readings count, because either may be the one that is acted on.
