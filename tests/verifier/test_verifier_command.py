@@ -264,3 +264,8 @@ def test_nothing_but_the_standard_library_is_imported() -> None:
     result = subprocess.run([sys.executable, "-S", "-c", program], capture_output=True, text=True, check=False,
                             env={"PYTHONPATH": str(Path(cli.__file__).parents[1])})  # fmt: skip
     assert result.stdout == "['__main__', 'governlayer_verifier']\n", result.stderr
+
+
+def test_the_self_test_never_looks_like_a_verdict_on_a_dump(bad: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["--self-test", str(bad)]) == 2
+    assert "name one or the other" in capsys.readouterr().err
