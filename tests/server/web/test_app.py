@@ -86,6 +86,27 @@ async def test_bodies_that_cannot_be_read_are_refused_and_nothing_is_recorded(
     assert (await client.post("/v1/govern", json=QUESTION, headers=bearer(key))).status_code == 200
 
 
+async def test_a_tool_where_none_is_called_and_a_type_with_a_slash_are_422(client: httpx.AsyncClient, key: str) -> None:
+    for change, pointer in (
+        ({"action": {"name": "n", "tool": {"name": "t"}}}, "/action/tool"),
+        ({"resource": {"type": "a/b", "id": "i"}}, "/resource/type"),
+        ({"purpose": "pay with 4111 1111 1111 1111"}, "/purpose"),
+    ):
+        answer = await client.post("/v1/govern", json={**QUESTION, **change}, headers=bearer(key))
+        body = assert_problem(answer, 422, "invalid_request")
+        assert [fault["pointer"] for fault in body["errors"]] == [pointer]
+        assert "4111" not in answer.text
+
+
+async def test_what_is_not_admitted_is_not_recorded(site: Site, client: httpx.AsyncClient, key: str) -> None:
+    (acme,) = await site.appliance.accounts.organizations()
+    before = await site.appliance.ledger.head(str(acme.id))
+    for options in ({}, {"mode": "shadow"}, {"mode": "dry_run"}):
+        body = {**QUESTION, "action": {"name": "n", "arguments": {"a": ["x"] * 2_001}}, "options": options}
+        assert_problem(await client.post("/v1/govern", json=body, headers=bearer(key)), 422, "invalid_request")
+    assert await site.appliance.ledger.head(str(acme.id)) == before
+
+
 async def test_what_fails_inside_is_a_500_without_its_reason(site: Site, client: httpx.AsyncClient, key: str) -> None:
     for failure in (RuntimeError("CANARY"), errors.CipherError("CANARY"), errors.LedgerFormatError("CANARY")):
         site.appliance.ledger.failure = failure

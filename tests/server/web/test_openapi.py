@@ -1,0 +1,129 @@
+"""The OpenAPI document is true to the letter: statuses, schemas, references."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+from governlayer_server.web.problems import KINDS
+
+# What any request may be answered: not HTTP, too slow, a head too large, a fault inside.
+ANY = {400, 408, 431, 500}
+CREDENTIAL = {401, 403, 503}
+STATUSES = {
+    ("post", "/v1/govern"): {200, *ANY, *CREDENTIAL, 409, 413, 415, 422},
+    ("get", "/v1/ledger"): {200, *ANY, *CREDENTIAL},
+    ("get", "/v1/ledger/records"): {200, *ANY, *CREDENTIAL, 422},
+    ("get", "/v1/ledger/records/{seq}"): {200, *ANY, *CREDENTIAL, 404, 422},
+    ("get", "/v1/ledger/checkpoint"): {200, *ANY, *CREDENTIAL},
+    ("get", "/v1/ledger/dump"): {200, *ANY, *CREDENTIAL, 422},
+    ("get", "/livez"): {200, *ANY},
+    ("get", "/readyz"): {200, 503, *ANY},
+    ("get", "/.well-known/governlayer"): {200, *ANY},
+    ("get", "/problems/{code}"): {200, *ANY, 404, 422},
+}
+
+
+@pytest.fixture
+async def document(client: httpx.AsyncClient) -> dict[str, Any]:
+    answer = await client.get("/openapi.json")
+    assert answer.headers["content-type"].startswith("application/json")
+    found = answer.json()
+    assert isinstance(found, dict)
+    return found
+
+
+def operations(document: dict[str, Any]) -> dict[tuple[str, str], dict[str, Any]]:
+    return {(method, path): one for path, item in document["paths"].items() for method, one in item.items()}
+
+
+def references(value: object) -> Iterator[str]:
+    if isinstance(value, dict):
+        yield from (item for name, item in value.items() if name == "$ref")
+        yield from (found for item in value.values() for found in references(item))
+    elif isinstance(value, list):
+        yield from (found for item in value for found in references(item))
+
+
+def followed(document: dict[str, Any], reference: str) -> Any:
+    assert reference.startswith("#/components/")
+    place: Any = document
+    for step in reference.removeprefix("#/").split("/"):
+        place = place[step]
+    return place
+
+
+def reachable(document: dict[str, Any], start: object) -> dict[str, Any]:
+    """All that *start* leads to, by reference."""
+    found: dict[str, Any] = {}
+    waiting = list(references(start))
+    while waiting:
+        reference = waiting.pop()
+        if reference not in found:
+            found[reference] = followed(document, reference)
+            waiting.extend(references(found[reference]))
+    return found
+
+
+def test_every_operation_names_exactly_its_statuses(document: dict[str, Any]) -> None:
+    found = {place: set(map(int, one["responses"])) for place, one in operations(document).items()}
+    assert found == STATUSES
+
+
+def test_every_status_that_a_problem_can_have_is_described(document: dict[str, Any]) -> None:
+    # 405 is the answer to a method that is no operation.
+    statuses = {kind.status for kind in KINDS.values()} - {405}
+    assert {int(status) for status in document["components"]["responses"]} == statuses
+    for answer in document["components"]["responses"].values():
+        (media_type,) = answer["content"]
+        assert media_type == "application/problem+json"
+        assert answer["content"][media_type]["schema"] == {"$ref": "#/components/schemas/Problem"}
+
+
+def test_no_reference_dangles_and_no_component_is_unused(document: dict[str, Any]) -> None:
+    found = reachable(document, document["paths"])
+    assert {reference for reference in references(document) if reference not in found} == set()
+    for kind in ("schemas", "responses"):
+        assert {f"#/components/{kind}/{name}" for name in document["components"][kind]} <= set(found)
+
+
+def test_request_bodies_admit_no_unknown_member(document: dict[str, Any]) -> None:
+    bodies = [one["requestBody"] for one in operations(document).values() if "requestBody" in one]
+    assert len(bodies) == 1
+    schemas = [one for body in bodies for one in reachable(document, body).values() if one.get("type") == "object"]
+    assert {one["title"] for one in schemas} >= {"ActionRequest", "Agent", "Action", "Tool", "Resource", "Options"}
+    for schema in schemas:
+        assert schema["additionalProperties"] is False, schema["title"]
+        assert set(schema.get("required", ())) <= set(schema["properties"])
+
+
+def test_answers_may_gain_members(document: dict[str, Any]) -> None:
+    """More members may be added (API contract): no client may be told that there are none."""
+    answers = [one["responses"] for one in operations(document).values()]
+    requested = reachable(document, [one.get("requestBody") for one in operations(document).values()])
+    for reference, schema in reachable(document, answers).items():
+        if reference not in requested:
+            assert schema.get("additionalProperties") is not False, reference
+
+
+def test_identifiers_and_types_have_their_grammar(document: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
+    identifier = schemas["Agent"]["properties"]["id"]["pattern"]
+    kind = schemas["Resource"]["properties"]["type"]["pattern"]
+    assert "/" in identifier
+    assert "/" not in kind
+
+
+def test_every_parameter_is_described_where_it_is(document: dict[str, Any]) -> None:
+    found = {
+        place: {(one["in"], one["name"], one["required"]) for one in operation.get("parameters", ())}
+        for place, operation in operations(document).items()
+    }
+    queries = ("after_seq", "cursor", "limit", "type", "agent", "decision", "from", "to")
+    assert {place: parameters for place, parameters in found.items() if parameters} == {
+        ("post", "/v1/govern"): {("header", "Idempotency-Key", False)},
+        ("get", "/v1/ledger/records"): {("query", name, False) for name in queries},
+        ("get", "/v1/ledger/records/{seq}"): {("path", "seq", True)},
+        ("get", "/v1/ledger/dump"): {("query", name, False) for name in ("first", "last", "payloads")},
+        ("get", "/problems/{code}"): {("path", "code", True)},
+    }
