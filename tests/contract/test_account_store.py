@@ -102,7 +102,7 @@ async def test_keys_come_oldest_first_and_only_those_of_the_organization(world: 
 
 async def test_a_key_is_found_by_its_fingerprint_whatever_its_state(world: World) -> None:
     one = await add(world, organization())
-    key = replace(key_of(one), expires_us=5, revoked_us=4)
+    key = replace(key_of(one), expires_us=5, revoked_us=4, seal=b"seal")
     await world.accounts.add_key(key)
     assert await world.accounts.find_key(key.fingerprint) == (key, one)
     assert await world.accounts.find_key(uuid4().bytes) is None

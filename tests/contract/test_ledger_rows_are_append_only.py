@@ -43,6 +43,12 @@ DDL = [
     "UPDATE policy_set SET text = 'x'",
     "DELETE FROM deployment",
     "UPDATE data_key SET wrapped = 'x'",
+    "UPDATE api_key SET scopes = ARRAY['govern', 'audit']",
+    "UPDATE api_key SET organization_id = organization_id",
+    "UPDATE api_key SET expires_us = NULL, revoked_us = NULL",
+    "UPDATE api_key SET fingerprint = ''",
+    "UPDATE api_key SET seal = ''",
+    "DELETE FROM api_key",
 ]
 
 
@@ -102,6 +108,22 @@ async def test_the_runtime_role_has_exactly_the_rights_it_needs(app_connection: 
         "migration": "SELECT",
         "organization": "INSERT SELECT",
         "policy_set": "INSERT SELECT",
+    }
+
+
+async def test_the_runtime_role_may_change_exactly_the_columns_it_needs(
+    app_connection: "asyncpg.Connection[Any]",
+) -> None:
+    rows = await app_connection.fetch(
+        "SELECT relname AS name, array_agg(attname::text ORDER BY attname) AS columns FROM pg_class "
+        "JOIN pg_attribute ON attrelid = pg_class.oid AND attnum > 0 AND NOT attisdropped "
+        "WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' "
+        "AND has_column_privilege(pg_class.oid, attnum, 'UPDATE') AND NOT has_table_privilege(pg_class.oid, 'UPDATE') "
+        "GROUP BY relname"
+    )
+    assert {row["name"]: row["columns"] for row in rows} == {
+        "api_key": ["revoked_us"],
+        "ledger": ["edge", "head_hash", "head_time_us", "size"],
     }
 
 

@@ -1,6 +1,7 @@
 """An appliance opens on what belongs together, and on nothing else."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,35 +13,11 @@ from governlayer_server.domain.ledger.record import SYSTEM
 from governlayer_server.domain.plan import Plan
 from governlayer_server.policies import DEFAULT
 from governlayer_server.ports import RecordFilter
-from governlayer_server.settings import RedisAddress, Settings
-from governlayer_server.wiring import Appliance, open_appliance
+from governlayer_server.settings import Settings
+from governlayer_server.wiring import VERSION, Appliance, open_appliance
 from msgspec.structs import replace
 
-from tests.fakes.servers import Servers, address, migrate
-
-SECRET = bytes(range(32))
 ALL = RecordFilter()
-
-
-@pytest.fixture
-def settings(empty_database: Servers, tmp_path: Path) -> Settings:
-    policies = tmp_path / "default.cedar"
-    policies.write_text(DEFAULT, encoding="utf-8")
-    redis = empty_database.redis
-    return Settings(
-        deployment="gl.example.com",
-        database=address(empty_database.app),
-        redis=RedisAddress(socket=redis.socket, user=redis.user, password=redis.password),
-        key_encryption_key=SECRET,
-        pepper=bytes(reversed(SECRET)),
-        policies=policies,
-    )
-
-
-@pytest.fixture
-async def migrated(settings: Settings, empty_database: Servers) -> Settings:
-    await migrate(empty_database)
-    return settings
 
 
 async def system_records(appliance: Appliance) -> list[tuple[str, dict[str, Any]]]:
@@ -119,19 +96,30 @@ async def test_each_new_policy_text_is_recorded_once(migrated: Settings) -> None
     assert len({body["hash"] for body in published}) == 2
 
 
+async def test_each_start_is_recorded_with_the_policies_in_force(migrated: Settings) -> None:
+    for text in (DEFAULT, DEFAULT, DEFAULT + "\n// another comment\n"):
+        migrated.policies.write_text(text, encoding="utf-8")
+        async with open_appliance(migrated) as appliance:
+            await appliance.application(migrated)
+    async with open_appliance(migrated) as appliance:
+        records = await system_records(appliance)
+    published = [body for kind, body in records if kind == "policy.published"]
+    started = [body for kind, body in records if kind == "system.started"]
+    first, second = published
+    assert started == [{"policy_set": one, "version": VERSION} for one in (first, first, second)]
+    assert [kind for kind, _ in records[-2:]] == ["policy.published", "system.started"]
+
+
 async def test_policies_that_cannot_be_used_are_refused(migrated: Settings) -> None:
     async with open_appliance(migrated) as appliance:
-        for content, error in (
-            (b"permit (principal, action, resource);", PolicyError),
-            (b"\xff", ConfigurationError),
-            (b"(" * 1_000, PolicyError),
-        ):
+        for content in (b"permit (principal, action, resource);", b"\xff", b"(" * 1_000):
             migrated.policies.write_bytes(content)
-            with pytest.raises(error):
+            with pytest.raises(PolicyError, match=re.escape(str(migrated.policies))):
                 await appliance.application(migrated)
         migrated.policies.unlink()
-        with pytest.raises(ConfigurationError):
+        with pytest.raises(PolicyError, match="cannot be read"):
             await appliance.application(migrated)
+        assert [kind for kind, _ in await system_records(appliance)] == ["ledger.key"]
 
 
 async def test_a_decision_goes_through_everything_that_is_wired(migrated: Settings) -> None:

@@ -1,6 +1,7 @@
 """An appliance in memory for each test."""
 
 import pytest
+from governlayer_server.domain.account import Organization
 
 from tests.fakes.appliance import FakeAppliance
 
@@ -8,3 +9,8 @@ from tests.fakes.appliance import FakeAppliance
 @pytest.fixture
 def appliance() -> FakeAppliance:
     return FakeAppliance()
+
+
+@pytest.fixture
+async def acme(appliance: FakeAppliance) -> Organization:
+    return await appliance.start()

@@ -33,11 +33,6 @@ ONCE = Once(key="request-1", body=b'{"the":"body"}')
 DAY_US = 24 * 3600 * 1_000_000
 
 
-@pytest.fixture
-async def acme(appliance: FakeAppliance) -> Organization:
-    return await appliance.start()
-
-
 async def decisions(appliance: FakeAppliance, organization: Organization) -> list[Record]:
     only = RecordFilter(type="decision")
     return list(await appliance.ledger.records(str(organization.id), -1, 1_000, only))
