@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 
 from governlayer_server.domain.action import ActionRequest, Stage
 from governlayer_server.domain.errors import Fault, InvalidRequest
-from governlayer_server.domain.scan import ScanText, scan
+from governlayer_server.domain.scan import ScanText, long_number, scan
 
 MAX_STRINGS = 2_000
 MAX_NAME_CHARACTERS = 256
@@ -22,15 +22,16 @@ def admit(request: ActionRequest) -> int:
     Return how many characters of content and arguments there are to scan.
 
     Raises:
-        InvalidRequest: the arguments have more than 2,000 strings (names included) or a name of more than 256
-            characters; a tool is named at a stage that calls none; an identifier or metadata holds a secret.
+        InvalidRequest: the arguments have more than 2,000 strings (names and numbers of 12 digits included) or a name
+            of more than 256 characters; a tool is named at a stage that calls none; an identifier or metadata holds a
+            secret.
     """
     if request.action.tool is not None and request.stage not in {Stage.TOOL_CALL, Stage.TOOL_RESULT}:
         fault = Fault("/action/tool", "only at the stages tool_call and tool_result")
         raise InvalidRequest("a tool is named at a stage that calls none", [fault])
     count, characters = _measure(request.action.arguments)
     if count > MAX_STRINGS:
-        fault = Fault("/action/arguments", f"at most {MAX_STRINGS} strings, names included")
+        fault = Fault("/action/arguments", f"at most {MAX_STRINGS} strings, names and long numbers included")
         raise InvalidRequest("the arguments have too many strings", [fault])
     _refuse_secrets(dict(_fixed_texts(request)))
     return characters + sum(len(item.text) for item in request.content)
@@ -51,6 +52,8 @@ def _measure(arguments: Mapping[str, object]) -> tuple[int, int]:
             waiting.extend(value.values())
         elif isinstance(value, list):
             waiting.extend(value)
+        elif (digits := long_number(value)) is not None:
+            count, characters = count + 1, characters + len(digits)
     return count, characters
 
 

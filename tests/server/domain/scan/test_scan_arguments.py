@@ -2,6 +2,7 @@
 
 import copy
 
+import pytest
 from governlayer_server.domain.scan import ScanText, argument_texts, publishable, redact_arguments, scan
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,6 +11,7 @@ leaves = st.one_of(
     st.none(),
     st.booleans(),
     st.integers(),
+    st.sampled_from([4111111111111111, 5105105105105100, -378282246310005]),
     st.text(max_size=8),
     st.sampled_from(["a@example.org", "see b@example.org."]),
 )
@@ -45,21 +47,50 @@ def test_values_and_names_are_read_with_pointers() -> None:
     ]
 
 
+def test_whole_numbers_of_twelve_digits_are_read_and_shorter_ones_are_not() -> None:
+    numbers = [10**11, -(10**11), 10**11 - 1, 0, 4111111111111111, 4111111111111111.0, 1.5e11, 123456789012.5, 1e300]
+    texts = argument_texts({"n": [*numbers, True, float("inf")]})
+    assert [(t.text, t.pointer) for t in texts[1:]] == [
+        ("100000000000", "/n/0"),
+        ("-100000000000", "/n/1"),
+        ("4111111111111111", "/n/4"),
+        ("4111111111111111", "/n/5"),
+        ("150000000000", "/n/6"),
+    ]
+
+
+@pytest.mark.parametrize("card", [4111111111111111, 378282246310005, -5555555555554444, 30569309025904, 4222222222222])
+def test_a_card_given_as_a_number_is_found_and_replaced(card: int) -> None:
+    arguments: dict[str, object] = {"card": card, "n": [card, 7, float(card)], "id": 1700000000000}
+    findings = scan(argument_texts(arguments))
+    assert [(f.type, f.pointer) for f in findings] == [("payment_card", p) for p in ("/card", "/n/0", "/n/2")]
+    sign = "-" if card < 0 else ""
+    hidden = f"{sign}[PAYMENT_CARD]"
+    assert redact_arguments(arguments, findings) == {"card": hidden, "n": [hidden, 7, hidden], "id": 1700000000000}
+
+
+def test_a_number_without_a_finding_stays_a_number() -> None:
+    arguments: dict[str, object] = {"n": [4111111111111112, 10**15, 0.5, 4111111111111112.0], "to": "ann@example.org"}
+    redacted = redact_arguments(arguments, scan(argument_texts(arguments)))
+    assert redacted == {**arguments, "to": "[EMAIL]"}
+    assert [type(item) for item in redacted["n"]] == [int, int, float, float]  # type: ignore[attr-defined]  # a list
+
+
 @given(documents)
 def test_each_pointer_leads_to_its_text(document: dict[str, object]) -> None:
     for text in argument_texts(document):
         assert text.pointer is not None
         value = resolve(document, text.pointer)
-        assert text.in_name or value == text.text
+        assert text.in_name or value == text.text or str(value) == text.text
 
 
 @given(documents)
-def test_redaction_leaves_the_original_and_no_address(document: dict[str, object]) -> None:
+def test_redaction_leaves_the_original_and_no_address_or_card(document: dict[str, object]) -> None:
     before = copy.deepcopy(document)
-    findings = scan(argument_texts(document), ["email"])
+    findings = scan(argument_texts(document), ["email", "payment_card"])
     redacted = redact_arguments(document, findings)
     assert document == before
-    assert scan(argument_texts(redacted), ["email"]) == ()
+    assert scan(argument_texts(redacted), ["email", "payment_card"]) == ()
     if not findings:
         assert redacted == document
 

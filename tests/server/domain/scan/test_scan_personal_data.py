@@ -31,6 +31,12 @@ def with_check_digits(country: str, bban: str) -> str:
         ("full width ａｎｎ＠ｅｘａｍｐｌｅ．ｏｒｇ here", "ａｎｎ＠ｅｘａｍｐｌｅ．ｏｒｇ"),
         ("hidden an\u200bn@exam\u2060ple.org", "an\u200bn@exam\u2060ple.org"),
         ('{"to":"ann@example.org"}', "ann@example.org"),
+        ("https://jane.doe@example.com", "jane.doe@example.com"),
+        ("mailto://jane.doe@example.com?subject=x", "jane.doe@example.com"),
+        ("see ftp://jane.doe@example.com/pub:x", "jane.doe@example.com"),
+        ("[INFO]jane.doe@example.com[INFO]", "jane.doe@example.com"),
+        ("[EMAIL]jane.doe@example.com", "jane.doe@example.com"),
+        ("写信给:jane.doe@example.com。", "jane.doe@example.com"),
     ],
 )
 def test_an_email_address_is_found_as_written(text: str, address: str) -> None:
@@ -46,6 +52,7 @@ def test_an_email_address_is_found_as_written(text: str, address: str) -> None:
         "the `@app.route` decorator and a @ b",
         "meet me @ noon",
         "postgres://user:secret@db.example.org/x",
+        "redis://:secret@db.example.org/x",
         "user@localhost",
     ],
 )
@@ -107,7 +114,13 @@ def test_a_flood_of_numbers_hides_none() -> None:
         "6759649826438453",
     ],
 )
-@pytest.mark.parametrize("around", ["pay with {} now", "card:{}", "🂡{}🂡", '"{}"', "{} 123", "{} 12/27"])
+@pytest.mark.parametrize(
+    "around",
+    [
+        "pay with {} now", "card:{}", "🂡{}🂡", '"{}"', "{} 123", "{} 12/27", "/{}/", "card_number={}", "card{}", "x{}y",
+        "_{}_", "卡号{}。", "[CARD]{}", "{}[CARD]", "[INFO]{}[INFO]",
+    ],
+)  # fmt: skip
 def test_a_payment_card_is_found(card: str, around: str) -> None:
     assert found(around.format(card), "payment_card") == [card]
 
@@ -119,7 +132,9 @@ def test_a_payment_card_is_found(card: str, around: str) -> None:
         "9111111111111111",  # no issuer
         "0000000000000000",
         "41111111111111111111111",  # too long
-        "a4111111111111111",  # part of a word
+        "f3a4111111111111111",  # part of a longer code
+        "4111111111111111b2",
+        "1_4111111111111111",
         "1700000000000 1700000000001",  # times in ms
         "4111 11111111 11 11 and 4111-1111 1111-1111",
     ],
@@ -150,7 +165,9 @@ def test_one_changed_digit_makes_a_card_number_wrong(body: str, place: int, chan
         "MT84MALT011000012345MTLCAST001S",
     ],
 )
-@pytest.mark.parametrize("around", ["pay to {} please", "IBAN:{}.", "😀 {}\n"])
+@pytest.mark.parametrize(
+    "around", ["pay to {} please", "IBAN:{}.", "😀 {}\n", "[IBAN]{}[X]", "_{}_", "账号{}。", "x{}"]
+)
 def test_an_iban_is_found(number: str, around: str) -> None:
     assert found(around.format(number), "iban") == [number]
 
@@ -161,7 +178,8 @@ def test_an_iban_is_found(number: str, around: str) -> None:
         "DE88370400440532013000",
         "DE8937040044053201300",
         "ZZ89370400440532013000",
-        "DE89370400440532013000X",
+        "DE89370400440532013000X1",
+        "2aDE89370400440532013000",
         "DE89  3704 0044 0532 0130 00",
         "is 978-1-68757-527-2 and the order",
     ],

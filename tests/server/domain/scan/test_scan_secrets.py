@@ -9,7 +9,7 @@ import binascii
 import json
 
 import pytest
-from governlayer_server.domain.scan import Finding, ScanText, Severity, scan
+from governlayer_server.domain.scan import Finding, ScanText, Severity, redact, scan
 from governlayer_server.domain.scan.checksums import BASE62, base62_crc32
 from hypothesis import given
 from hypothesis import strategies as st
@@ -69,35 +69,64 @@ def test_the_checksum_is_padded_with_zeros() -> None:
     assert base62_crc32("123456789") == "3jZRME"  # 0xCBF43926, the check value of CRC-32
 
 
+KEYS = [
+    ("aws_access_key_id", "AK" + "IA" + "Q7R2S5T4U6V3W2X5"),
+    ("github_token", "gh" + "p_" + B36),
+    ("github_token", "gh" + "s_" + B36),
+    ("github_fine_grained", "github_" + "pat_" + B36[:22] + "_" + B36 + B36[:23]),
+    ("gitlab_token", "gl" + "pat-" + B36[:20]),
+    ("slack_token", "xo" + "xb-123456789012-123456789012-" + B36[:24]),
+    ("slack_webhook", "https://hooks." + "slack.com/services/T01ABCDEF/B01ABCDEF/" + B36[:24]),
+    ("stripe_key", "sk" + "_live_" + B36[:24]),
+    ("anthropic_key", "sk-" + "ant-api03-" + B36 + B36),
+    ("openai_key", "sk-" + "proj-" + B36 + "T3BlbkFJ" + B36),
+    ("openai_style_key", "sk-" + B36 + B36[:12]),
+    ("google_api_key", "AI" + "za" + B36[:35]),
+    ("npm_token", "np" + "m_" + B36),
+]
+
+
+@pytest.mark.parametrize(("rule", "secret"), KEYS)
 @pytest.mark.parametrize(
-    ("rule", "secret"),
-    [
-        ("aws_access_key_id", "AK" + "IA" + "Q7R2S5T4U6V3W2X5"),
-        ("github_token", "gh" + "p_" + B36),
-        ("github_token", "gh" + "s_" + B36),
-        ("github_fine_grained", "github_" + "pat_" + B36[:22] + "_" + B36 + B36[:23]),
-        ("gitlab_token", "gl" + "pat-" + B36[:20]),
-        ("slack_token", "xo" + "xb-123456789012-123456789012-" + B36[:24]),
-        ("slack_webhook", "https://hooks." + "slack.com/services/T01ABCDEF/B01ABCDEF/" + B36[:24]),
-        ("stripe_key", "sk" + "_live_" + B36[:24]),
-        ("anthropic_key", "sk-" + "ant-api03-" + B36 + B36),
-        ("openai_key", "sk-" + "proj-" + B36 + "T3BlbkFJ" + B36),
-        ("openai_style_key", "sk-" + B36 + B36[:12]),
-        ("google_api_key", "AI" + "za" + B36[:35]),
-        ("npm_token", "np" + "m_" + B36),
-    ],
+    "around",
+    ["export KEY={}", '"{}"', "use {} please", "🔑{}🔑", "[INFO]{}", "{}[INFO]", "[API_KEY]{}[API_KEY]", "@{}", "#{}#"],
 )
-@pytest.mark.parametrize("around", ["export KEY={}", '"{}"', "use {} please", "🔑{}🔑"])
 def test_a_key_of_a_known_format_is_found(rule: str, secret: str, around: str) -> None:
     text = around.format(secret)
     hits = [(f.rule_id, text[f.start : f.end]) for f in findings(text, "api_key")]
     assert (f"api_key.{rule}", secret) in hits
 
 
+@pytest.mark.parametrize(("rule", "secret"), [key for key in KEYS if key[0] != "google_api_key"])
+@pytest.mark.parametrize("around", ["x{}", "key{}", "_{}", "7{}", "é{}", "密钥{}", "{}Z", "x{}x", "{}_x"])
+def test_a_key_that_is_glued_to_a_word_is_found_with_what_follows_it(rule: str, secret: str, around: str) -> None:
+    text = around.format(secret)
+    spans = [text[f.start : f.end] for f in findings(text, "api_key") if f.rule_id == f"api_key.{rule}"]
+    assert [span for span in spans if secret in span], spans
+    assert secret[8:] not in redact(text, scan([ScanText(text=text)]))
+
+
+@pytest.mark.parametrize("stand_in", [B36, "x" * 36])
+def test_a_key_glued_to_a_key_or_to_a_stand_in_does_not_survive(stand_in: str) -> None:
+    hidden = "Zy9Xw8Vu7Ts6Rq5Po4Nm3Lk2Ji1Hg0Fe9Dc8"
+    text = "gh" + "p_" + stand_in + "gh" + "p_" + hidden
+    assert hidden not in redact(text, scan([ScanText(text=text)]))
+
+
+@given(base62_30, st.text(BASE62 + "_", max_size=40))
+def test_nothing_written_before_a_governlayer_key_hides_it(random_part: str, before: str) -> None:
+    key = governlayer_key(random_part)
+    certain = [f for f in findings(f"gl_{before}{key}", "api_key") if f.confidence == 100]
+    assert (3 + len(before), 42 + len(before)) in [(f.start, f.end) for f in certain]
+
+
 @pytest.mark.parametrize(
     "text",
     [
         "gh" + "p_" + "x" * 36,
+        "task-" + "0a1b2c3d4e5f60718293a4b5c6d7e8f901234567",
+        "disk_" + "test_integration",
+        "base64 " + B36 + "AI" + "za" + B36[:35] + B36,
         "the gl_FragColor and gl_ModelViewProjectionMatrix variables",
         "AK" + "IA is the prefix of keys",
         "task-force-sk-learn-and-other-words",

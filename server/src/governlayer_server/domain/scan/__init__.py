@@ -5,7 +5,7 @@ Pure and deterministic: the same texts and detector versions give the same findi
 patterns run under RE2, in time linear in the text. Findings hold positions and types, never what was found.
 """
 
-from governlayer_server.domain.scan.arguments import argument_texts, publishable, redact_arguments
+from governlayer_server.domain.scan.arguments import argument_texts, long_number, publishable, redact_arguments
 from governlayer_server.domain.scan.detector import Detector, Match, UnknownDetectorError
 from governlayer_server.domain.scan.finding import Finding, Severity
 from governlayer_server.domain.scan.redact import redact
@@ -20,6 +20,7 @@ __all__ = [
     "Severity",
     "UnknownDetectorError",
     "argument_texts",
+    "long_number",
     "publishable",
     "redact",
     "redact_arguments",

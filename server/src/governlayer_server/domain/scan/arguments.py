@@ -9,12 +9,16 @@ from governlayer_server.domain.scan.finding import Finding
 from governlayer_server.domain.scan.redact import redact
 from governlayer_server.domain.scan.scanner import ScanText
 
+_LONG_FROM = 10**11
+_FLOAT_BELOW = 10**19  # no card, account or telephone number is longer
 _Places = Mapping[tuple[str, bool], Sequence[Finding]]
 
 
 def argument_texts(arguments: Mapping[str, object]) -> tuple[ScanText, ...]:
     """
     Return every string in *arguments* with its pointer: values, and names of members with ``in_name`` set.
+
+    Numbers of 12 and more digits are read too (``long_number``): a card may be given as one.
 
     Args:
         arguments: as decoded from JSON, no deeper than the API admits (64).
@@ -25,6 +29,8 @@ def argument_texts(arguments: Mapping[str, object]) -> tuple[ScanText, ...]:
 def _texts(value: object, pointer: str) -> Iterator[ScanText]:
     if isinstance(value, str):
         yield ScanText(text=value, pointer=pointer)
+    elif (digits := long_number(value)) is not None:
+        yield ScanText(text=digits, pointer=pointer)
     elif isinstance(value, Mapping):
         for name, member in value.items():
             below = f"{pointer}/{_escaped(name)}"
@@ -35,11 +41,21 @@ def _texts(value: object, pointer: str) -> Iterator[ScanText]:
             yield from _texts(item, f"{pointer}/{index}")
 
 
+def long_number(value: object) -> str | None:
+    """Return *value* in decimal if it is a whole number of 12 digits or more, which may be a card; else None."""
+    if isinstance(value, float) and value.is_integer() and abs(value) < _FLOAT_BELOW:
+        value = int(value)
+    if isinstance(value, int) and abs(value) >= _LONG_FROM:
+        return str(value)
+    return None
+
+
 def redact_arguments(arguments: Mapping[str, object], findings: Sequence[Finding]) -> dict[str, object]:
     """
     Return a copy of *arguments* with the *findings* redacted in values and names; the original is untouched.
 
-    Two names that become the same are told apart by a number: ``[EMAIL]``, ``[EMAIL] 2``.
+    A number with a finding becomes a string. Two names that become the same are told apart by a number: ``[EMAIL]``,
+    ``[EMAIL] 2``.
     """
     places = _by_place(findings)
     redacted = _redacted(arguments, "", places)
@@ -49,6 +65,9 @@ def redact_arguments(arguments: Mapping[str, object], findings: Sequence[Finding
 def _redacted(value: object, pointer: str, places: _Places) -> object:
     if isinstance(value, str):
         return redact(value, places.get((pointer, False), ()))
+    if (digits := long_number(value)) is not None:
+        found = places.get((pointer, False), ())
+        return redact(digits, found) if found else value
     if isinstance(value, Mapping):
         members: dict[str, object] = {}
         for name, member in value.items():

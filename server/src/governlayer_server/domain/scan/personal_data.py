@@ -4,7 +4,7 @@ from bisect import bisect_right
 from collections.abc import Iterator
 
 from governlayer_server.domain.scan import checksums
-from governlayer_server.domain.scan.boundaries import joined
+from governlayer_server.domain.scan.boundaries import in_code
 from governlayer_server.domain.scan.detector import Detector, Match, linear
 from governlayer_server.domain.scan.finding import Severity
 from governlayer_server.domain.scan.phone import PHONE
@@ -48,12 +48,12 @@ _ISSUERS = (
     (675900, 676399, tuple(_CARD_LENGTHS)),
 )
 
-_IBAN_HEAD = linear(r"\b[A-Za-z]{2}[0-9]{2}[ -]?[A-Za-z0-9]")
+_IBAN_HEAD = linear(r"[A-Za-z]{2}[0-9]{2}[ -]?[A-Za-z0-9]")
 _IBAN_LONGEST = 34
 
 
 def find_emails(text: str) -> Iterator[Match]:
-    """Yield addresses in the shape of RFC 5321, Unicode too; not the userinfo of URLs, not file names."""
+    """Yield addresses in the shape of RFC 5321, Unicode too; not file names, not a password in a URL."""
     for hit in _EMAIL.finditer(text):
         start, end = hit.span()
         local, _, domain = hit.group().rpartition("@")
@@ -85,7 +85,7 @@ def find_cards(text: str) -> Iterator[Match]:
             count = _card_groups(run.group(), groups, place)
             start, end = run.start() + groups[place][0], run.start() + groups[place + max(count, 1) - 1][1]
             place += count or 1
-            if count and not joined(text, start, end, before="_", after="_") and not _within(accounts, start):
+            if count and not in_code(text, start, end) and not _within(accounts, start):
                 yield Match(
                     type="payment_card",
                     severity=Severity.HIGH,
@@ -138,7 +138,9 @@ def find_ibans(text: str) -> Iterator[Match]:
 
 def _iban_end(text: str, start: int) -> int | None:
     """Return the code point after the IBAN that begins at *start*, None if there is none."""
-    length = checksums.IBAN_LENGTHS.get(text[start : start + 2].upper(), 0)
+    length = checksums.IBAN_LENGTHS.get(text[start : start + 2].upper())
+    if length is None:
+        return None
     compact = ""
     for index in range(start, min(len(text), start + 2 * _IBAN_LONGEST)):
         char = text[index]
@@ -147,7 +149,7 @@ def _iban_end(text: str, start: int) -> int | None:
         elif char not in " -" or text[index - 1] in " -":
             return None
         if len(compact) == length:
-            whole = checksums.iban(compact) and not joined(text, start, index + 1)
+            whole = checksums.iban(compact) and not in_code(text, start, index + 1)
             return index + 1 if whole else None
     return None
 

@@ -8,6 +8,7 @@ the pattern, and how sure a hit is. Where a format carries a checksum or a heade
 import base64
 import binascii
 from collections.abc import Iterator
+from typing import Literal
 
 import msgspec
 
@@ -21,12 +22,18 @@ _REFS = ("CWE-798", "OWASP-LLM02:2025")
 
 
 class _KeyFormat(msgspec.Struct, frozen=True):
-    """A vendor's key: rule name, literals of which one must occur, pattern, percent of trust."""
+    """
+    A vendor's key: rule name, literals of which one must occur, pattern, percent of trust.
+
+    Where it continues a word, a hit counts always, if its characters look random, or never: what begins like the end
+    of a word (``task-``, ``disk_test_``) or is as short as chance in base64 is no key for its shape alone.
+    """
 
     rule: str
     literals: tuple[str, ...]
     pattern: str
     confidence: int
+    joined: Literal["always", "random", "never"] = "always"
 
 
 _KEY_FORMATS = (
@@ -42,25 +49,29 @@ _KEY_FORMATS = (
         rf"https://hooks\.slack\.com/(?:services|workflows)/[{_B62}+/]{{40,60}}",
         97,
     ),
-    _KeyFormat("stripe_key", ("_live_", "_test_"), rf"[sr]k_(?:live|test)_[{_B62}]{{10,200}}", 97),
+    _KeyFormat("stripe_key", ("_live_", "_test_"), rf"[sr]k_(?:live|test)_[{_B62}]{{10,200}}", 97, "random"),
     _KeyFormat("stripe_webhook_secret", ("whsec_",), rf"whsec_[{_B62}+/]{{20,100}}={{0,2}}", 97),
-    _KeyFormat("anthropic_key", ("sk-ant-",), rf"sk-ant-[{_B62}_-]{{20,200}}", 98),
-    _KeyFormat("openai_key", ("sk-",), rf"sk-(?:proj|svcacct|admin|None)-[{_B62}_-]{{20,250}}", 98),
-    _KeyFormat("openai_style_key", ("sk-",), rf"sk-(?:or-v1-|lf-)?[{_B62}]{{20,100}}", 85),
-    _KeyFormat("google_api_key", ("AIza",), rf"AIza[{_B62}_-]{{35}}", 95),
+    _KeyFormat("anthropic_key", ("sk-ant-",), rf"sk-ant-[{_B62}_-]{{20,200}}", 98, "random"),
+    _KeyFormat("openai_key", ("sk-",), rf"sk-(?:proj|svcacct|admin|None)-[{_B62}_-]{{20,250}}", 98, "random"),
+    _KeyFormat("openai_style_key", ("sk-",), rf"sk-(?:or-v1-|lf-)?[{_B62}]{{20,100}}", 85, "random"),
+    _KeyFormat("google_api_key", ("AIza",), rf"AIza[{_B62}_-]{{35}}", 95, "never"),
     _KeyFormat("google_oauth_secret", ("GOCSPX-",), rf"GOCSPX-[{_B62}_-]{{28}}", 97),
     _KeyFormat("npm_token", ("npm_",), rf"npm_[{_B62}]{{36}}", 97),
     _KeyFormat("pypi_token", ("pypi-",), rf"pypi-AgE[{_B62}_-]{{50,250}}", 98),
-    _KeyFormat("sendgrid_key", ("SG.",), rf"SG\.[{_B62}_-]{{16,32}}\.[{_B62}_-]{{16,64}}", 97),
+    _KeyFormat("sendgrid_key", ("SG.",), rf"SG\.[{_B62}_-]{{16,32}}\.[{_B62}_-]{{16,64}}", 97, "random"),
     _KeyFormat("hugging_face_token", ("hf_",), rf"hf_[{_B62}]{{30,40}}", 90),
     _KeyFormat("digital_ocean_token", ("_v1_",), r"do[opr]_v1_[a-f0-9]{64}", 98),
     _KeyFormat("telegram_token", (":AA",), rf"[0-9]{{8,10}}:AA[{_B62}_-]{{32,33}}", 95),
     _KeyFormat("age_secret_key", ("AGE-SECRET-KEY-1",), r"AGE-SECRET-KEY-1[0-9A-Z]{58}", 99),
 )
 _DISTINCT_AT_LEAST = 10  # ghp_xxxxxxxx and its like are stand-ins
+_TAIL = linear(rf"^[{_B62}_]*")
+_TAIL_AT_MOST = 256
 _COMPILED = tuple((key, linear(key.pattern)) for key in _KEY_FORMATS)
 
-_GOVERNLAYER = linear(rf"gl_[{_B62}]{{36}}")
+_GOVERNLAYER = linear("gl_")
+_GOVERNLAYER_REST = linear(rf"^[{_B62}]{{36}}")
+_GOVERNLAYER_LENGTH = 39
 _GOVERNLAYER_LIKE = linear(rf"gl_[{_B62}_-]{{20,80}}")
 _AWS_SECRET = linear(
     r"aws[^\[\]\n]{0,40}?(?:secret|key|token)[^\[\]\n]{0,20}?[\s\"'=:]([0-9A-Za-z/+]{40})(?:[^0-9A-Za-z/+=]|$)",
@@ -99,10 +110,22 @@ def find_api_keys(text: str) -> Iterator[Match]:
     for key, pattern in _COMPILED:
         if not any(literal in text for literal in key.literals):
             continue
+        done = 0
         for hit in pattern.finditer(text):
-            if len(set(hit.group())) >= _DISTINCT_AT_LEAST and not joined(text, *hit.span()):
-                yield _key(key.rule, key.confidence, hit.start(), hit.end())
+            if hit.start() < done:
+                continue
+            # What is glued behind a key goes with it: it may be the next key, whose beginning the pattern took in.
+            end = hit.end() + _TAIL.match(text[hit.end() : hit.end() + _TAIL_AT_MOST]).end()
+            if len(set(text[hit.start() : end])) >= _DISTINCT_AT_LEAST and _counts(key, text, *hit.span()):
+                done = end
+                yield _key(key.rule, key.confidence, hit.start(), end)
     yield from _assigned(text, "api_key")
+
+
+def _counts(key: _KeyFormat, text: str, start: int, end: int) -> bool:
+    if key.joined == "always" or not joined(text, start, end):
+        return True
+    return key.joined == "random" and _looks_random(text[start:end])
 
 
 def _governlayer_keys(text: str) -> Iterator[Match]:
@@ -110,9 +133,9 @@ def _governlayer_keys(text: str) -> Iterator[Match]:
     if "gl_" not in text:
         return
     for hit in _GOVERNLAYER.finditer(text):
-        key = hit.group()
-        if checksums.base62_crc32(key[:33]) == key[33:]:
-            yield _key("governlayer", 100, hit.start(), hit.end())
+        key = text[hit.start() : hit.start() + _GOVERNLAYER_LENGTH]
+        if _GOVERNLAYER_REST.match(key[3:]) and checksums.base62_crc32(key[:33]) == key[33:]:
+            yield _key("governlayer", 100, hit.start(), hit.start() + len(key))
     for hit in _GOVERNLAYER_LIKE.finditer(text):
         if _looks_random(hit.group()[3:]) and not joined(text, *hit.span()):
             yield _key("governlayer_like", 60, hit.start(), hit.end())
