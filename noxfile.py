@@ -94,6 +94,8 @@ def crosscheck(session: nox.Session) -> None:
 def alone(session: nox.Session) -> None:
     """Each wheel installs into an empty environment and passes its tests there."""
     with tempfile.TemporaryDirectory(prefix="governlayer-alone-") as scratch:
+        # Servers that root starts run as another user, who must be able to reach the environments made here.
+        Path(scratch).chmod(0o755)
         pins = Path(scratch) / "pins.txt"
         uv(
             session,

@@ -65,7 +65,7 @@ def parse_policies(text: str, schema_text: str) -> ParsedPolicies:
     result = cedarpy.validate_policies(text, schema_text)
     if not result.validation_passed:
         ids = {cedar_id: policy.annotations.get("id", cedar_id) for cedar_id, policy in parsed.static_policies.items()}
-        raise PolicyError("\n".join(sorted({_named(error, ids) for error in result.errors})))
+        raise PolicyError("; ".join(sorted({_named(error, ids) for error in result.errors})))
     if parsed.templates:
         raise PolicyError("a policy with ?principal or ?resource is a template, which nothing would ever apply")
     rules = {

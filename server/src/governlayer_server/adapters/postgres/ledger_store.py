@@ -63,11 +63,11 @@ WHERE ledger_id = $1 AND seq > $2
   AND ($6::text IS NULL OR decision = $6)
   AND ($7::bigint IS NULL OR time_us >= $7) AND ($8::bigint IS NULL OR time_us < $8)
 ORDER BY seq LIMIT $3
-"""  # noqa: S608  # nosec B608  # only a constant is put in
+"""  # noqa: S608  # only a constant is put in
 _STREAM = f"""
 SELECT {_RECORD_COLUMNS} FROM ledger_record
 WHERE ledger_id = $1 AND seq BETWEEN $2 AND $3 ORDER BY seq
-"""  # noqa: S608  # nosec B608  # only a constant is put in
+"""  # noqa: S608  # only a constant is put in
 _PAYLOADS = """
 SELECT seq, name, sealed FROM ledger_payload
 WHERE ledger_id = $1 AND seq BETWEEN $2 AND $3 AND name = ANY ($4::text[]) ORDER BY seq, name COLLATE "C"
@@ -160,7 +160,7 @@ class PostgresLedgerStore:
         return await self._one("seq", ledger_id, seq)
 
     async def _one(self, column: str, ledger_id: str, value: object) -> Record:
-        query = f"SELECT {_RECORD_COLUMNS} FROM ledger_record WHERE ledger_id = $1 AND {column} = $2"  # noqa: S608  # nosec B608  # constants only
+        query = f"SELECT {_RECORD_COLUMNS} FROM ledger_record WHERE ledger_id = $1 AND {column} = $2"  # noqa: S608  # constants only
         async with self._database.connection() as connection:
             row = await connection.fetchrow(query, ledger_id, value)
         if row is None:
