@@ -55,19 +55,24 @@ WITH record AS (
 )
 UPDATE ledger SET size = $2 + 1, head_hash = $9, head_time_us = $7, edge = $11 WHERE id = $1
 """
-_RECORD_COLUMNS = "seq, record_id, type, time_us, canonical, hash, prev_hash"
-_RECORDS = f"""
-SELECT {_RECORD_COLUMNS} FROM ledger_record
+_RECORDS = """
+SELECT seq, record_id, type, time_us, canonical, hash, prev_hash FROM ledger_record
 WHERE ledger_id = $1 AND seq > $2
   AND ($4::text IS NULL OR type = $4) AND ($5::text IS NULL OR agent = $5)
   AND ($6::text IS NULL OR decision = $6)
   AND ($7::bigint IS NULL OR time_us >= $7) AND ($8::bigint IS NULL OR time_us < $8)
 ORDER BY seq LIMIT $3
-"""  # noqa: S608  # only a constant is put in
-_STREAM = f"""
-SELECT {_RECORD_COLUMNS} FROM ledger_record
+"""
+_STREAM = """
+SELECT seq, record_id, type, time_us, canonical, hash, prev_hash FROM ledger_record
 WHERE ledger_id = $1 AND seq BETWEEN $2 AND $3 ORDER BY seq
-"""  # noqa: S608  # only a constant is put in
+"""
+_BY_SEQ = """
+SELECT seq, record_id, type, time_us, canonical, hash, prev_hash FROM ledger_record WHERE ledger_id = $1 AND seq = $2
+"""
+_BY_ID = """
+SELECT seq, record_id, type, time_us, canonical, hash, prev_hash FROM ledger_record WHERE ledger_id = $1 AND record_id = $2
+"""
 _PAYLOADS = """
 SELECT seq, name, sealed FROM ledger_payload
 WHERE ledger_id = $1 AND seq BETWEEN $2 AND $3 AND name = ANY ($4::text[]) ORDER BY seq, name COLLATE "C"
@@ -148,7 +153,7 @@ class PostgresLedgerStore:
         Raises:
             NotFound: this ledger has none.
         """
-        return await self._one("record_id", ledger_id, record_id)
+        return await self._one(_BY_ID, ledger_id, record_id)
 
     async def record(self, ledger_id: str, seq: int) -> Record:
         """
@@ -157,12 +162,11 @@ class PostgresLedgerStore:
         Raises:
             NotFound: this ledger has none.
         """
-        return await self._one("seq", ledger_id, seq)
+        return await self._one(_BY_SEQ, ledger_id, seq)
 
-    async def _one(self, column: str, ledger_id: str, value: object) -> Record:
-        query = f"SELECT {_RECORD_COLUMNS} FROM ledger_record WHERE ledger_id = $1 AND {column} = $2"  # noqa: S608  # constants only
+    async def _one(self, query: str, *arguments: object) -> Record:
         async with self._database.connection() as connection:
-            row = await connection.fetchrow(query, ledger_id, value)
+            row = await connection.fetchrow(query, *arguments)
         if row is None:
             raise NotFound("there is no such record")
         return _record(row)
