@@ -68,10 +68,12 @@ SELECT seq, record_id, type, time_us, canonical, hash, prev_hash FROM ledger_rec
 WHERE ledger_id = $1 AND seq BETWEEN $2 AND $3 ORDER BY seq
 """
 _BY_SEQ = """
-SELECT seq, record_id, type, time_us, canonical, hash, prev_hash FROM ledger_record WHERE ledger_id = $1 AND seq = $2
+SELECT seq, record_id, type, time_us, canonical, hash, prev_hash FROM ledger_record
+WHERE ledger_id = $1 AND seq = $2
 """
 _BY_ID = """
-SELECT seq, record_id, type, time_us, canonical, hash, prev_hash FROM ledger_record WHERE ledger_id = $1 AND record_id = $2
+SELECT seq, record_id, type, time_us, canonical, hash, prev_hash FROM ledger_record
+WHERE ledger_id = $1 AND record_id = $2
 """
 _PAYLOADS = """
 SELECT seq, name, sealed FROM ledger_payload
