@@ -160,6 +160,20 @@ async def test_a_kept_answer_in_the_row_of_another_question_is_no_answer(
     assert (await deployment.govern(key, HARMLESS, "one")).content == allowed.content
 
 
+async def test_a_kept_answer_is_no_answer_to_another_body(deployment: Deployment) -> None:
+    """The row says that the key was used with the dangerous question; the answer in it was given to the harmless one."""
+    key, _ = await deployment.key(await deployment.organization("acme"), Scope.GOVERN)
+    allowed = await deployment.govern(key, HARMLESS, "one")
+    await deployment.govern(key, FINAL, "two")
+    await deployment.tables.execute(
+        "UPDATE idempotent_answer one SET body = two.body FROM idempotent_answer two "
+        "WHERE one.record_id = $1 AND two.record_id <> $1",
+        allowed.json()["decision_id"],
+    )
+    again = await deployment.govern(key, FINAL, "one")
+    assert (again.status_code, "decision" in again.json()) == (500, False)
+
+
 async def test_a_kept_answer_in_the_ledger_of_another_organization_is_no_answer(deployment: Deployment) -> None:
     acme, other = [await deployment.organization(name) for name in ("acme", "other")]
     mine, _ = await deployment.key(acme, Scope.GOVERN)

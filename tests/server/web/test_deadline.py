@@ -104,6 +104,25 @@ async def test_an_answer_that_has_begun_may_go_on(
 
 
 @pytest.mark.usefixtures("tiny")
+async def test_neither_an_application_nor_a_client_that_takes_the_answer_slowly_is_cut_off() -> None:
+    sent: list[Any] = []
+
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        for _ in range(3):
+            await asyncio.sleep(2 * TINY_S)
+            await send({"type": "http.response.body", "body": b"x", "more_body": True})
+
+    async def slow_client(message: Any) -> None:
+        await asyncio.sleep(2 * TINY_S)
+        sent.append(message)
+
+    scope: Any = {"type": "http"}
+    await deadline.Deadline().handle(scope, never, slow_client, application)
+    assert len(sent) == 4
+
+
+@pytest.mark.usefixtures("tiny")
 async def test_an_answer_that_fails_after_it_began_ends_in_time_and_is_seen_to_be_incomplete(
     site: Site, acme: Any, key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
