@@ -26,7 +26,17 @@ class Case(NamedTuple):
 
 def cases() -> list[Case]:
     """Return all cases. Iterables in them are good for one request."""
-    found = [*_members(), *_values(), *_numbers(), *_texts(), *_depths(), *_not_json(), *_sizes(), *_headers()]
+    found = [
+        *_members(),
+        *_values(),
+        *_not_admitted(),
+        *_numbers(),
+        *_texts(),
+        *_depths(),
+        *_not_json(),
+        *_sizes(),
+        *_headers(),
+    ]
     assert len({case.name for case in found}) == len(found)
     return found
 
@@ -110,6 +120,25 @@ def _values() -> Iterator[Case]:
 
 def _tool(digest: str) -> dict[str, Any]:
     return {"name": "chat", "tool": {"name": "t", "schema_digest": digest}}
+
+
+def _not_admitted() -> Iterator[Case]:
+    place, card = "/action/arguments", "4111 1111 1111 1111"
+    for stage in ("input", "model_request", "model_response", "output"):
+        tooled = _encoded(stage=stage, action={"name": "read", "tool": {"name": "search"}})
+        yield Case(f"a tool at the stage {stage}", tooled, INVALID, "/action/tool")
+    yield Case("2,001 strings", _raw('"l":[' + ",".join(['""'] * 2000) + "]"), INVALID, place)
+    yield Case("2,001 names", _raw(",".join(f'"{n}":1' for n in range(2001))), INVALID, place)
+    yield Case("2,001 numbers that may be cards", _raw('"l":[' + ",".join(["4" * 16] * 2000) + "]"), INVALID, place)
+    yield Case("a name of 257 characters", _raw(f'"{"n" * 257}":1'), INVALID, place)
+    key = "AKIA" + "Q7R2S5T4U6V3W2X5"
+    yield Case("a key as agent id", _encoded(agent={"id": key}), INVALID, "/agent/id")
+    yield Case("a key as action name", _encoded(action={"name": f"read.{key}"}), INVALID, "/action/name")
+    yield Case("a card in a resource id", _encoded(resource={"type": "t", "id": card}), INVALID, "/resource/id")
+    noted = {"type": "t", "id": "i", "attributes": {"note": card}}
+    yield Case("a card in an attribute", _encoded(resource=noted), INVALID, "/resource/attributes")
+    yield Case("a card as purpose", _encoded(purpose=f"charge {card}"), INVALID, "/purpose")
+    yield Case("a card as session", _encoded(session={"id": card}), INVALID, "/session/id")
 
 
 def _numbers() -> Iterator[Case]:

@@ -190,3 +190,26 @@ def test_what_the_operator_gets_wrong_is_said_and_changes_nothing(
         assert done.stderr, arguments
         assert "Traceback" not in done.stderr, arguments
     assert (client.size(), shared.cli("orgs", "list").stdout) == before
+
+
+@pytest.mark.parametrize(
+    "widened",
+    [
+        "scopes = ARRAY['govern', 'audit', 'scan', 'risk']",
+        "scopes = scopes, expires_us = 9007199254740991",
+        "organization_id = (SELECT id FROM organization WHERE name = 'Acme')",
+        "seal = ''",
+    ],
+)
+def test_a_key_that_was_changed_in_the_table_opens_nothing(shared: Appliance, acme: Tenant, widened: str) -> None:
+    organization = shared.tenant(f"Sealed-{uuid4()}", "govern")
+    client = Client(shared.port, organization.keys["govern"])
+    assert client.govern(question()).status == 200
+    before = Client(shared.port, acme.key).size()
+    shared.query(
+        f"UPDATE api_key SET {widened} WHERE organization_id = '{organization.id}' AND scopes = ARRAY['govern']"
+    )
+    for answer in _asked(client, {}):
+        answer.problem(401, "not_authenticated")
+    assert Client(shared.port, acme.key).size() == before
+    assert Client(shared.port, organization.key).govern(question()).status == 200

@@ -4,33 +4,23 @@ import sys
 
 import click
 
-from governlayer_server.cli.keys import keys
-from governlayer_server.cli.ledger import ledger
-from governlayer_server.cli.orgs import orgs
-from governlayer_server.cli.policy import policy
-from governlayer_server.cli.serve import migrate, serve
-from governlayer_server.cli.up import up
 from governlayer_server.domain.errors import GovernLayerError
-from governlayer_server.wiring import VERSION
 
-
-@click.group(
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Exit status: 0 done, 1 refused or failed (the message says why), 2 wrong arguments, 130 interrupted.",
-)
-@click.version_option(VERSION, prog_name="governlayer")
-def governlayer() -> None:
-    """Govern AI agents: every decision is made by your policies and stands on a hash-chained ledger."""
-
-
-for command in (up, serve, migrate, orgs, keys, ledger, policy):
-    governlayer.add_command(command)
+_INTERRUPTED = 130
 
 
 def main() -> None:
     """Run the command; an error that was raised on purpose is one line on standard error."""
     try:
-        governlayer()
+        # Here, because it takes a moment, in which Ctrl-C should not end in a traceback.
+        from governlayer_server.cli.commands import governlayer  # noqa: PLC0415
+
+        sys.exit(governlayer(standalone_mode=False))
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
     except GovernLayerError as error:
         click.echo(f"governlayer: {error}", err=True)
         sys.exit(1)
+    except (KeyboardInterrupt, click.Abort):
+        sys.exit(_INTERRUPTED)
