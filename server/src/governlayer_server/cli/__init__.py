@@ -1,5 +1,7 @@
 """The command ``governlayer``: parses, calls, prints. No logic."""
 
+import os
+import signal
 import sys
 
 import click
@@ -12,9 +14,11 @@ _INTERRUPTED = 130
 def main() -> None:
     """Run the command; an error that was raised on purpose is one line on standard error."""
     try:
-        # Here, because it takes a moment, in which Ctrl-C should not end in a traceback.
+        # It takes a moment, in which libraries would swallow Ctrl-C or end in a traceback: nothing is open yet.
+        signal.signal(signal.SIGINT, lambda *_: os._exit(_INTERRUPTED))
         from governlayer_server.cli.commands import governlayer  # noqa: PLC0415
 
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         sys.exit(governlayer(standalone_mode=False))
     except click.ClickException as error:
         error.show()
