@@ -29,9 +29,9 @@ from governlayer_server.adapters.redis.running_requests import RedisRunningReque
 from governlayer_server.adapters.system import SystemClock, SystemEntropy
 from governlayer_server.domain.errors import CipherError, ConfigurationError, GovernLayerError
 from governlayer_server.domain.ledger.checkpoint import verifier_key
-from governlayer_server.domain.ledger.record import SYSTEM, Draft
+from governlayer_server.domain.ledger.record import SYSTEM
 from governlayer_server.domain.policy import PolicySet
-from governlayer_server.ports import AccountStore, Append, LedgerStore
+from governlayer_server.ports import AccountStore, LedgerStore
 from governlayer_server.settings import RedisAddress, Settings
 from governlayer_server.usecases.authenticate import Authenticate
 from governlayer_server.usecases.create_key import CreateKey
@@ -41,6 +41,7 @@ from governlayer_server.usecases.export_ledger import ExportLedger
 from governlayer_server.usecases.govern import Govern
 from governlayer_server.usecases.new_id import new_id
 from governlayer_server.usecases.read_ledger import ReadLedger
+from governlayer_server.usecases.record_event import record_event
 from governlayer_server.web.app import UseCases, create_app
 from governlayer_server.web.observe import Observed
 from governlayer_server.web.routes.health import About
@@ -237,9 +238,7 @@ def _vault(
 
 
 async def _record(parts: _Parts, ledger: LedgerStore, record_type: str, body: Mapping[str, object]) -> None:
-    record_id = new_id(parts.clock, parts.entropy)
-    draft = Draft(type=record_type, actor=SYSTEM, body=body)
-    await ledger.append(Append(ledger_id=SYSTEM_LEDGER, record_id=record_id, draft=draft))
+    await record_event(ledger, parts.clock, parts.entropy, SYSTEM_LEDGER, SYSTEM, record_type, body)
 
 
 async def _ledger_answers(ledger: LedgerStore) -> bool:

@@ -9,10 +9,11 @@ from governlayer_server.domain.access import Scope
 from governlayer_server.domain.account import ApiKey
 from governlayer_server.domain.api_key import RANDOMNESS_BYTES, make_api_key, shown_prefix
 from governlayer_server.domain.errors import Fault, InvalidRequest
-from governlayer_server.domain.ledger.record import Actor, Draft
-from governlayer_server.ports import AccountStore, Append, Clock, Entropy, LedgerStore, Vault
+from governlayer_server.domain.ledger.record import Actor
+from governlayer_server.ports import AccountStore, Clock, Entropy, LedgerStore, Vault
 from governlayer_server.usecases.authenticate import FINGERPRINT_PURPOSE, seal_of
 from governlayer_server.usecases.new_id import new_id
+from governlayer_server.usecases.record_event import record_event
 
 MAX_NAME_CHARACTERS = 100
 
@@ -73,7 +74,5 @@ class CreateKey(Struct, frozen=True, kw_only=True):
         stored = replace(stored, seal=seal_of(self.vault, stored))
         await self.accounts.add_key(stored)
         body = {"key_id": str(stored.id), "scopes": sorted(scope.value for scope in scopes)}
-        draft = Draft(type="key.created", actor=actor, body=body)
-        record_id = new_id(self.clock, self.entropy)
-        await self.ledger.append(Append(ledger_id=str(organization.id), record_id=record_id, draft=draft))
+        await record_event(self.ledger, self.clock, self.entropy, str(organization.id), actor, "key.created", body)
         return NewKey(stored=stored, key=key)

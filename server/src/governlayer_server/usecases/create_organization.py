@@ -9,10 +9,11 @@ from msgspec import Struct
 from governlayer_server.domain.access import Role
 from governlayer_server.domain.account import Organization, User
 from governlayer_server.domain.errors import Fault, InvalidRequest
-from governlayer_server.domain.ledger.record import SYSTEM, Draft
+from governlayer_server.domain.ledger.record import SYSTEM
 from governlayer_server.domain.plan import Plan
-from governlayer_server.ports import AccountStore, Append, Clock, Entropy, LedgerStore, PasswordHasher, Place, Vault
+from governlayer_server.ports import AccountStore, Clock, Entropy, LedgerStore, PasswordHasher, Place, Vault
 from governlayer_server.usecases.new_id import new_id
+from governlayer_server.usecases.record_event import record_event
 
 SYSTEM_LEDGER = "system"
 MAX_NAME_CHARACTERS = 100
@@ -77,9 +78,7 @@ class CreateOrganization(Struct, frozen=True, kw_only=True):
         )
 
     async def _record(self, ledger_id: str, record_type: str, body: dict[str, object] | dict[str, str]) -> None:
-        draft = Draft(type=record_type, actor=SYSTEM, body=dict(body))
-        record_id = new_id(self.clock, self.entropy)
-        await self.ledger.append(Append(ledger_id=ledger_id, record_id=record_id, draft=draft))
+        await record_event(self.ledger, self.clock, self.entropy, ledger_id, SYSTEM, record_type, dict(body))
 
 
 def _check(name: str, email: str, password: str | None) -> None:

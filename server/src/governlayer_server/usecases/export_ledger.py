@@ -10,11 +10,11 @@ from governlayer_server.domain.errors import Fault, InvalidRequest, LedgerUnavai
 from governlayer_server.domain.ledger.chain import Head, empty_head, genesis_hash
 from governlayer_server.domain.ledger.checkpoint import verifier_key
 from governlayer_server.domain.ledger.dump import checkpoint_line, end_line, header_line, payload_line
-from governlayer_server.domain.ledger.record import Actor, Draft, Record
+from governlayer_server.domain.ledger.record import Actor, Record
 from governlayer_server.domain.ledger.tree import grow, leaf_hash
 from governlayer_server.domain.times import time_text
-from governlayer_server.ports import Append, Clock, Entropy, LedgerStore, Signer, Vault
-from governlayer_server.usecases.new_id import new_id
+from governlayer_server.ports import Clock, Entropy, LedgerStore, Signer, Vault
+from governlayer_server.usecases.record_event import record_event
 from governlayer_server.usecases.seal_payloads import open_payload
 from governlayer_server.usecases.sign_checkpoint import sign_checkpoint
 
@@ -65,9 +65,7 @@ class ExportLedger(Struct, frozen=True, kw_only=True):
         ledger_id = str(organization_id)
         self._check(await self.ledger.head(ledger_id), first, last, names)
         body = {"first": first, "format": "gldump", "last": last, "payloads": sorted(set(names))}
-        draft = Draft(type="export", actor=actor, body=body)
-        record_id = new_id(self.clock, self.entropy)
-        entry = await self.ledger.append(Append(ledger_id=ledger_id, record_id=record_id, draft=draft))
+        entry = await record_event(self.ledger, self.clock, self.entropy, ledger_id, actor, "export", body)
         end = entry.record.seq if last is None else last
         lines = self._lines(organization_id, entry.head, first, end, tuple(sorted(set(names))))
         return Export(first=first, last=end, lines=lines)

@@ -1,0 +1,28 @@
+"""Record an event: append a record without payloads, under a fresh id."""
+
+from collections.abc import Mapping
+
+from governlayer_server.domain.ledger.record import Actor, Draft
+from governlayer_server.ports import Append, Clock, Entropy, Entry, LedgerStore
+from governlayer_server.usecases.new_id import new_id
+
+
+async def record_event(
+    ledger: LedgerStore,
+    clock: Clock,
+    entropy: Entropy,
+    ledger_id: str,
+    actor: Actor,
+    record_type: str,
+    body: Mapping[str, object],
+) -> Entry:
+    """
+    Return the durable record of an event.
+
+    Raises:
+        NotFound: there is no such ledger.
+        LedgerUnavailable: it could not be made durable.
+        LedgerFormatError: *body* would break the format. Nothing was appended.
+    """
+    draft = Draft(type=record_type, actor=actor, body=body)
+    return await ledger.append(Append(ledger_id=ledger_id, record_id=new_id(clock, entropy), draft=draft))
