@@ -7,7 +7,8 @@ import pytest
 from governlayer_server.adapters.postgres.account_store import PostgresAccountStore
 from governlayer_server.adapters.postgres.ledger_store import PostgresLedgerStore
 from governlayer_server.domain.ledger.record import Actor, ActorKind, Draft
-from governlayer_server.ports import AccountStore, Append, LedgerStore, Remember, SealedPayload
+from governlayer_server.ports import Append, LedgerStore, Remember, SealedPayload
+from governlayer_server.ports.accounts import AccountStore
 
 from tests.fakes.account_store import MemoryAccountStore
 from tests.fakes.clock import FakeClock
@@ -23,6 +24,7 @@ class World:
     ledger: LedgerStore
     accounts: AccountStore
     clock: FakeClock
+    forgotten: list[UUID] = field(default_factory=list)
     ledger_id: str = field(default_factory=lambda: f"test-{uuid4()}")
 
     @property
@@ -62,6 +64,12 @@ class World:
 def world(request: pytest.FixtureRequest, clock: FakeClock) -> World:
     if request.param == "fake":
         ledger = MemoryLedgerStore(clock)
-        return World(ledger=ledger, accounts=MemoryAccountStore(ledger), clock=clock)
-    database = request.getfixturevalue("database")
-    return World(ledger=PostgresLedgerStore(database, clock), accounts=PostgresAccountStore(database), clock=clock)
+        accounts = MemoryAccountStore(ledger)
+        return World(ledger=ledger, accounts=accounts, clock=clock, forgotten=accounts.forgotten)
+    database, forgotten = request.getfixturevalue("database"), list[UUID]()
+
+    async def forget(organization_id: UUID) -> None:
+        forgotten.append(organization_id)
+
+    store = PostgresAccountStore(database, clock, forget)
+    return World(ledger=PostgresLedgerStore(database, clock), accounts=store, clock=clock, forgotten=forgotten)

@@ -45,10 +45,20 @@ DDL = [
     "UPDATE data_key SET wrapped = 'x'",
     "UPDATE api_key SET scopes = ARRAY['govern', 'audit']",
     "UPDATE api_key SET organization_id = organization_id",
-    "UPDATE api_key SET expires_us = NULL, revoked_us = NULL",
-    "UPDATE api_key SET fingerprint = ''",
-    "UPDATE api_key SET seal = ''",
     "DELETE FROM api_key",
+    "UPDATE app_user SET organization_id = organization_id",
+    "UPDATE app_user SET email_index = ''",
+    "UPDATE organization SET id = id",
+    "DELETE FROM organization",
+    "UPDATE session SET user_id = user_id",
+    "UPDATE session SET created_us = 0",
+    "UPDATE one_time_token SET expires_us = 0",
+    "UPDATE api_key_event SET event = ''",
+    "DELETE FROM api_key_event",
+    "ALTER TABLE api_key DISABLE ROW LEVEL SECURITY",
+    "DROP POLICY api_key_of_tenant ON api_key",
+    "CREATE POLICY mine ON api_key USING (true)",
+    "SET row_security = off; SELECT * FROM api_key",
 ]
 
 
@@ -76,6 +86,7 @@ async def test_neither_the_runtime_role_nor_the_owner_can_change_ledger_rows(
     owner_connection: "asyncpg.Connection[Any]",
 ) -> None:
     before = await owner_connection.fetch("SELECT * FROM ledger_record WHERE ledger_id = $1", filled.ledger_id)
+    await app_connection.execute("SELECT set_config('governlayer.tenant', $1, false)", filled.ledger_id)
     await assert_refused(app_connection, statement)
     await assert_refused(owner_connection, statement)
     assert await owner_connection.fetch("SELECT * FROM ledger_record WHERE ledger_id = $1", filled.ledger_id) == before
@@ -98,16 +109,21 @@ async def test_the_runtime_role_has_exactly_the_rights_it_needs(app_connection: 
     )
     assert {row["name"]: row["rights"] for row in rows} == {
         "api_key": "INSERT SELECT",
-        "app_user": "INSERT SELECT",
+        "api_key_event": "INSERT SELECT",
+        "app_user": "DELETE INSERT SELECT",
         "data_key": "INSERT SELECT",
         "deployment": "INSERT SELECT",
+        "familiar_address": "DELETE INSERT SELECT",
         "idempotent_answer": "DELETE INSERT SELECT UPDATE",
         "ledger": "INSERT SELECT",
         "ledger_payload": "DELETE INSERT SELECT",
         "ledger_record": "INSERT SELECT",
         "migration": "SELECT",
+        "one_time_token": "DELETE INSERT SELECT",
         "organization": "INSERT SELECT",
         "policy_set": "INSERT SELECT",
+        "session": "DELETE INSERT SELECT",
+        "usage_count": "DELETE INSERT SELECT",
     }
 
 
@@ -122,8 +138,43 @@ async def test_the_runtime_role_may_change_exactly_the_columns_it_needs(
         "GROUP BY relname"
     )
     assert {row["name"]: row["columns"] for row in rows} == {
-        "api_key": ["revoked_us"],
+        "api_key": [
+            "allowed_ips",
+            "expires_us",
+            "fingerprint",
+            "name",
+            "prefix",
+            "previous_fingerprint",
+            "previous_until_us",
+            "rate_limit",
+            "revoked_us",
+            "seal",
+        ],
+        "app_user": [
+            "disabled_us",
+            "password_hash",
+            "recovery",
+            "role",
+            "seal",
+            "totp_pending",
+            "totp_sealed",
+            "totp_step",
+        ],
+        "familiar_address": ["seen_us"],
         "ledger": ["edge", "head_hash", "head_time_us", "size"],
+        "one_time_token": ["used_us"],
+        "organization": [
+            "closed_us",
+            "default_decision",
+            "name",
+            "on_error",
+            "plan",
+            "registration",
+            "retention_days",
+            "store_payloads",
+        ],
+        "session": ["authenticated_us", "ended_us", "generation", "seen_us"],
+        "usage_count": ["last_us", "requests"],
     }
 
 
@@ -132,5 +183,6 @@ async def test_a_seq_can_be_taken_only_once(filled: World, app_connection: "asyn
         "INSERT INTO ledger_record (ledger_id, seq, record_id, type, time_us, canonical, hash, prev_hash) "
         "VALUES ($1, 2, $2, 'decision', 0, 'x', 'x', 'x')"
     )
+    await app_connection.execute("SELECT set_config('governlayer.tenant', $1, false)", filled.ledger_id)
     with pytest.raises(asyncpg.UniqueViolationError):
         await app_connection.execute(fork, filled.ledger_id, uuid4())

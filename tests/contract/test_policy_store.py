@@ -4,7 +4,7 @@ import asyncio
 from uuid import uuid4
 
 import pytest
-from governlayer_server.adapters.postgres.account_store import PostgresPolicyStore
+from governlayer_server.adapters.postgres.deployment_store import PostgresPolicyStore
 from governlayer_server.ports import PolicyStore
 
 from tests.fakes.account_store import MemoryPolicyStore

@@ -1,51 +1,243 @@
-"""``ports.AccountStore``, ``ports.PolicyStore`` and a table of data keys, in memory."""
+"""``ports.accounts.AccountStore``, ``ports.PolicyStore`` and a table of data keys, in memory."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
 from uuid import UUID
 
-from governlayer_server.domain.account import ApiKey, Organization, User
+from governlayer_server.domain.account import (
+    ApiKey,
+    KeyEvent,
+    OneTimeToken,
+    Session,
+    UsageCount,
+    User,
+)
 from governlayer_server.domain.errors import Fault, InvalidRequest, NotFound
-from governlayer_server.ports import LedgerStore
+from governlayer_server.domain.organization import Organization
+from governlayer_server.ports import Append, LedgerStore
+from msgspec.structs import replace
+
+
+@dataclass
+class Rows:
+    """All rows of all tenants; structs are frozen, so a shallow copy is a snapshot."""
+
+    organizations: dict[UUID, Organization] = field(default_factory=dict)
+    users: dict[UUID, User] = field(default_factory=dict)
+    addresses: dict[tuple[UUID, bytes], int] = field(default_factory=dict)
+    sessions: dict[UUID, Session] = field(default_factory=dict)
+    tokens: dict[bytes, OneTimeToken] = field(default_factory=dict)
+    keys: dict[UUID, ApiKey] = field(default_factory=dict)
+    events: list[KeyEvent] = field(default_factory=list)
+    usage: dict[tuple[UUID | None, str, int, str], UsageCount] = field(default_factory=dict)
+
+    def copy(self) -> "Rows":
+        return Rows(**{name: value.copy() for name, value in vars(self).items()})
+
+
+class _Part:
+    def __init__(self, rows: Rows, tenant: "MemoryTenant") -> None:
+        self._rows = rows
+        self._tenant = tenant
+        self._id = tenant.organization_id
+
+    def _note(self) -> None:
+        self._tenant.changed = True
+
+    def _mine(self, found: dict[UUID, Any]) -> list[Any]:
+        mine = [one for one in found.values() if one.organization_id == self._id]
+        return sorted(mine, key=lambda one: (one.created_us, one.id))
+
+
+class MemoryUsers(_Part):
+    async def all(self) -> Sequence[User]:
+        return self._mine(self._rows.users)
+
+    async def one(self, user_id: UUID, *, lock: bool = False) -> User:
+        for user in self._mine(self._rows.users):
+            if user.id == user_id:
+                assert isinstance(user, User)
+                return user
+        raise NotFound("there is no such user")
+
+    async def by_email(self, email_index: bytes) -> User | None:
+        return next((user for user in self._mine(self._rows.users) if user.email_index == email_index), None)
+
+    async def add(self, user: User) -> None:
+        if any(one.email_index == user.email_index for one in self._rows.users.values()):
+            fault = Fault("/email", "a user with this e-mail address exists")
+            raise InvalidRequest(fault.detail, [fault])
+        self._rows.users[user.id] = user
+
+    async def save(self, user: User) -> None:
+        self._note()
+        self._rows.users[user.id] = user
+
+    async def remove(self, user_id: UUID) -> None:
+        self._note()
+        del self._rows.users[user_id]
+        for found in (self._rows.sessions, self._rows.tokens):
+            for key in [key for key, one in found.items() if one.user_id == user_id]:  # type: ignore[attr-defined]
+                del found[key]  # type: ignore[attr-defined]
+
+    async def is_familiar(self, user_id: UUID, address: bytes, since_us: int) -> bool:
+        return self._rows.addresses.get((user_id, address), -1) >= since_us
+
+    async def remember_address(self, user_id: UUID, address: bytes, now_us: int) -> None:
+        self._rows.addresses[user_id, address] = now_us
+
+
+class MemorySessions(_Part):
+    async def one(self, session_id: UUID, *, lock: bool = False) -> Session | None:
+        return next((one for one in self._mine(self._rows.sessions) if one.id == session_id), None)
+
+    async def of_user(self, user_id: UUID) -> Sequence[Session]:
+        mine = [one for one in self._mine(self._rows.sessions) if one.user_id == user_id and one.ended_us is None]
+        return mine[::-1]
+
+    async def add(self, session: Session) -> None:
+        self._rows.sessions[session.id] = session
+
+    async def save(self, session: Session) -> None:
+        self._note()
+        self._rows.sessions[session.id] = session
+
+    async def end_all(self, user_id: UUID, now_us: int, *, but: UUID | None = None) -> None:
+        for one in await self.of_user(user_id):
+            if one.id != but:
+                await self.save(replace(one, ended_us=now_us))
+        self._note()
+
+
+class MemoryTokens(_Part):
+    async def add(self, token: OneTimeToken) -> None:
+        self._rows.tokens[token.fingerprint] = token
+
+    async def take(self, fingerprint: bytes, now_us: int) -> OneTimeToken | None:
+        token = self._rows.tokens.get(fingerprint)
+        if token is None or token.tenant != self._tenant.name or token.used_us or token.expires_us <= now_us:
+            return None
+        used = self._rows.tokens[fingerprint] = replace(token, used_us=now_us)
+        return used
+
+    async def drop(self, user_id: UUID) -> None:
+        for token in [one for one in self._rows.tokens.values() if one.user_id == user_id]:
+            if token.tenant == self._tenant.name:
+                del self._rows.tokens[token.fingerprint]
+
+
+class MemoryKeys(_Part):
+    async def all(self) -> Sequence[ApiKey]:
+        return self._mine(self._rows.keys)
+
+    async def one(self, key_id: UUID, *, lock: bool = False) -> ApiKey:
+        for key in self._mine(self._rows.keys):
+            if key.id == key_id:
+                assert isinstance(key, ApiKey)
+                return key
+        raise NotFound("there is no such key")
+
+    async def by_fingerprint(self, fingerprint: bytes) -> ApiKey | None:
+        mine = self._mine(self._rows.keys)
+        return next((key for key in mine if fingerprint in {key.fingerprint, key.previous_fingerprint}), None)
+
+    async def add(self, key: ApiKey) -> None:
+        self._rows.keys[key.id] = key
+
+    async def save(self, key: ApiKey) -> None:
+        self._note()
+        self._rows.keys[key.id] = key
+
+    async def add_event(self, event: KeyEvent) -> None:
+        self._rows.events.append(event)
+
+    async def events(self, key_id: UUID) -> Sequence[KeyEvent]:
+        mine = (one for one in self._rows.events if (one.organization_id, one.key_id) == (self._id, key_id))
+        return sorted(mine, key=lambda one: one.id)
+
+
+class MemoryUsage(_Part):
+    async def add(self, counts: Sequence[UsageCount]) -> None:
+        for one in counts:
+            place = (self._id, one.principal_id, one.day, one.outcome)
+            old = self._rows.usage.get(place)
+            requests, last_us = (old.requests, old.last_us) if old else (0, 0)
+            self._rows.usage[place] = replace(one, requests=requests + one.requests, last_us=max(last_us, one.last_us))
+
+    async def since(self, day: int, principal_id: str | None = None) -> Sequence[UsageCount]:
+        found = [one for (tenant, *_), one in self._rows.usage.items() if tenant == self._id and one.day >= day]
+        chosen = [one for one in found if principal_id in {None, one.principal_id}]
+        return sorted(chosen, key=lambda one: (one.day, one.principal_id, one.outcome))
+
+
+class MemoryTenant:
+    def __init__(self, rows: Rows, organization_id: UUID | None, ledger: LedgerStore) -> None:
+        self._rows = rows
+        self._ledger = ledger
+        self.organization_id = organization_id
+        self.name = "system" if organization_id is None else str(organization_id)
+        self.changed = False
+        self.users = MemoryUsers(rows, self)
+        self.sessions = MemorySessions(rows, self)
+        self.tokens = MemoryTokens(rows, self)
+        self.keys = MemoryKeys(rows, self)
+        self.usage = MemoryUsage(rows, self)
+
+    async def organization(self, *, lock: bool = False) -> Organization:
+        found = self._rows.organizations.get(self.organization_id) if self.organization_id else None
+        if found is None:
+            raise NotFound("there is no such organization")
+        return found
+
+    async def add_organization(self, organization: Organization, origin: str) -> None:
+        self._rows.organizations[organization.id] = organization
+        await self._ledger.create(str(organization.id), organization.id, origin)
+
+    async def save_organization(self, organization: Organization) -> None:
+        self.changed = True
+        self._rows.organizations[organization.id] = organization
+
+    async def record(self, append: Append) -> None:
+        await self._ledger.append(append)
 
 
 class MemoryAccountStore:
-    def __init__(self, ledger: LedgerStore) -> None:
+    """A transaction that fails puts back the rows and the ledgers as they were; one runs after another."""
+
+    def __init__(self, ledger: Any) -> None:
         self._ledger = ledger
-        self._organizations: dict[UUID, Organization] = {}
-        self.users: dict[UUID, User] = {}
-        self._keys: list[ApiKey] = []
+        self.rows = Rows()
+        self.forgotten: list[UUID] = []
+        self._turn = asyncio.Lock()
 
-    async def add_organization(self, organization: Organization, owner: User, origin: str) -> None:
-        if any(one.name == organization.name for one in self._organizations.values()):
-            fault = Fault("/name", "an organization with this name exists")
-            raise InvalidRequest(fault.detail, [fault])
-        if any(one.email_index == owner.email_index for one in self.users.values()):
-            fault = Fault("/owner_email", "a user with this e-mail address exists")
-            raise InvalidRequest(fault.detail, [fault])
-        self._organizations[organization.id] = organization
-        self.users[owner.id] = owner
-        await self._ledger.create(str(organization.id), organization.id, origin)
+    @asynccontextmanager
+    async def tenant(self, organization_id: UUID | None) -> AsyncIterator[MemoryTenant]:
+        async with self._turn:
+            rows, ledgers = self.rows.copy(), self._ledger.snapshot()
+            tenant = MemoryTenant(rows, organization_id, self._ledger)
+            try:
+                yield tenant
+            except BaseException:
+                self._ledger.restore(ledgers)
+                raise
+            self.rows = rows
+        if organization_id is not None and tenant.changed:
+            self.forgotten.append(organization_id)
 
-    async def organization(self, organization_id: UUID) -> Organization:
-        if organization_id not in self._organizations:
-            raise NotFound("there is no such organization")
-        return self._organizations[organization_id]
+    async def organization_of_key(self, fingerprint: bytes) -> UUID | None:
+        for key in self.rows.keys.values():
+            if fingerprint in {key.fingerprint, key.previous_fingerprint}:
+                return key.organization_id
+        return None
+
+    async def organization_of_user(self, email_index: bytes) -> UUID | None:
+        return next((one.organization_id for one in self.rows.users.values() if one.email_index == email_index), None)
 
     async def organizations(self) -> Sequence[Organization]:
-        return sorted(self._organizations.values(), key=lambda one: one.created_us)
-
-    async def add_key(self, key: ApiKey) -> None:
-        self._keys.append(key)
-
-    async def keys(self, organization_id: UUID) -> Sequence[ApiKey]:
-        mine = [key for key in self._keys if key.organization_id == organization_id]
-        return sorted(mine, key=lambda key: key.created_us)
-
-    async def find_key(self, fingerprint: bytes) -> tuple[ApiKey, Organization] | None:
-        for key in self._keys:
-            if key.fingerprint == fingerprint:
-                return key, await self.organization(key.organization_id)
-        return None
+        return sorted(self.rows.organizations.values(), key=lambda one: (one.created_us, one.id))
 
 
 class MemoryPolicyStore:

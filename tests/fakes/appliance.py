@@ -9,16 +9,21 @@ from governlayer_server.adapters.crypto.passwords import BcryptPasswords
 from governlayer_server.adapters.crypto.signer import Ed25519Signer
 from governlayer_server.adapters.crypto.vault import EnvelopeVault
 from governlayer_server.domain.access import Principal, Scope
-from governlayer_server.domain.account import Organization
 from governlayer_server.domain.action import ActionRequest
+from governlayer_server.domain.errors import NotAuthenticated
 from governlayer_server.domain.ledger.record import SYSTEM, ActorKind
+from governlayer_server.domain.organization import Organization
 from governlayer_server.domain.plan import Plan
+from governlayer_server.domain.session_limits import SessionLimits
+from governlayer_server.ports import AccessClaims
 from governlayer_server.usecases.authenticate import Authenticate
+from governlayer_server.usecases.count_usage import CountUsage
 from governlayer_server.usecases.create_key import CreateKey
 from governlayer_server.usecases.create_organization import SYSTEM_LEDGER, CreateOrganization, origin_of
 from governlayer_server.usecases.evaluate import Evaluate
 from governlayer_server.usecases.export_ledger import ExportLedger
 from governlayer_server.usecases.govern import Govern
+from governlayer_server.usecases.principal_cache import PrincipalCache
 from governlayer_server.usecases.read_ledger import ReadLedger
 
 from tests.fakes.account_store import MemoryAccountStore, MemoryDataKeys
@@ -30,6 +35,16 @@ from tests.fakes.running_requests import MemoryRunningRequests
 DEPLOYMENT = "gl.example.com"
 KEK, PEPPER, SEED = bytes(range(32)), bytes(range(32, 64)), bytes(range(64, 96))
 CHEAP_COST = 4
+
+
+class FakeTokens:
+    lifetime_s = 900
+
+    def issue(self, *_: object) -> str:
+        raise NotImplementedError
+
+    def verify(self, token: str) -> AccessClaims:
+        raise NotAuthenticated("the credential is not valid")
 
 
 @dataclass
@@ -63,13 +78,22 @@ class FakeAppliance:
         )
         self.create_organization = CreateOrganization(
             accounts=self.accounts,
-            ledger=self.ledger,
             passwords=BcryptPasswords(PEPPER, CHEAP_COST),
             deployment=DEPLOYMENT,
             **common,
         )
-        self.create_key = CreateKey(accounts=self.accounts, ledger=self.ledger, **common)
-        self.authenticate = Authenticate(accounts=self.accounts, vault=self.vault, clock=self.clock)
+        self.create_key = CreateKey(accounts=self.accounts, **common)
+        self.cache = PrincipalCache(self.clock, life_us=0)
+        self.usage = CountUsage(self.accounts, self.clock)
+        self.authenticate = Authenticate(
+            accounts=self.accounts,
+            vault=self.vault,
+            clock=self.clock,
+            tokens=FakeTokens(),
+            cache=self.cache,
+            usage=self.usage,
+            limits=SessionLimits(),
+        )
         self.read_ledger = ReadLedger(ledger=self.ledger, signer=self.signer)
         self.export_ledger = ExportLedger(ledger=self.ledger, signer=self.signer, **common)
 

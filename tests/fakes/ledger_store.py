@@ -94,6 +94,19 @@ class MemoryLedgerStore:
         rows = self._ledger(ledger_id).rows
         rows[record.seq] = (rows[record.seq][0], record)
 
+    def snapshot(self) -> dict[str, tuple[Head, int]]:
+        return {ledger_id: (one.head, len(one.rows)) for ledger_id, one in self._ledgers.items()}
+
+    def restore(self, snapshot: dict[str, tuple[Head, int]]) -> None:
+        """What a transaction that was rolled back leaves: as it was."""
+        for ledger_id in list(self._ledgers):
+            if ledger_id not in snapshot:
+                del self._ledgers[ledger_id]
+                continue
+            ledger = self._ledgers[ledger_id]
+            ledger.head, size = snapshot[ledger_id]
+            del ledger.rows[size:]
+
     def _ledger(self, ledger_id: str) -> _Ledger:
         if ledger_id not in self._ledgers:
             raise NotFound("there is no such ledger")

@@ -16,30 +16,35 @@ from governlayer_server.adapters.crypto.signer import Ed25519Signer
 from governlayer_server.adapters.crypto.vault import EnvelopeVault
 from governlayer_server.adapters.crypto.xaes import KEY_BYTES
 from governlayer_server.adapters.logs.access import access_logger
-from governlayer_server.adapters.postgres.account_store import (
+from governlayer_server.adapters.postgres.account_store import PostgresAccountStore
+from governlayer_server.adapters.postgres.database import Database, connect
+from governlayer_server.adapters.postgres.deployment_store import (
     DeploymentRow,
-    PostgresAccountStore,
     PostgresDeploymentStore,
     PostgresPolicyStore,
 )
-from governlayer_server.adapters.postgres.database import Database, connect
 from governlayer_server.adapters.postgres.ledger_store import PostgresLedgerStore
 from governlayer_server.adapters.postgres.migrate import pending_migrations
+from governlayer_server.adapters.redis.forgetting import RedisForgetting
 from governlayer_server.adapters.redis.running_requests import RedisRunningRequests, redis_answers
 from governlayer_server.adapters.system import SystemClock, SystemEntropy
-from governlayer_server.domain.errors import CipherError, ConfigurationError, GovernLayerError
+from governlayer_server.domain.errors import CipherError, ConfigurationError, GovernLayerError, NotAuthenticated
 from governlayer_server.domain.ledger.checkpoint import verifier_key
 from governlayer_server.domain.ledger.record import SYSTEM
 from governlayer_server.domain.policy import PolicySet
-from governlayer_server.ports import AccountStore, LedgerStore
+from governlayer_server.domain.session_limits import SessionLimits
+from governlayer_server.ports import AccessClaims, LedgerStore
+from governlayer_server.ports.accounts import AccountStore
 from governlayer_server.settings import RedisAddress, Settings
 from governlayer_server.usecases.authenticate import Authenticate
+from governlayer_server.usecases.count_usage import CountUsage
 from governlayer_server.usecases.create_key import CreateKey
 from governlayer_server.usecases.create_organization import SYSTEM_LEDGER, CreateOrganization, origin_of
 from governlayer_server.usecases.evaluate import Evaluate
 from governlayer_server.usecases.export_ledger import ExportLedger
 from governlayer_server.usecases.govern import Govern
 from governlayer_server.usecases.new_id import new_id
+from governlayer_server.usecases.principal_cache import PrincipalCache
 from governlayer_server.usecases.read_ledger import ReadLedger
 from governlayer_server.usecases.record_event import record_event
 from governlayer_server.web.app import UseCases, create_app
@@ -81,6 +86,16 @@ class Appliance(Struct, frozen=True, kw_only=True):
         return application
 
 
+class _NoTokens:
+    lifetime_s = 0
+
+    def issue(self, *_: object) -> str:
+        raise NotImplementedError
+
+    def verify(self, token: str) -> AccessClaims:  # noqa: ARG002
+        raise NotAuthenticated("the credential is not valid")
+
+
 class _Parts(Struct, frozen=True, kw_only=True):
     database: Database
     redis: Redis
@@ -88,6 +103,7 @@ class _Parts(Struct, frozen=True, kw_only=True):
     signer: Ed25519Signer
     clock: SystemClock
     entropy: SystemEntropy
+    principals: PrincipalCache
 
 
 @asynccontextmanager
@@ -104,10 +120,19 @@ async def open_appliance(settings: Settings) -> AsyncIterator[Appliance]:
     try:
         if pending := await pending_migrations():
             raise ConfigurationError(f"{len(pending)} migrations have not been applied: run `governlayer migrate`")
+        await database.require_bound_role()
         clock, entropy = SystemClock(), SystemEntropy()
         deployments = PostgresDeploymentStore(database)
         vault, signer = await _keys(settings, deployments, clock, entropy)
-        parts = _Parts(database=database, redis=redis, vault=vault, signer=signer, clock=clock, entropy=entropy)
+        parts = _Parts(
+            database=database,
+            redis=redis,
+            vault=vault,
+            signer=signer,
+            clock=clock,
+            entropy=entropy,
+            principals=PrincipalCache(clock),
+        )
         ledger = PostgresLedgerStore(database, clock)
         await ledger.create(SYSTEM_LEDGER, None, origin_of(settings.deployment, SYSTEM_LEDGER))
         if not (await ledger.head(SYSTEM_LEDGER)).size:
@@ -120,7 +145,7 @@ async def open_appliance(settings: Settings) -> AsyncIterator[Appliance]:
 
 
 def _appliance(settings: Settings, parts: _Parts, ledger: PostgresLedgerStore) -> Appliance:
-    accounts = PostgresAccountStore(parts.database)
+    accounts = PostgresAccountStore(parts.database, parts.clock, RedisForgetting(parts.redis).forget)
     common: dict[str, Any] = {"vault": parts.vault, "clock": parts.clock, "entropy": parts.entropy}
     return Appliance(
         deployment=settings.deployment,
@@ -128,12 +153,11 @@ def _appliance(settings: Settings, parts: _Parts, ledger: PostgresLedgerStore) -
         ledger=ledger,
         create_organization=CreateOrganization(
             accounts=accounts,
-            ledger=ledger,
             passwords=BcryptPasswords(settings.pepper),
             deployment=settings.deployment,
             **common,
         ),
-        create_key=CreateKey(accounts=accounts, ledger=ledger, **common),
+        create_key=CreateKey(accounts=accounts, **common),
         read_ledger=ReadLedger(ledger=ledger, signer=parts.signer),
         export_ledger=ExportLedger(ledger=ledger, signer=parts.signer, **common),
         _parts=parts,
@@ -143,7 +167,15 @@ def _appliance(settings: Settings, parts: _Parts, ledger: PostgresLedgerStore) -
 async def _application(appliance: Appliance, parts: _Parts, settings: Settings) -> tuple[Observed, PolicySet]:
     engine = await _engine(appliance, parts, settings)
     use_cases = UseCases(
-        authenticate=Authenticate(accounts=appliance.accounts, vault=parts.vault, clock=parts.clock),
+        authenticate=Authenticate(
+            accounts=appliance.accounts,
+            vault=parts.vault,
+            clock=parts.clock,
+            tokens=_NoTokens(),
+            cache=parts.principals,
+            usage=CountUsage(appliance.accounts, parts.clock),
+            limits=SessionLimits(),
+        ),
         govern=Govern(
             evaluate=Evaluate(engine=engine, clock=parts.clock),
             ledger=appliance.ledger,

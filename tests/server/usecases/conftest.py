@@ -1,7 +1,7 @@
 """An appliance in memory for each test."""
 
 import pytest
-from governlayer_server.domain.account import Organization
+from governlayer_server.domain.organization import Organization
 
 from tests.fakes.appliance import FakeAppliance
 

@@ -10,7 +10,7 @@ from governlayer_server.domain.errors import InvalidRequest, LedgerUnavailable, 
 from governlayer_server.domain.ledger.record import SYSTEM, Actor, ActorKind
 from governlayer_server.domain.plan import Plan
 from governlayer_server.ports import Place, RecordFilter
-from governlayer_server.usecases.authenticate import seal_of
+from governlayer_server.usecases.seal_rows import sealed
 from msgspec.structs import replace
 
 from tests.fakes.appliance import FakeAppliance
@@ -37,7 +37,7 @@ async def test_an_organization_is_on_record_in_its_own_and_in_the_system_ledger(
 
 async def test_the_owners_address_is_stored_encrypted_and_stands_in_no_record(appliance: FakeAppliance) -> None:
     made = await appliance.start("Acme")
-    (owner,) = appliance.accounts.users.values()
+    (owner,) = appliance.accounts.rows.users.values()
     assert b"acme" not in owner.email_sealed
     place = Place(organization_id=made.id, table="app_user", column="email_sealed", row=str(owner.id))
     assert await appliance.vault.open(place, owner.email_sealed) == b"acme@example.com"
@@ -51,13 +51,13 @@ async def test_one_address_in_other_letters_is_the_same_address(appliance: FakeA
     await appliance.start("Acme")
     with pytest.raises(InvalidRequest) as refused:
         await appliance.create_organization("Other", Plan.FREE, "ACME@Example.com", None)
-    assert [fault.pointer for fault in refused.value.faults] == ["/owner_email"]
+    assert [fault.pointer for fault in refused.value.faults] == ["/email"]
 
 
 async def test_a_password_is_hashed_and_can_be_left_out(appliance: FakeAppliance) -> None:
     await appliance.start("Acme")
     await appliance.create_organization("Other", Plan.FREE, "b@example.com", "correct horse battery")
-    without, with_one = (user.password_hash for user in appliance.accounts.users.values())
+    without, with_one = (user.password_hash for user in appliance.accounts.rows.users.values())
     assert without is None
     assert with_one is not None
     assert with_one.startswith("$2b$")
@@ -111,7 +111,7 @@ async def test_a_key_is_shown_once_stored_as_a_fingerprint_and_recorded_by_id(ap
     made = await appliance.create_key(actor, acme.id, "CI", frozenset({Scope.SCAN, Scope.GOVERN}))
     assert made.key not in repr(made)
     assert made.stored.prefix == made.key[:7]
-    (stored,) = await appliance.accounts.keys(acme.id)
+    (stored,) = appliance.accounts.rows.keys.values()
     assert made.key[7:] not in repr(stored)
     kind, body = (await bodies(appliance, str(acme.id)))[-1]
     assert (kind, body) == ("key.created", {"key_id": str(stored.id), "scopes": ["govern", "scan"]})
@@ -124,7 +124,7 @@ async def test_a_key_lets_in_as_its_organization_with_its_scopes(appliance: Fake
     acme = await appliance.start()
     key = await appliance.key_for(acme, Scope.AUDIT)
     principal = await appliance.authenticate(key)
-    (stored,) = await appliance.accounts.keys(acme.id)
+    (stored,) = appliance.accounts.rows.keys.values()
     assert (principal.id, principal.organization_id, principal.plan) == (str(stored.id), acme.id, Plan.PRO)
     assert principal.scopes == {Scope.AUDIT}
 
@@ -133,14 +133,13 @@ async def test_unknown_revoked_and_expired_keys_are_refused_with_the_same_words(
     acme = await appliance.start()
     key = await appliance.key_for(acme)
     unknown = make_api_key(bytes(32))
-    (stored,) = await appliance.accounts.keys(acme.id)
+    (stored,) = appliance.accounts.rows.keys.values()
     now_us = appliance.clock.now_us()
     messages = set()
 
     def changed(**state: int) -> ApiKey:
         """The row as the appliance itself would have written it."""
-        row = replace(stored, **state)
-        return replace(row, seal=seal_of(appliance.vault, row))
+        return sealed(appliance.vault, replace(stored, **state))
 
     for candidate, state in (
         (unknown, {}),
@@ -149,12 +148,12 @@ async def test_unknown_revoked_and_expired_keys_are_refused_with_the_same_words(
         (key, {"expires_us": now_us}),
         (key, {"expires_us": now_us - 1}),
     ):
-        appliance.accounts._keys[:] = [changed(**state)]
+        appliance.accounts.rows.keys = {stored.id: changed(**state)}
         with pytest.raises(NotAuthenticated) as refused:
             await appliance.authenticate(candidate)
         messages.add(str(refused.value))
     assert messages == {"the credential is not valid"}
-    appliance.accounts._keys[:] = [changed(expires_us=now_us + 1)]
+    appliance.accounts.rows.keys = {stored.id: changed(expires_us=now_us + 1)}
     assert (await appliance.authenticate(key)).id == str(stored.id)
 
 
@@ -170,14 +169,15 @@ async def test_a_key_outside_the_limits_is_refused(
     with pytest.raises(InvalidRequest) as refused:
         await appliance.create_key(SYSTEM, acme.id, name, frozenset(scopes))
     assert [fault.pointer for fault in refused.value.faults] == [pointer]
-    assert await appliance.accounts.keys(acme.id) == []
+    assert appliance.accounts.rows.keys == {}
 
 
-async def test_a_key_that_cannot_be_recorded_is_never_shown(appliance: FakeAppliance) -> None:
+async def test_a_key_that_cannot_be_recorded_is_neither_shown_nor_stored(appliance: FakeAppliance) -> None:
     acme = await appliance.start()
     appliance.ledger.failure = LedgerUnavailable("away")
     with pytest.raises(LedgerUnavailable):
         await appliance.create_key(SYSTEM, acme.id, "key", frozenset({Scope.SCAN}))
+    assert appliance.accounts.rows.keys == {}
 
 
 async def test_a_key_of_no_organization_is_refused(appliance: FakeAppliance) -> None:

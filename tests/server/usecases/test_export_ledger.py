@@ -7,9 +7,9 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from governlayer_server.domain.account import Organization
 from governlayer_server.domain.errors import InvalidRequest, LedgerUnavailable, NotFound
 from governlayer_server.domain.ledger.record import SYSTEM
+from governlayer_server.domain.organization import Organization
 from governlayer_server.usecases.export_ledger import Export
 from msgspec.structs import replace
 

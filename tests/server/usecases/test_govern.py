@@ -7,7 +7,6 @@ from uuid import UUID
 
 import msgspec
 import pytest
-from governlayer_server.domain.account import Organization
 from governlayer_server.domain.action import Mode
 from governlayer_server.domain.decision import Decision, DeterminedBy, Outcome
 from governlayer_server.domain.errors import (
@@ -19,6 +18,7 @@ from governlayer_server.domain.errors import (
 )
 from governlayer_server.domain.ledger.commitment import commitments
 from governlayer_server.domain.ledger.record import Record
+from governlayer_server.domain.organization import Organization
 from governlayer_server.domain.policy import EngineAnswer
 from governlayer_server.ports import RecordFilter
 from governlayer_server.usecases import evaluate as evaluate_module

@@ -5,9 +5,9 @@ import threading
 
 import msgspec
 import pytest
-from governlayer_server.domain.account import Organization
 from governlayer_server.domain.decision import Outcome
 from governlayer_server.domain.errors import CipherError
+from governlayer_server.domain.organization import Organization
 from governlayer_server.usecases.govern import Once
 
 from tests.fakes.appliance import FakeAppliance, action, principal_of

@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
-from governlayer_server.domain.account import Organization
+from governlayer_server.domain.organization import Organization
 from governlayer_server.web.app import UseCases, create_app
 from governlayer_server.web.problems import PROBLEM_JSON
 from governlayer_server.web.routes.health import About

@@ -7,8 +7,8 @@ from uuid import UUID
 import httpx
 import pytest
 from governlayer_server.domain import errors
-from governlayer_server.domain.account import Organization
 from governlayer_server.domain.errors import GovernLayerError, LedgerUnavailable
+from governlayer_server.domain.organization import Organization
 from governlayer_server.web.headers import SECURITY_HEADERS
 from governlayer_server.web.problems import KINDS
 

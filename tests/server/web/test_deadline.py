@@ -49,7 +49,7 @@ async def test_a_ledger_that_never_answers_is_a_503_without_a_decision(
 async def test_accounts_that_never_answer_let_nobody_in_and_nobody_wait(
     site: Site, client: httpx.AsyncClient, key: str, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
-    monkeypatch.setattr(site.appliance.accounts, "find_key", never)
+    monkeypatch.setattr(site.appliance.accounts, "organization_of_key", never)
     async with asyncio.timeout(PATIENCE_S):
         assert_problem(await client.get(path, headers=bearer(key)), 503, "unavailable")
 

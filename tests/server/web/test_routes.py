@@ -5,20 +5,20 @@ from typing import Any
 
 import httpx
 import pytest
-from governlayer_server.domain.access import Scope
-from governlayer_server.domain.account import Organization
+from governlayer_server.domain.access import Scope, dual
+from governlayer_server.domain.organization import Organization
 from governlayer_server.web.authenticate import PUBLIC
 
 from tests.server.web.conftest import QUESTION, Site, assert_problem, bearer
 
 # What the API contract promises so far: path, method and who may use it.
 TABLE = {
-    ("/v1/govern", "POST"): Scope.GOVERN,
-    ("/v1/ledger", "GET"): Scope.AUDIT,
-    ("/v1/ledger/records", "GET"): Scope.AUDIT,
-    ("/v1/ledger/records/{seq}", "GET"): Scope.AUDIT,
-    ("/v1/ledger/checkpoint", "GET"): Scope.AUDIT,
-    ("/v1/ledger/dump", "GET"): Scope.AUDIT,
+    ("/v1/govern", "POST"): dual(Scope.GOVERN),
+    ("/v1/ledger", "GET"): dual(Scope.AUDIT),
+    ("/v1/ledger/records", "GET"): dual(Scope.AUDIT),
+    ("/v1/ledger/records/{seq}", "GET"): dual(Scope.AUDIT),
+    ("/v1/ledger/checkpoint", "GET"): dual(Scope.AUDIT),
+    ("/v1/ledger/dump", "GET"): dual(Scope.AUDIT),
     ("/livez", "GET"): PUBLIC,
     ("/readyz", "GET"): PUBLIC,
     ("/.well-known/governlayer", "GET"): PUBLIC,
@@ -71,7 +71,7 @@ async def test_a_key_opens_exactly_the_routes_of_its_scopes(
     key = await site.appliance.key_for(acme, scope)
     body = QUESTION if method == "POST" else None
     answer = await client.request(method, path.replace("{seq}", "0"), json=body, headers=bearer(key))
-    if scope is TABLE[place]:
+    if scope is TABLE[place].scope:
         assert answer.status_code == 200, answer.text
     else:
         assert_problem(answer, 403, "missing_scope")

@@ -57,8 +57,11 @@ def list_command(data: Path | None, as_json: bool, org: str) -> None:
 
 
 async def _list(data: Path | None, org: str) -> list[ApiKey]:
-    async with running_appliance(data) as appliance:
-        return list(await appliance.accounts.keys(await find_organization(appliance, org)))
+    async with (
+        running_appliance(data) as appliance,
+        appliance.accounts.tenant(await find_organization(appliance, org)) as tenant,
+    ):
+        return list(await tenant.keys.all())
 
 
 async def find_organization(appliance: Appliance, org: str) -> UUID:

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from governlayer_server.cli.common import data_option, json_option, print_json, run, running_appliance
-from governlayer_server.domain.account import Organization
+from governlayer_server.domain.organization import Organization
 from governlayer_server.domain.plan import Plan
 from governlayer_server.domain.times import time_text
 

@@ -10,7 +10,8 @@ All errors that the appliance raises on purpose, as one tree; the embedded serve
     │   └── IdempotencyKeyReused  the same key with another body
     ├── NotAuthenticated          never says which part was wrong
     ├── Forbidden
-    │   └── MissingScope
+    │   ├── MissingScope
+    │   └── StepUpRequired        the user has to show password and code again
     ├── NotFound
     ├── IdempotencyInProgress     the first request with this key is still running
     ├── Unavailable               no decision was made; nothing was promised
@@ -96,6 +97,12 @@ class MissingScope(Forbidden):
     """The API key lacks the scope that the route needs."""
 
     code = "missing_scope"
+
+
+class StepUpRequired(Forbidden):
+    """The act is dangerous, and the user's last sign-in is too long ago."""
+
+    code = "step_up_required"
 
 
 class NotFound(GovernLayerError):

@@ -1,53 +1,150 @@
-"""Authenticate: find the principal behind an API key."""
+"""Authenticate: find the principal behind an API key or an access token."""
 
-import hmac
+from ipaddress import ip_address, ip_network
 
 from msgspec import Struct
 
 from governlayer_server.domain.access import Principal
-from governlayer_server.domain.account import ApiKey
-from governlayer_server.domain.api_key import check_api_key
-from governlayer_server.domain.errors import NotAuthenticated
+from governlayer_server.domain.account import ApiKey, UserStatus
+from governlayer_server.domain.api_key import PREFIX, check_api_key
+from governlayer_server.domain.errors import NotAuthenticated, NotFound
 from governlayer_server.domain.ledger.record import ActorKind
-from governlayer_server.ports import AccountStore, Clock, Vault
+from governlayer_server.domain.organization import Organization
+from governlayer_server.domain.session_limits import SessionLimits
+from governlayer_server.ports import AccessClaims, AccessTokens, Clock, Vault
+from governlayer_server.ports.accounts import AccountStore, Tenant
+from governlayer_server.usecases.count_usage import CountUsage
+from governlayer_server.usecases.principal_cache import PrincipalCache
+from governlayer_server.usecases.seal_rows import is_genuine
 
 FINGERPRINT_PURPOSE = "api-key"
 
 
-def seal_of(vault: Vault, key: ApiKey) -> bytes:
-    """Return the keyed check of *key*: it covers id, organization, fingerprint, scopes and expiry."""
-    facts = [str(key.id), str(key.organization_id), key.fingerprint.hex(), *sorted(key.scopes), str(key.expires_us)]
-    return vault.fingerprint("api-key-row", "\n".join(facts).encode())
-
-
 class Authenticate(Struct, frozen=True, kw_only=True):
-    """Checks credentials."""
+    """Checks credentials. All that is wrong with one is told with the same words; its owner sees counts by reason."""
 
     accounts: AccountStore
     vault: Vault
     clock: Clock
+    tokens: AccessTokens
+    cache: PrincipalCache
+    usage: CountUsage
+    limits: SessionLimits
 
-    async def __call__(self, credential: str) -> Principal:
+    async def __call__(self, credential: str, address: str | None = None) -> Principal:
         """
         Return the principal that *credential* belongs to.
 
+        Args:
+            credential: an API key (``gl_…``) or an access token.
+            address: where the request comes from, an IP address; None where that is not known.
+
         Raises:
-            NotAuthenticated: unknown, malformed, revoked or expired; the text never says which.
+            NotAuthenticated: unknown, malformed, revoked, expired, or not for this address; the text never says which.
             LedgerUnavailable: the database is away.
         """
-        key = check_api_key(credential)
-        found = await self.accounts.find_key(self.vault.fingerprint(FINGERPRINT_PURPOSE, key.encode()))
-        if found is None:
+        if credential.startswith(PREFIX):
+            return await self._by_key(check_api_key(credential), address)
+        return await self._by_token(self.tokens.verify(credential))
+
+    async def _by_key(self, key: str, address: str | None) -> Principal:
+        fingerprint = self.vault.fingerprint(FINGERPRINT_PURPOSE, key.encode())
+        principal = self.cache.get(fingerprint)
+        if principal is None:
+            principal = await self._read_key(fingerprint)
+        if principal.allowed_ips and not _admitted(address, principal.allowed_ips):
+            self.usage.note(principal.organization_id, principal.id, "address")
             raise NotAuthenticated("the credential is not valid")
-        stored, organization = found
-        expired = stored.expires_us is not None and stored.expires_us <= self.clock.now_us()
-        genuine = hmac.compare_digest(stored.seal, seal_of(self.vault, stored))
-        if expired or stored.revoked_us is not None or not genuine:
+        return principal
+
+    async def _read_key(self, fingerprint: bytes) -> Principal:
+        asked_us, now_us = self.clock.monotonic_us(), self.clock.now_us()
+        organization_id = await self.accounts.organization_of_key(fingerprint)
+        if organization_id is None:
+            raise NotAuthenticated("the credential is not valid")
+        async with self.accounts.tenant(organization_id) as tenant:
+            key, organization = await tenant.keys.by_fingerprint(fingerprint), await tenant.organization()
+        if key is None:
+            raise NotAuthenticated("the credential is not valid")
+        reason, until_us = self._standing(key, fingerprint, organization, now_us)
+        if reason is not None:
+            self.usage.note(organization_id, str(key.id), reason)
+            raise NotAuthenticated("the credential is not valid")
+        principal = _of_key(key, organization)
+        if until_us is None or until_us - now_us > self.cache.life_us:
+            self.cache.put(fingerprint, principal, asked_us)
+        return principal
+
+    def _standing(
+        self, key: ApiKey, fingerprint: bytes, organization: Organization, now_us: int
+    ) -> tuple[str | None, int | None]:
+        """Return why the key is refused, or None, and until when it stands as it does."""
+        until_us = key.expires_us
+        if fingerprint != key.fingerprint:
+            until_us = min(key.previous_until_us or 0, key.expires_us or key.previous_until_us or 0)
+        if not is_genuine(self.vault, key):
+            return "altered", None
+        if key.revoked_us is not None or organization.closed_us is not None:
+            return "revoked", None
+        if key.expires_us is not None and key.expires_us <= now_us:
+            return "expired", None
+        if until_us is not None and until_us <= now_us:
+            return "rotated", None
+        return None, until_us
+
+    async def _by_token(self, claims: AccessClaims) -> Principal:
+        name = claims.session_id.bytes + claims.subject.bytes
+        principal = self.cache.get(name)
+        if principal is None:
+            asked_us = self.clock.monotonic_us()
+            async with self.accounts.tenant(claims.organization_id) as tenant:
+                principal = await self._read_session(tenant, claims)
+            self.cache.put(name, principal, asked_us)
+        if (principal.organization_id, principal.role) != (claims.organization_id, claims.role):
+            raise NotAuthenticated("the credential is not valid")
+        return principal
+
+    async def _read_session(self, tenant: Tenant, claims: AccessClaims) -> Principal:
+        session = await tenant.sessions.one(claims.session_id)
+        try:
+            user, organization = await tenant.users.one(claims.subject), await tenant.organization()
+        except NotFound:
+            raise NotAuthenticated("the credential is not valid") from None
+        live = session is not None and self.limits.is_live(session, self.clock.now_us())
+        if session is None or not live or session.user_id != user.id or organization.closed_us is not None:
+            raise NotAuthenticated("the credential is not valid")
+        if user.status is not UserStatus.ACTIVE or not is_genuine(self.vault, user):
             raise NotAuthenticated("the credential is not valid")
         return Principal(
-            kind=ActorKind.API_KEY,
-            id=str(stored.id),
+            kind=ActorKind.USER,
+            id=str(user.id),
             organization_id=organization.id,
             plan=organization.plan,
-            scopes=stored.scopes,
+            role=user.role,
+            session_id=session.id,
+            authenticated_us=session.authenticated_us,
+            organization_created_us=organization.created_us,
+            settings=organization.settings,
         )
+
+
+def _of_key(key: ApiKey, organization: Organization) -> Principal:
+    return Principal(
+        kind=ActorKind.API_KEY,
+        id=str(key.id),
+        organization_id=organization.id,
+        plan=organization.plan,
+        scopes=key.scopes,
+        rate_limit=key.rate_limit,
+        allowed_ips=key.allowed_ips,
+        organization_created_us=organization.created_us,
+        settings=organization.settings,
+    )
+
+
+def _admitted(address: str | None, networks: tuple[str, ...]) -> bool:
+    if address is None:
+        return False
+    given = ip_address(address)
+    mapped = getattr(given, "ipv4_mapped", None)
+    return any((mapped or given) in ip_network(network) for network in networks)

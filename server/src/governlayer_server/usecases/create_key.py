@@ -3,17 +3,18 @@
 from uuid import UUID
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from governlayer_server.domain.access import Scope
-from governlayer_server.domain.account import ApiKey
+from governlayer_server.domain.account import ApiKey, KeyEvent
 from governlayer_server.domain.api_key import RANDOMNESS_BYTES, make_api_key, shown_prefix
 from governlayer_server.domain.errors import Fault, InvalidRequest
 from governlayer_server.domain.ledger.record import Actor
-from governlayer_server.ports import AccountStore, Clock, Entropy, LedgerStore, Vault
-from governlayer_server.usecases.authenticate import FINGERPRINT_PURPOSE, seal_of
+from governlayer_server.ports import Clock, Entropy, Vault
+from governlayer_server.ports.accounts import AccountStore
+from governlayer_server.usecases.authenticate import FINGERPRINT_PURPOSE
 from governlayer_server.usecases.new_id import new_id
-from governlayer_server.usecases.record_event import record_event
+from governlayer_server.usecases.record_event import event
+from governlayer_server.usecases.seal_rows import sealed
 
 MAX_NAME_CHARACTERS = 100
 
@@ -33,7 +34,6 @@ class CreateKey(Struct, frozen=True, kw_only=True):
     """Creates API keys."""
 
     accounts: AccountStore
-    ledger: LedgerStore
     vault: Vault
     clock: Clock
     entropy: Entropy
@@ -51,7 +51,7 @@ class CreateKey(Struct, frozen=True, kw_only=True):
         Raises:
             InvalidRequest: a value breaks its limits. Nothing was stored.
             NotFound: there is no such organization.
-            LedgerUnavailable: the database is away; a key that was stored but not recorded is never shown.
+            LedgerUnavailable: the database is away. No key is shown; at most one that nobody knows was stored.
         """
         if not 1 <= len(name.strip()) <= MAX_NAME_CHARACTERS or not name.isprintable():
             fault = Fault("/name", f"1 to {MAX_NAME_CHARACTERS} printable characters")
@@ -59,20 +59,31 @@ class CreateKey(Struct, frozen=True, kw_only=True):
         if not scopes:
             fault = Fault("/scopes", f"at least one of {', '.join(Scope)}")
             raise InvalidRequest(f"scopes: {fault.detail}", [fault])
-        organization = await self.accounts.organization(organization_id)
         now_us = self.clock.now_us()
         key = make_api_key(self.entropy.bytes(RANDOMNESS_BYTES))
         stored = ApiKey(
             id=new_id(self.clock, self.entropy),
-            organization_id=organization.id,
+            organization_id=organization_id,
             name=name,
             prefix=shown_prefix(key),
             fingerprint=self.vault.fingerprint(FINGERPRINT_PURPOSE, key.encode()),
             scopes=scopes,
             created_us=now_us,
         )
-        stored = replace(stored, seal=seal_of(self.vault, stored))
-        await self.accounts.add_key(stored)
+        stored = sealed(self.vault, stored)
+        noted = KeyEvent(
+            id=new_id(self.clock, self.entropy),
+            organization_id=organization_id,
+            key_id=stored.id,
+            event="created",
+            actor_id=actor.id,
+            actor_kind=actor.kind,
+            time_us=now_us,
+        )
         body = {"key_id": str(stored.id), "scopes": sorted(scope.value for scope in scopes)}
-        await record_event(self.ledger, self.clock, self.entropy, str(organization.id), actor, "key.created", body)
+        async with self.accounts.tenant(organization_id) as tenant:
+            await tenant.organization()
+            await tenant.keys.add(stored)
+            await tenant.keys.add_event(noted)
+            await tenant.record(event(self.clock, self.entropy, str(organization_id), actor, "key.created", body))
         return NewKey(stored=stored, key=key)

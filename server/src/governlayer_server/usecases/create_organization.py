@@ -1,19 +1,18 @@
-"""
-Create an organization: itself, its owner and its ledger at once, then their records in both ledgers.
-
-A crash between the two leaves an organization without its record (docs/limitations.md).
-"""
+"""Create an organization: itself, its owner, its ledger and their records in both ledgers, all at once."""
 
 from msgspec import Struct
 
 from governlayer_server.domain.access import Role
-from governlayer_server.domain.account import Organization, User
+from governlayer_server.domain.account import User
 from governlayer_server.domain.errors import Fault, InvalidRequest
 from governlayer_server.domain.ledger.record import SYSTEM
+from governlayer_server.domain.organization import Organization
 from governlayer_server.domain.plan import Plan
-from governlayer_server.ports import AccountStore, Clock, Entropy, LedgerStore, PasswordHasher, Place, Vault
+from governlayer_server.ports import Append, Clock, Entropy, PasswordHasher, Place, Vault
+from governlayer_server.ports.accounts import AccountStore, Tenant
 from governlayer_server.usecases.new_id import new_id
-from governlayer_server.usecases.record_event import record_event
+from governlayer_server.usecases.record_event import event
+from governlayer_server.usecases.seal_rows import sealed
 
 SYSTEM_LEDGER = "system"
 MAX_NAME_CHARACTERS = 100
@@ -31,7 +30,6 @@ class CreateOrganization(Struct, frozen=True, kw_only=True):
     """Creates organizations; the operator's act."""
 
     accounts: AccountStore
-    ledger: LedgerStore
     vault: Vault
     passwords: PasswordHasher
     clock: Clock
@@ -53,21 +51,31 @@ class CreateOrganization(Struct, frozen=True, kw_only=True):
             LedgerUnavailable: the database is away.
         """
         _check(name, owner_email, owner_password)
+        if any(one.name == name for one in await self.accounts.organizations()):
+            fault = Fault("/name", "an organization with this name exists")
+            raise InvalidRequest(f"name: {fault.detail}", [fault])
         now_us = self.clock.now_us()
         organization = Organization(id=new_id(self.clock, self.entropy), name=name, plan=plan, created_us=now_us)
         owner = await self._owner(organization, owner_email, owner_password)
-        ledger_id = str(organization.id)
-        await self.accounts.add_organization(organization, owner, origin_of(self.deployment, ledger_id))
-        event = {"event": "created", "organization_id": ledger_id, "plan": plan.value}
-        for ledger in (SYSTEM_LEDGER, ledger_id):
-            await self._record(ledger, "organization.changed", event)
-        await self._record(ledger_id, "user.created", {"role": owner.role.value, "user_id": str(owner.id)})
+        async with self.accounts.tenant(organization.id) as tenant:
+            await self._store(tenant, organization, owner)
         return organization
+
+    async def _store(self, tenant: Tenant, organization: Organization, owner: User) -> None:
+        ledger_id = str(organization.id)
+        await tenant.add_organization(organization, origin_of(self.deployment, ledger_id))
+        await tenant.users.add(owner)
+        created = {"event": "created", "organization_id": ledger_id, "plan": organization.plan.value}
+        await tenant.record(self._event(ledger_id, "organization.changed", created))
+        await tenant.record(
+            self._event(ledger_id, "user.created", {"role": owner.role.value, "user_id": str(owner.id)})
+        )
+        await tenant.record(self._event(SYSTEM_LEDGER, "organization.changed", created))
 
     async def _owner(self, organization: Organization, email: str, password: str | None) -> User:
         user_id = new_id(self.clock, self.entropy)
         place = Place(organization_id=organization.id, table="app_user", column="email_sealed", row=str(user_id))
-        return User(
+        owner = User(
             id=user_id,
             organization_id=organization.id,
             role=Role.OWNER,
@@ -76,9 +84,10 @@ class CreateOrganization(Struct, frozen=True, kw_only=True):
             password_hash=None if password is None else await self.passwords.hash(password),
             created_us=organization.created_us,
         )
+        return sealed(self.vault, owner)
 
-    async def _record(self, ledger_id: str, record_type: str, body: dict[str, object] | dict[str, str]) -> None:
-        await record_event(self.ledger, self.clock, self.entropy, ledger_id, SYSTEM, record_type, dict(body))
+    def _event(self, ledger_id: str, record_type: str, body: dict[str, str]) -> Append:
+        return event(self.clock, self.entropy, ledger_id, SYSTEM, record_type, body)
 
 
 def _check(name: str, email: str, password: str | None) -> None:

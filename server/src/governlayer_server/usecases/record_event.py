@@ -7,6 +7,14 @@ from governlayer_server.ports import Append, Clock, Entropy, Entry, LedgerStore
 from governlayer_server.usecases.new_id import new_id
 
 
+def event(
+    clock: Clock, entropy: Entropy, ledger_id: str, actor: Actor, record_type: str, body: Mapping[str, object]
+) -> Append:
+    """Return the record of an event, ready to append: by itself, or within a tenant's transaction."""
+    draft = Draft(type=record_type, actor=actor, body=body)
+    return Append(ledger_id=ledger_id, record_id=new_id(clock, entropy), draft=draft)
+
+
 async def record_event(
     ledger: LedgerStore,
     clock: Clock,
@@ -24,5 +32,4 @@ async def record_event(
         LedgerUnavailable: it could not be made durable.
         LedgerFormatError: *body* would break the format. Nothing was appended.
     """
-    draft = Draft(type=record_type, actor=actor, body=body)
-    return await ledger.append(Append(ledger_id=ledger_id, record_id=new_id(clock, entropy), draft=draft))
+    return await ledger.append(event(clock, entropy, ledger_id, actor, record_type, body))

@@ -72,7 +72,7 @@ def create_app(
             "about": _provide(about),
             "probes": _provide(probes),
         },
-        middleware=[Deadline(), Authentication(use_cases.authenticate)],
+        middleware=[Deadline(), Authentication(use_cases.authenticate, clock)],
         exception_handlers={
             GovernLayerError: on_governlayer_error,
             HTTPException: on_http_error,

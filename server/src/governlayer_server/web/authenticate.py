@@ -1,8 +1,8 @@
 """
 Who asks: API key → principal, and whether the route admits it.
 
-Every route states its rule in ``opt["access"]``: ``PUBLIC``, or the scope that it needs. A route without a rule
-is refused, whoever asks.
+Every route states its rule in ``opt["access"]``: ``PUBLIC``, or a ``domain.access.Rule``. A route without a rule is
+refused, whoever asks.
 """
 
 from collections.abc import Callable, Coroutine, Iterable
@@ -14,9 +14,10 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 
 from governlayer_server.domain import access
 from governlayer_server.domain.errors import AmbiguousCredentials, Forbidden, NotAuthenticated
+from governlayer_server.ports import Clock
 
 PUBLIC = "public"
-Authenticator = Callable[[str], Coroutine[Any, Any, access.Principal]]
+Authenticator = Callable[[str, str | None], Coroutine[Any, Any, access.Principal]]
 
 
 class Authentication(ASGIMiddleware):
@@ -24,8 +25,9 @@ class Authentication(ASGIMiddleware):
 
     scopes = (ScopeType.HTTP,)
 
-    def __init__(self, authenticate: Authenticator) -> None:
+    def __init__(self, authenticate: Authenticator, clock: Clock) -> None:
         self._authenticate = authenticate
+        self._clock = clock
 
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
         """
@@ -34,17 +36,17 @@ class Authentication(ASGIMiddleware):
         Raises:
             NotAuthenticated: no credential, or none that is valid.
             AmbiguousCredentials: two different ones.
-            MissingScope: the key lacks the route's scope.
-            Forbidden: the route has no rule.
+            Forbidden: the rule does not admit the principal, or the route has none.
         """
         rule = scope["route_handler"].opt.get("access")
         # The framework answers OPTIONS by itself: only with the methods of the route.
         if rule != PUBLIC and scope.get("method") != "OPTIONS":
-            if not isinstance(rule, access.Scope):
+            if not isinstance(rule, access.Rule):
                 raise Forbidden("this route has no access rule")
-            principal = await self._authenticate(credential(scope["headers"]))
-            principal.require(rule)
+            client = scope["client"]
+            principal = await self._authenticate(credential(scope["headers"]), client[0] if client else None)
             scope["auth"] = principal
+            principal.require(rule, self._clock.now_us())
         await next_app(scope, receive, send)
 
 

@@ -34,6 +34,9 @@ KINDS: Mapping[str, ProblemKind] = {
         "Send a valid API key as `Authorization: Bearer gl_…` or `X-API-Key: gl_…`.",
     ),
     "forbidden": ProblemKind(403, "Not allowed", "This credential may not do this."),
+    "step_up_required": ProblemKind(
+        403, "Show password and code again", "POST /v1/auth/step-up, then repeat the request with the new token."
+    ),
     "missing_scope": ProblemKind(403, "A scope is missing", "Use a key that has the scope named in the detail."),
     "not_found": ProblemKind(404, "Not found", "Check the path and the ids in it."),
     "method_not_allowed": ProblemKind(405, "Method not allowed", "See the Allow header."),

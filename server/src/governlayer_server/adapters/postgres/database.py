@@ -9,6 +9,7 @@ import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 import asyncpg
 from msgspec import Struct
@@ -26,6 +27,14 @@ _ACQUIRE_TIMEOUT_S = 2.0
 _COMMAND_TIMEOUT_S = 3.0
 _POOL_SIZE = 8
 _LOST = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError)
+SYSTEM_TENANT = "system"
+SET_TENANT = "SELECT set_config('governlayer.tenant', $1, true)"
+_UNBOUND = """
+SELECT rolsuper OR rolbypassrls OR EXISTS (
+    SELECT FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'
+    AND pg_has_role(current_user, relowner, 'MEMBER'))
+FROM pg_roles WHERE rolname = current_user
+"""
 _DURABLE = {"fsync": "on", "full_page_writes": "on", "synchronous_commit": "on"}
 
 
@@ -41,6 +50,11 @@ class PostgresAddress(Struct, frozen=True, kw_only=True):
     def __repr__(self) -> str:
         """No password."""
         return f"PostgresAddress({self.user}@{self.host}:{self.port}/{self.database})"
+
+
+def tenant_name(organization_id: UUID | None) -> str:
+    """Return what row level security knows the organization by, or the deployment itself (None)."""
+    return SYSTEM_TENANT if organization_id is None else str(organization_id)
 
 
 class Database:
@@ -71,11 +85,15 @@ class Database:
             raise LedgerUnavailable("the database did not answer as it should") from error
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[None]:
+    async def transaction(self, tenant: str | None = None) -> AsyncIterator["PoolConnectionProxy"]:
         """
-        Make one transaction of all that Piccolo does inside, on a connection of ours.
+        Make one transaction of all that Piccolo does inside, and what is done on the connection that is lent.
 
         Piccolo's own way keeps the connection from the pool for good when the server goes away in between.
+
+        Args:
+            tenant: whose rows can be seen and changed (an organization's id, or ``SYSTEM_TENANT``), by row level
+                security; None: no tenant's.
 
         Raises:
             LedgerUnavailable: as ``connection``.
@@ -84,16 +102,32 @@ class Database:
         transaction = self._engine.transaction()
         try:
             async with self.connection() as connection, connection.transaction():
+                if tenant is not None:
+                    await connection.execute(SET_TENANT, tenant)
                 transaction.connection = connection
                 token = self._engine.current_transaction.set(transaction)
                 try:
-                    yield
+                    yield connection
                 finally:
                     self._engine.current_transaction.reset(token)
         except LedgerUnavailable as error:
             if isinstance(error.__cause__, asyncpg.IntegrityConstraintViolationError):
                 raise error.__cause__ from None
             raise
+
+    async def require_bound_role(self) -> None:
+        """
+        Return if row level security binds the connected role.
+
+        Raises:
+            ConfigurationError: it is a superuser, has BYPASSRLS, or owns the tables.
+        """
+        async with self.connection() as connection:
+            if await connection.fetchval(_UNBOUND):
+                raise ConfigurationError(
+                    "the database role must not be a superuser, have BYPASSRLS or own the tables: row level security "
+                    "would not bind it. Connect as governlayer_app; the owner is for `governlayer migrate` only"
+                )
 
     async def answers(self) -> bool:
         """Return whether the database answers."""

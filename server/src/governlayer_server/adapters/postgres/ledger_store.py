@@ -6,7 +6,7 @@ number of processes), the record is computed from it, and record, payloads, kept
 one statement. ``(ledger_id, seq)`` is unique besides, so that not even a fault here could fork a ledger.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from hashlib import sha256
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -99,7 +99,7 @@ class PostgresLedgerStore:
         Raises:
             ConfigurationError: it exists with another origin.
         """
-        async with self._database.connection() as connection:
+        async with self._database.transaction(ledger_id) as connection:
             await connection.execute(
                 "INSERT INTO ledger (id, organization_id, origin, head_hash) VALUES ($1, $2, $3, $4) "
                 "ON CONFLICT (id) DO NOTHING",
@@ -111,30 +111,12 @@ class PostgresLedgerStore:
 
     async def append(self, append: Append) -> Entry:
         """Return the record once it is committed (see ``ports.LedgerStore.append``)."""
-        async with self._database.connection() as connection, connection.transaction():
-            head = _head(await connection.fetchrow(_HEAD + " FOR UPDATE", append.ledger_id))
-            now_us = self._clock.now_us()
-            if append.remember is not None:
-                await self._refuse_second_answer(connection, append.ledger_id, append.remember.key, now_us)
-            record, after = extend(head, append.draft, now_us)
-            await connection.execute(_APPEND, *_append_arguments(append, record, head, after))
-        return Entry(record=record, before=head.edge, head=after)
-
-    async def _refuse_second_answer(
-        self, connection: "PoolConnectionProxy", ledger_id: str, key: bytes, now_us: int
-    ) -> None:
-        existing = await connection.fetchrow(_ANSWER, ledger_id, key, now_us)
-        if existing is not None:
-            raise AnswerExists(_answer(existing))
-        await connection.execute(
-            "DELETE FROM idempotent_answer WHERE (ledger_id, key) IN "
-            "(SELECT ledger_id, key FROM idempotent_answer WHERE expires_us <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED)",
-            now_us, _MAX_FORGOTTEN,
-        )  # fmt: skip
+        async with self._database.transaction(append.ledger_id) as connection:
+            return await append_within(connection, append, self._clock.now_us)
 
     async def answer(self, ledger_id: str, key: bytes, now_us: int) -> StoredAnswer | None:
         """Return the kept answer of *key*, unless it has expired."""
-        async with self._database.connection() as connection:
+        async with self._database.transaction(ledger_id) as connection:
             row = await connection.fetchrow(_ANSWER, ledger_id, key, now_us)
         return None if row is None else _answer(row)
 
@@ -145,7 +127,7 @@ class PostgresLedgerStore:
         Raises:
             NotFound: there is no such ledger.
         """
-        async with self._database.connection() as connection:
+        async with self._database.transaction(ledger_id) as connection:
             return _head(await connection.fetchrow(_HEAD, ledger_id))
 
     async def place_of(self, ledger_id: str, record_id: UUID) -> Record:
@@ -166,16 +148,16 @@ class PostgresLedgerStore:
         """
         return await self._one(_BY_SEQ, ledger_id, seq)
 
-    async def _one(self, query: str, *arguments: object) -> Record:
-        async with self._database.connection() as connection:
-            row = await connection.fetchrow(query, *arguments)
+    async def _one(self, query: str, ledger_id: str, which: object) -> Record:
+        async with self._database.transaction(ledger_id) as connection:
+            row = await connection.fetchrow(query, ledger_id, which)
         if row is None:
             raise NotFound("there is no such record")
         return _record(row)
 
     async def records(self, ledger_id: str, after_seq: int, limit: int, only: RecordFilter) -> Sequence[Record]:
         """Return up to *limit* records with seq greater than *after_seq* that fit *only*, in order."""
-        async with self._database.connection() as connection:
+        async with self._database.transaction(ledger_id) as connection:
             rows = await connection.fetch(
                 _RECORDS, ledger_id, after_seq, limit,
                 only.type, only.agent, only.decision, only.from_us, only.to_us,
@@ -187,12 +169,38 @@ class PostgresLedgerStore:
         chunk = _CHUNK_WITH_PAYLOADS if names else _CHUNK
         for start in range(first, last + 1, chunk):
             end = min(start + chunk - 1, last)
-            async with self._database.connection() as connection:
+            async with self._database.transaction(ledger_id) as connection:
                 rows = await connection.fetch(_STREAM, ledger_id, start, end)
                 payloads = await connection.fetch(_PAYLOADS, ledger_id, start, end, list(names)) if names else []
             grouped = _grouped(payloads)
             for row in rows:
                 yield _stored(row, grouped)
+
+
+async def append_within(connection: "PoolConnectionProxy", append: Append, now_us: Callable[[], int]) -> Entry:
+    """
+    Return the record, appended in the transaction that *connection* is in and that has set the ledger as its tenant.
+
+    Durable when that transaction commits. The clock is read once the ledger's head is held.
+    """
+    head = _head(await connection.fetchrow(_HEAD + " FOR UPDATE", append.ledger_id))
+    time_us = now_us()
+    if append.remember is not None:
+        await _refuse_second_answer(connection, append.ledger_id, append.remember.key, time_us)
+    record, after = extend(head, append.draft, time_us)
+    await connection.execute(_APPEND, *_append_arguments(append, record, head, after))
+    return Entry(record=record, before=head.edge, head=after)
+
+
+async def _refuse_second_answer(connection: "PoolConnectionProxy", ledger_id: str, key: bytes, now_us: int) -> None:
+    existing = await connection.fetchrow(_ANSWER, ledger_id, key, now_us)
+    if existing is not None:
+        raise AnswerExists(_answer(existing))
+    await connection.execute(
+        "DELETE FROM idempotent_answer WHERE (ledger_id, key) IN "
+        "(SELECT ledger_id, key FROM idempotent_answer WHERE expires_us <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED)",
+        now_us, _MAX_FORGOTTEN,
+    )  # fmt: skip
 
 
 def _append_arguments(append: Append, record: Record, before: Head, after: Head) -> tuple[object, ...]:

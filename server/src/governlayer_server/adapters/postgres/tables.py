@@ -28,12 +28,18 @@ class DataKey(Table, tablename="data_key"):
 
 
 class OrganizationRow(Table, tablename="organization"):
-    """An organization."""
+    """An organization with its settings."""
 
     id = UUID(primary_key=True)
     name = Text()
     plan = Text()
     created_us = BigInt()
+    on_error = Text()
+    default_decision = Text()
+    retention_days = BigInt(null=True, default=None)
+    store_payloads = Text()
+    registration = Text()
+    closed_us = BigInt(null=True, default=None)
 
 
 class UserRow(Table, tablename="app_user"):
@@ -46,6 +52,46 @@ class UserRow(Table, tablename="app_user"):
     email_index = Bytea()
     password_hash = Text(null=True, default=None)
     created_us = BigInt()
+    disabled_us = BigInt(null=True, default=None)
+    totp_sealed = Bytea(null=True, default=None)
+    totp_pending = Bytea(null=True, default=None)
+    totp_step = BigInt()
+    recovery = Array(base_column=Bytea())
+    seal = Bytea()
+
+
+class FamiliarAddressRow(Table, tablename="familiar_address"):
+    """Where a user has signed in from, by keyed fingerprint."""
+
+    organization_id = UUID()
+    user_id = UUID(primary_key=True)
+    address = Bytea()
+    seen_us = BigInt()
+
+
+class SessionRow(Table, tablename="session"):
+    """A sign-in."""
+
+    id = UUID(primary_key=True)
+    organization_id = UUID()
+    user_id = UUID()
+    created_us = BigInt()
+    seen_us = BigInt()
+    authenticated_us = BigInt()
+    generation = BigInt()
+    ended_us = BigInt(null=True, default=None)
+
+
+class OneTimeTokenRow(Table, tablename="one_time_token"):
+    """A token that works once, by fingerprint."""
+
+    fingerprint = Bytea(primary_key=True)
+    tenant = Text()
+    purpose = Text()
+    user_id = UUID(null=True, default=None)
+    created_us = BigInt()
+    expires_us = BigInt()
+    used_us = BigInt(null=True, default=None)
 
 
 class ApiKeyRow(Table, tablename="api_key"):
@@ -60,7 +106,34 @@ class ApiKeyRow(Table, tablename="api_key"):
     created_us = BigInt()
     expires_us = BigInt(null=True, default=None)
     revoked_us = BigInt(null=True, default=None)
+    previous_fingerprint = Bytea(null=True, default=None)
+    previous_until_us = BigInt(null=True, default=None)
+    rate_limit = BigInt(null=True, default=None)
+    allowed_ips = Array(base_column=Text())
     seal = Bytea()
+
+
+class KeyEventRow(Table, tablename="api_key_event"):
+    """What happened to an API key."""
+
+    id = UUID(primary_key=True)
+    organization_id = UUID()
+    key_id = UUID()
+    event = Text()
+    actor_id = Text()
+    actor_kind = Text()
+    time_us = BigInt()
+
+
+class UsageRow(Table, tablename="usage_count"):
+    """Requests per principal, day and outcome."""
+
+    organization_id = UUID(primary_key=True)
+    principal_id = Text()
+    day = BigInt()
+    outcome = Text()
+    requests = BigInt()
+    last_us = BigInt()
 
 
 class PolicySetRow(Table, tablename="policy_set"):
@@ -72,4 +145,16 @@ class PolicySetRow(Table, tablename="policy_set"):
     created_us = BigInt()
 
 
-TABLES = (Deployment, DataKey, OrganizationRow, UserRow, ApiKeyRow, PolicySetRow)
+TABLES = (
+    Deployment,
+    DataKey,
+    OrganizationRow,
+    UserRow,
+    FamiliarAddressRow,
+    SessionRow,
+    OneTimeTokenRow,
+    ApiKeyRow,
+    KeyEventRow,
+    UsageRow,
+    PolicySetRow,
+)

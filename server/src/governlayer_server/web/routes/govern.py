@@ -7,7 +7,7 @@ from litestar import Request, Response, post
 from litestar.di import NamedDependency
 from litestar.params import HeaderParameter, JSONBody
 
-from governlayer_server.domain.access import Principal, Scope
+from governlayer_server.domain.access import Principal, Scope, dual
 from governlayer_server.domain.action import ActionRequest
 from governlayer_server.domain.decision import Decision
 from governlayer_server.domain.errors import Fault, InvalidRequest
@@ -23,7 +23,7 @@ _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
     return_dto=None,
     before_request=refuse_empty,
     status_code=200,
-    opt={"access": Scope.GOVERN},
+    opt={"access": dual(Scope.GOVERN)},
     operation_id="govern",
     summary="Decide about an action",
     description="A deny is an answer (200). Any 4xx or 5xx means that there is no decision: do not act.",

@@ -9,7 +9,7 @@ from litestar.params import PathParameter, QueryParameter
 from litestar.response import Stream
 from msgspec import Struct
 
-from governlayer_server.domain.access import Principal, Scope
+from governlayer_server.domain.access import Principal, Scope, dual
 from governlayer_server.domain.errors import Fault, InvalidRequest
 from governlayer_server.domain.ledger.record import Record
 from governlayer_server.domain.times import parse_time
@@ -17,7 +17,7 @@ from governlayer_server.ports import RecordFilter
 from governlayer_server.usecases.export_ledger import ExportLedger
 from governlayer_server.usecases.read_ledger import LedgerState, ReadLedger
 
-_AUDIT = {"access": Scope.AUDIT}
+_AUDIT = {"access": dual(Scope.AUDIT)}
 _MAX_SEQ = 2**53 - 1
 _MAX_LIMIT = 200
 _DUMP_MEDIA_TYPE = "application/x-ndjson"

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from governlayer_server.domain.account import ApiKey, Organization, User
+from governlayer_server.domain.access import Role
 from governlayer_server.domain.ledger.chain import Head
 from governlayer_server.domain.ledger.record import Draft, Record
 from governlayer_server.domain.ledger.tree import Edge
@@ -83,6 +83,34 @@ class Signer(Protocol):
 
     def sign(self, message: bytes) -> bytes:
         """Return the Ed25519 signature of *message*, 64 raw bytes."""
+
+
+class AccessClaims(Struct, frozen=True, kw_only=True):
+    """What a valid access token says: who, of which organization, as what, in which session."""
+
+    subject: UUID
+    organization_id: UUID
+    role: Role
+    session_id: UUID
+
+
+class AccessTokens(Protocol):
+    """Access tokens (JWT, RFC 9068 and 8725). They say who; whether the session still stands is asked of the store."""
+
+    def issue(self, subject: UUID, organization_id: UUID, role: Role, session_id: UUID) -> str:
+        """Return a token that begins now."""
+
+    def verify(self, token: str) -> AccessClaims:
+        """
+        Return what *token* says.
+
+        Raises:
+            NotAuthenticated: forged, expired, malformed, or signed by an unknown key; the text never says which.
+        """
+
+    @property
+    def lifetime_s(self) -> int:
+        """How long a token is good for, in seconds."""
 
 
 class PasswordHasher(Protocol):
@@ -246,38 +274,6 @@ class AnswerExists(Exception):  # not a failure: the same request has been answe
     def __init__(self, answer: StoredAnswer) -> None:
         super().__init__("the idempotency key has an answer")
         self.answer = answer
-
-
-class AccountStore(Protocol):
-    """Organizations, their users and their API keys."""
-
-    async def add_organization(self, organization: Organization, owner: User, origin: str) -> None:
-        """
-        Store the organization, its owner and its empty ledger with this *origin*: all or nothing.
-
-        Raises:
-            InvalidRequest: the name or the owner's e-mail address is taken.
-        """
-
-    async def organization(self, organization_id: UUID) -> Organization:
-        """
-        Return the organization.
-
-        Raises:
-            NotFound: there is none.
-        """
-
-    async def organizations(self) -> Sequence[Organization]:
-        """Return all organizations, oldest first."""
-
-    async def add_key(self, key: ApiKey) -> None:
-        """Store *key*."""
-
-    async def keys(self, organization_id: UUID) -> Sequence[ApiKey]:
-        """Return all keys of the organization, oldest first."""
-
-    async def find_key(self, fingerprint: bytes) -> tuple[ApiKey, Organization] | None:
-        """Return the key with this fingerprint and its organization, if there is one, whatever its state."""
 
 
 class PolicyStore(Protocol):

@@ -1,0 +1,74 @@
+"""The members of a tenant, inside its transaction."""
+
+from collections.abc import Callable, Sequence
+from uuid import UUID
+
+from governlayer_server.adapters.postgres.rows import columns_of, struct_of
+from governlayer_server.adapters.postgres.tables import FamiliarAddressRow, UserRow
+from governlayer_server.domain.account import User
+from governlayer_server.domain.errors import NotFound
+
+_FIXED = ("id", "organization_id", "email_sealed", "email_index", "created_us")
+_REMEMBER = """
+INSERT INTO familiar_address (organization_id, user_id, address, seen_us)
+VALUES (tenant_organization(), {}, {}, {})
+ON CONFLICT (user_id, address) DO UPDATE SET seen_us = excluded.seen_us
+"""
+
+
+class PostgresUsers:
+    """``ports.accounts.Users``."""
+
+    def __init__(self, organization_id: UUID | None, note_change: Callable[[], None]) -> None:
+        self._mine = UserRow.organization_id == organization_id
+        self._note_change = note_change
+
+    async def all(self) -> Sequence[User]:
+        """Return all, oldest first."""
+        rows = await UserRow.select().where(self._mine).order_by(UserRow.created_us, UserRow.id)
+        return [struct_of(row, User) for row in rows]
+
+    async def one(self, user_id: UUID, *, lock: bool = False) -> User:
+        """
+        Return the user.
+
+        Raises:
+            NotFound: the tenant has none with this id.
+        """
+        query = UserRow.select().where(self._mine & (UserRow.id == user_id)).first()
+        row = await (query.lock_rows("UPDATE") if lock else query)
+        if row is None:
+            raise NotFound("there is no such user")
+        return struct_of(row, User)
+
+    async def by_email(self, email_index: bytes) -> User | None:
+        """Return the user with this blind index."""
+        row = await UserRow.select().where(self._mine & (UserRow.email_index == email_index)).first()
+        return None if row is None else struct_of(row, User)
+
+    async def add(self, user: User) -> None:
+        """Store *user*; a taken address breaks a constraint, which the store names."""
+        await UserRow.insert(UserRow(columns_of(user)))
+
+    async def save(self, user: User) -> None:
+        """Store the changed *user*."""
+        self._note_change()
+        columns = {name: value for name, value in columns_of(user).items() if name not in _FIXED}
+        await UserRow.update(columns).where(self._mine & (UserRow.id == user.id))
+
+    async def remove(self, user_id: UUID) -> None:
+        """Remove the user; sessions, tokens and addresses go with it."""
+        self._note_change()
+        await UserRow.delete().where(self._mine & (UserRow.id == user_id))
+
+    async def is_familiar(self, user_id: UUID, address: bytes, since_us: int) -> bool:
+        """Return whether the user has signed in from there since *since_us*."""
+        return await FamiliarAddressRow.exists().where(
+            (FamiliarAddressRow.user_id == user_id)
+            & (FamiliarAddressRow.address == address)
+            & (FamiliarAddressRow.seen_us >= since_us)
+        )
+
+    async def remember_address(self, user_id: UUID, address: bytes, now_us: int) -> None:
+        """Note that the user has signed in from there now."""
+        await FamiliarAddressRow.raw(_REMEMBER, user_id, address, now_us)

@@ -1,0 +1,60 @@
+"""Organizations (tenants) and what they have chosen."""
+
+from enum import StrEnum
+from uuid import UUID
+
+from msgspec import Struct, field
+
+from governlayer_server.domain.plan import Plan
+
+MIN_RETENTION_DAYS = 183
+MAX_RETENTION_DAYS = 36_500
+
+
+class OnError(StrEnum):
+    """What becomes of an action that could not be evaluated. There is one safe answer."""
+
+    DENY = "deny"
+
+
+class DefaultDecision(StrEnum):
+    """What becomes of an action that no policy permits."""
+
+    DENY = "deny"
+    REQUIRE_APPROVAL = "require_approval"
+
+
+class StorePayloads(StrEnum):
+    """What is kept of the texts behind a record."""
+
+    NONE = "none"
+    REDACTED = "redacted"
+    ENCRYPTED = "encrypted"
+
+
+class Joining(StrEnum):
+    """Whether people may join the organization by invitation."""
+
+    INVITE = "invite"
+    CLOSED = "closed"
+
+
+class OrganizationSettings(Struct, frozen=True, kw_only=True):
+    """What an organization has chosen. ``retention_days`` is 183 to 36,500, or None: kept until erased."""
+
+    on_error: OnError = OnError.DENY
+    default_decision: DefaultDecision = DefaultDecision.DENY
+    retention_days: int | None = None
+    store_payloads: StorePayloads = StorePayloads.ENCRYPTED
+    registration: Joining = Joining.INVITE
+
+
+class Organization(Struct, frozen=True, kw_only=True):
+    """An organization (tenant). Its id is also its ledger's id. A closed one lets nobody in."""
+
+    id: UUID
+    name: str
+    plan: Plan
+    created_us: int
+    settings: OrganizationSettings = field(default_factory=OrganizationSettings)
+    closed_us: int | None = None
