@@ -86,13 +86,27 @@ class Signer(Protocol):
 
 
 class PasswordHasher(Protocol):
-    """Passwords. Never blocks the event loop."""
+    """Passwords. Never blocks the event loop, and never lets more wait than it can answer soon."""
 
     async def hash(self, password: str) -> str:
-        """Return a salted hash of *password*, fit for storage."""
+        """
+        Return a salted hash of *password*, fit for storage.
 
-    async def verify(self, password: str, stored: str) -> bool:
-        """Return whether *password* is the one that *stored* was made of."""
+        Raises:
+            InvalidRequest: *password* holds a lone surrogate.
+            Overloaded: too many are waiting. Nothing was hashed.
+        """
+
+    async def verify(self, password: str, stored: str | None) -> bool:
+        """
+        Return whether *password* is the one that *stored* was made of; None and damaged hashes take the same time.
+
+        Raises:
+            Overloaded: too many are waiting. Nothing was checked.
+        """
+
+    def needs_rehash(self, stored: str) -> bool:
+        """Return whether *stored* is weaker than what ``hash`` returns now."""
 
 
 class PolicyEngine(Protocol):
