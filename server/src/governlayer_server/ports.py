@@ -2,8 +2,9 @@
 The outside world, as the use cases see it: one Protocol for each thing.
 
 The stores have two implementations that pass the same suite in ``tests/contract``: the real one in ``adapters`` and
-one in memory in ``tests/fakes``. Clock, entropy and policy engine have a fake that tests set; ciphers, signer and
-password hasher are pure computation and are used as they are. Every method may be awaited by many tasks at once.
+one in memory in ``tests/fakes``. Clock, entropy and policy engine have a fake that tests set; ciphers, signer, tokens,
+one-time codes and passwords are pure computation and are used as they are. Every method may be awaited by many tasks
+at once.
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -13,6 +14,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
+from governlayer_server.domain.access import AccessClaims, Role
 from governlayer_server.domain.account import ApiKey, Organization, User
 from governlayer_server.domain.ledger.chain import Head
 from governlayer_server.domain.ledger.record import Draft, Record
@@ -107,6 +109,21 @@ class PasswordHasher(Protocol):
 
     def needs_rehash(self, stored: str) -> bool:
         """Return whether *stored* is weaker than what ``hash`` returns now."""
+
+
+class Tokens(Protocol):
+    """Access tokens: signed statements about a session, good for minutes."""
+
+    def issue(self, *, subject: UUID, organization_id: UUID, role: Role, session_id: UUID, now_us: int) -> str:
+        """Return a token that is good from *now_us* on."""
+
+    def verify(self, token: str) -> AccessClaims:
+        """
+        Return what *token* says, if it is genuine and in force; whether its session still stands is not known.
+
+        Raises:
+            NotAuthenticated: it is not; the text never says why.
+        """
 
 
 class PolicyEngine(Protocol):

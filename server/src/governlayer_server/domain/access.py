@@ -53,3 +53,15 @@ class Principal(Struct, frozen=True, kw_only=True):
         """
         if scope not in self.scopes:
             raise MissingScope(f"this key lacks the scope `{scope}`")
+
+
+class AccessClaims(Struct, frozen=True, kw_only=True):
+    """What an access token that is in force says of its bearer. Times are whole seconds since the Unix epoch, UTC."""
+
+    subject: UUID
+    organization_id: UUID
+    role: Role
+    session_id: UUID
+    token_id: UUID
+    issued_s: int
+    expires_s: int
