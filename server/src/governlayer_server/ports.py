@@ -126,6 +126,26 @@ class Tokens(Protocol):
         """
 
 
+class OneTimeCodes(Protocol):
+    """The second factor: codes of authenticator apps (RFC 6238)."""
+
+    def new_secret(self) -> str:
+        """Return a new secret, base32."""
+
+    def provisioning_uri(self, secret: str, account: str) -> str:
+        """Return the URI that authenticator apps read as a QR code; *account* is the label they show."""
+
+    def matching_step(self, secret: str, code: str, now_us: int, after_step: int) -> int | None:
+        """Return the time step whose code *code* is, if it is near *now_us* and after *after_step*; else None."""
+
+
+class CommonPasswords(Protocol):
+    """What attackers try first."""
+
+    def guessable(self, password: str) -> bool:
+        """Return whether *password* is a common one or little more; takes milliseconds, whatever it is."""
+
+
 class PolicyEngine(Protocol):
     """Evaluates the policy set in force."""
 
