@@ -5,17 +5,16 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
+from governlayer_server.adapters.crypto.access_tokens import AccessTokens
 from governlayer_server.adapters.crypto.passwords import BcryptPasswords
 from governlayer_server.adapters.crypto.signer import Ed25519Signer
 from governlayer_server.adapters.crypto.vault import EnvelopeVault
 from governlayer_server.domain.access import Principal, Scope
 from governlayer_server.domain.action import ActionRequest
-from governlayer_server.domain.errors import NotAuthenticated
 from governlayer_server.domain.ledger.record import SYSTEM, ActorKind
 from governlayer_server.domain.organization import Organization
 from governlayer_server.domain.plan import Plan
 from governlayer_server.domain.session_limits import SessionLimits
-from governlayer_server.ports import AccessClaims
 from governlayer_server.usecases.authenticate import Authenticate
 from governlayer_server.usecases.count_usage import CountUsage
 from governlayer_server.usecases.create_key import CreateKey
@@ -34,17 +33,8 @@ from tests.fakes.running_requests import MemoryRunningRequests
 
 DEPLOYMENT = "gl.example.com"
 KEK, PEPPER, SEED = bytes(range(32)), bytes(range(32, 64)), bytes(range(64, 96))
+JWT_SECRET = bytes(range(128, 192))
 CHEAP_COST = 4
-
-
-class FakeTokens:
-    lifetime_s = 900
-
-    def issue(self, *_: object) -> str:
-        raise NotImplementedError
-
-    def verify(self, token: str) -> AccessClaims:
-        raise NotAuthenticated("the credential is not valid")
 
 
 @dataclass
@@ -84,12 +74,16 @@ class FakeAppliance:
         )
         self.create_key = CreateKey(accounts=self.accounts, **common)
         self.cache = PrincipalCache(self.clock, life_us=0)
+        self.tokens = AccessTokens(
+            keys=[JWT_SECRET], issuer=DEPLOYMENT, audience=DEPLOYMENT + "/api", lifetime_s=900,
+            clock=self.clock, entropy=self.entropy,
+        )  # fmt: skip
         self.usage = CountUsage(self.accounts, self.clock)
         self.authenticate = Authenticate(
             accounts=self.accounts,
             vault=self.vault,
             clock=self.clock,
-            tokens=FakeTokens(),
+            tokens=self.tokens,
             cache=self.cache,
             usage=self.usage,
             limits=SessionLimits(),

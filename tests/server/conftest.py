@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from governlayer_server.policies import DEFAULT
-from governlayer_server.settings import RedisAddress, Settings
+from governlayer_server.settings import IdentitySettings, RedisAddress, Settings
 
 from tests.fakes.servers import Servers, address, migrate
 
@@ -23,6 +23,7 @@ def settings(empty_database: Servers, tmp_path: Path) -> Settings:
         key_encryption_key=SECRET,
         pepper=bytes(reversed(SECRET)),
         policies=policies,
+        identity=IdentitySettings(jwt_secrets=(bytes(range(64)),)),
     )
 
 

@@ -17,6 +17,7 @@ NEEDED = {
     "KEY_ENCRYPTION_KEY": encode_secret(SECRET),
     "PEPPER": encode_secret(bytes(reversed(SECRET))),
     "POLICIES": "/etc/governlayer/default.cedar",
+    "JWT_SECRET": encode_secret(bytes(range(64))),
 }
 
 

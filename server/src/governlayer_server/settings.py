@@ -7,19 +7,26 @@ environment: ``GOVERNLAYER_<NAME>``, where a secret may also be given as ``GOVER
 
 import base64
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
 from pathlib import Path
+from typing import TypeVar
 
 from msgspec import Struct
 
+from governlayer_server.adapters.crypto.access_tokens import check_signing_key
+from governlayer_server.adapters.crypto.passwords import COST, MAX_COST
 from governlayer_server.adapters.postgres.database import PostgresAddress
 from governlayer_server.domain.errors import ConfigurationError
+from governlayer_server.domain.registration import Registration
+from governlayer_server.domain.session_limits import HOUR_US, SessionLimits
 
 PREFIX = "GOVERNLAYER_"
 DEFAULT_DEPLOYMENT = "localhost"
 DEFAULT_PORT = 8600
 SECRET_BYTES = 32
 _DEPLOYMENT = re.compile(r"[A-Za-z0-9._-]{1,200}")
+_Word = TypeVar("_Word", bound=StrEnum)
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
@@ -37,6 +44,25 @@ class RedisAddress(Struct, frozen=True, kw_only=True):
         return f"RedisAddress({self.socket or self.host})"
 
 
+class IdentitySettings(Struct, frozen=True, kw_only=True):
+    """How people sign in. The first JWT secret signs, all verify: they rotate with overlap."""
+
+    jwt_secrets: tuple[bytes, ...]
+    access_token_s: int = 15 * 60
+    sessions: SessionLimits = SessionLimits()
+    registration: Registration = Registration.INVITE
+    bcrypt_cost: int = COST
+
+    def __post_init__(self) -> None:
+        """Refuse what is weak or out of range."""
+        for secret in self.jwt_secrets:
+            check_signing_key(PREFIX + "JWT_SECRET", secret)
+
+    def __repr__(self) -> str:
+        """No secrets."""
+        return f"IdentitySettings(registration={self.registration!r})"
+
+
 class Settings(Struct, frozen=True, kw_only=True):
     """All that wiring needs to know."""
 
@@ -46,6 +72,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     key_encryption_key: bytes
     pepper: bytes
     policies: Path
+    identity: IdentitySettings
 
     def __post_init__(self) -> None:
         """Refuse what cannot be a deployment name or a key."""
@@ -92,11 +119,13 @@ def settings_from(environment: Mapping[str, str]) -> Settings:
         "KEY_ENCRYPTION_KEY",
         "PEPPER",
         "POLICIES",
+        "JWT_SECRET",
     )
     given = {name: _read(environment, name) for name in needed}
     if missing := [PREFIX + name for name, value in given.items() if value is None]:
         raise ConfigurationError(f"missing settings: {', '.join(missing)} (secrets also as …_FILE)")
     values = {name: value for name, value in given.items() if value is not None}
+    previous = _read(environment, "JWT_SECRET_PREVIOUS")
     return Settings(
         deployment=environment.get(PREFIX + "DEPLOYMENT", DEFAULT_DEPLOYMENT),
         database=PostgresAddress(
@@ -116,6 +145,29 @@ def settings_from(environment: Mapping[str, str]) -> Settings:
         key_encryption_key=decode_secret(PREFIX + "KEY_ENCRYPTION_KEY", values["KEY_ENCRYPTION_KEY"]),
         pepper=decode_secret(PREFIX + "PEPPER", values["PEPPER"]),
         policies=Path(values["POLICIES"]),
+        identity=identity_from(environment, [values["JWT_SECRET"], *([previous] if previous else [])]),
+    )
+
+
+def identity_from(environment: Mapping[str, str], jwt_secrets: Sequence[str]) -> IdentitySettings:
+    """
+    Return how people sign in.
+
+    Args:
+        environment: for all that is no secret.
+        jwt_secrets: base64 of 64 bytes each, the one that signs first.
+
+    Raises:
+        ConfigurationError: a secret is weak, or a setting out of range.
+    """
+    idle_min = _whole(environment, "SESSION_IDLE_MINUTES", 480, 5, 10_080)
+    absolute_hours = _whole(environment, "SESSION_HOURS", 168, 1, 2_160)
+    return IdentitySettings(
+        jwt_secrets=tuple(decode_secret(PREFIX + "JWT_SECRET", secret) for secret in jwt_secrets),
+        access_token_s=60 * _whole(environment, "ACCESS_TOKEN_MINUTES", 15, 1, 60),
+        sessions=SessionLimits(idle_us=idle_min * 60_000_000, absolute_us=absolute_hours * HOUR_US),
+        registration=_one_of(environment, "REGISTRATION", Registration.INVITE),
+        bcrypt_cost=_whole(environment, "BCRYPT_COST", COST, COST, MAX_COST),
     )
 
 
@@ -131,6 +183,22 @@ def _read(environment: Mapping[str, str], name: str) -> str | None:
         raise ConfigurationError(f"{PREFIX}{name}_FILE cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
         raise ConfigurationError(f"{PREFIX}{name}_FILE is not UTF-8 text") from None
+
+
+def _whole(environment: Mapping[str, str], name: str, default: int, least: int, most: int) -> int:
+    text = environment.get(PREFIX + name, str(default))
+    if not re.fullmatch(r"[0-9]{1,9}", text) or not least <= int(text) <= most:
+        raise ConfigurationError(f"{PREFIX}{name} must be a whole number, {least} to {most}")
+    return int(text)
+
+
+def _one_of(environment: Mapping[str, str], name: str, default: _Word) -> _Word:
+    text = environment.get(PREFIX + name, default.value)
+    try:
+        return type(default)(text)
+    except ValueError:
+        words = ", ".join(word.value for word in type(default))
+        raise ConfigurationError(f"{PREFIX}{name} must be one of {words}") from None
 
 
 def _number(environment: Mapping[str, str], name: str, default: int) -> int:

@@ -11,6 +11,7 @@ from redis.asyncio import BlockingConnectionPool, Redis, UnixDomainSocketConnect
 
 from governlayer_server.adapters.cedar.engine import CedarEngine
 from governlayer_server.adapters.cedar.files import read_policies
+from governlayer_server.adapters.crypto.access_tokens import AccessTokens
 from governlayer_server.adapters.crypto.passwords import BcryptPasswords
 from governlayer_server.adapters.crypto.signer import Ed25519Signer
 from governlayer_server.adapters.crypto.vault import EnvelopeVault
@@ -28,12 +29,11 @@ from governlayer_server.adapters.postgres.migrate import pending_migrations
 from governlayer_server.adapters.redis.forgetting import RedisForgetting
 from governlayer_server.adapters.redis.running_requests import RedisRunningRequests, redis_answers
 from governlayer_server.adapters.system import SystemClock, SystemEntropy
-from governlayer_server.domain.errors import CipherError, ConfigurationError, GovernLayerError, NotAuthenticated
+from governlayer_server.domain.errors import CipherError, ConfigurationError, GovernLayerError
 from governlayer_server.domain.ledger.checkpoint import verifier_key
 from governlayer_server.domain.ledger.record import SYSTEM
 from governlayer_server.domain.policy import PolicySet
-from governlayer_server.domain.session_limits import SessionLimits
-from governlayer_server.ports import AccessClaims, LedgerStore
+from governlayer_server.ports import LedgerStore
 from governlayer_server.ports.accounts import AccountStore
 from governlayer_server.settings import RedisAddress, Settings
 from governlayer_server.usecases.authenticate import Authenticate
@@ -84,16 +84,6 @@ class Appliance(Struct, frozen=True, kw_only=True):
         in_force = {"hash": policy_set.hash, "version": policy_set.version}
         await self.record_event("system.started", {"policy_set": in_force, "version": VERSION})
         return application
-
-
-class _NoTokens:
-    lifetime_s = 0
-
-    def issue(self, *_: object) -> str:
-        raise NotImplementedError
-
-    def verify(self, token: str) -> AccessClaims:  # noqa: ARG002
-        raise NotAuthenticated("the credential is not valid")
 
 
 class _Parts(Struct, frozen=True, kw_only=True):
@@ -153,7 +143,7 @@ def _appliance(settings: Settings, parts: _Parts, ledger: PostgresLedgerStore) -
         ledger=ledger,
         create_organization=CreateOrganization(
             accounts=accounts,
-            passwords=BcryptPasswords(settings.pepper),
+            passwords=BcryptPasswords(settings.pepper, settings.identity.bcrypt_cost),
             deployment=settings.deployment,
             **common,
         ),
@@ -171,10 +161,10 @@ async def _application(appliance: Appliance, parts: _Parts, settings: Settings) 
             accounts=appliance.accounts,
             vault=parts.vault,
             clock=parts.clock,
-            tokens=_NoTokens(),
+            tokens=_access_tokens(settings, parts),
             cache=parts.principals,
             usage=CountUsage(appliance.accounts, parts.clock),
-            limits=SessionLimits(),
+            limits=settings.identity.sessions,
         ),
         govern=Govern(
             evaluate=Evaluate(engine=engine, clock=parts.clock),
@@ -205,6 +195,17 @@ async def _application(appliance: Appliance, parts: _Parts, settings: Settings) 
 
     app = create_app(use_cases, about, probes, parts.clock, parts.entropy, access_logger())
     return app, engine.policy_set
+
+
+def _access_tokens(settings: Settings, parts: _Parts) -> AccessTokens:
+    return AccessTokens(
+        keys=settings.identity.jwt_secrets,
+        issuer=settings.deployment,
+        audience=f"{settings.deployment}/api",
+        lifetime_s=settings.identity.access_token_s,
+        clock=parts.clock,
+        entropy=parts.entropy,
+    )
 
 
 async def _engine(appliance: Appliance, parts: _Parts, settings: Settings) -> CedarEngine:

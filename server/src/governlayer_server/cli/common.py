@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
+from governlayer_server.adapters.crypto.access_tokens import KEY_BYTES
 from governlayer_server.adapters.embedded.directory import DataDirectory
 from governlayer_server.adapters.embedded.postgres import EmbeddedPostgres
 from governlayer_server.adapters.embedded.redis import EmbeddedRedis
@@ -21,10 +22,12 @@ from governlayer_server.settings import (
     DEFAULT_DEPLOYMENT,
     PREFIX,
     SECRET_BYTES,
+    IdentitySettings,
     RedisAddress,
     Settings,
     decode_secret,
     encode_secret,
+    identity_from,
     settings_from,
 )
 from governlayer_server.wiring import Appliance, open_appliance
@@ -83,7 +86,18 @@ def embedded_settings(directory: DataDirectory, deployment: str | None = None) -
         key_encryption_key=secret("key-encryption-key"),
         pepper=secret("pepper"),
         policies=directory.path / "policies" / "default.cedar",
+        identity=embedded_identity(directory),
     )
+
+
+def embedded_identity(directory: DataDirectory) -> IdentitySettings:
+    """Return how people sign in to the appliance in *directory*; ``jwt-secret.previous`` verifies, if it is there."""
+    made = directory.secret("jwt-secret", lambda: encode_secret(SystemEntropy().bytes(KEY_BYTES)))
+    texts = [made]
+    previous = directory.secrets / "jwt-secret.previous"
+    if previous.exists():
+        texts.append(previous.read_text(encoding="ascii"))
+    return identity_from(os.environ, texts)
 
 
 def postgres_address(login: Login) -> PostgresAddress:

@@ -134,3 +134,15 @@ class Principal(Struct, frozen=True, kw_only=True):
             raise Forbidden("your role may not do this")
         if rule.step_up and not 0 <= now_us - self.authenticated_us <= STEP_UP_US:
             raise StepUpRequired("show your password and code again: POST /v1/auth/step-up")
+
+
+class AccessClaims(Struct, frozen=True, kw_only=True):
+    """What an access token that is in force says of its bearer. Times are whole seconds since the Unix epoch, UTC."""
+
+    subject: UUID
+    organization_id: UUID
+    role: Role
+    session_id: UUID
+    token_id: UUID
+    issued_s: int
+    expires_s: int

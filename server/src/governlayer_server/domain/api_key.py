@@ -5,27 +5,12 @@ The checksum lets a secret scanner, and the front door, tell a mistyped or inven
 It is no secret and no proof: what is stored and compared is a keyed fingerprint of the whole key.
 """
 
-import zlib
-
+from governlayer_server.domain.base62 import ALPHABET, CHECKSUM_LENGTH, base62, checksum
 from governlayer_server.domain.errors import NotAuthenticated
 
 PREFIX = "gl_"
 RANDOM_LENGTH = 30
-CHECKSUM_LENGTH = 6
 RANDOMNESS_BYTES = 32
-_ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-
-
-def _base62(number: int, length: int) -> str:
-    digits = []
-    for _ in range(length):
-        number, digit = divmod(number, 62)
-        digits.append(_ALPHABET[digit])
-    return "".join(reversed(digits))
-
-
-def _checksum(head: str) -> str:
-    return _base62(zlib.crc32(head.encode("ascii")), CHECKSUM_LENGTH)
 
 
 def make_api_key(randomness: bytes) -> str:
@@ -43,8 +28,8 @@ def make_api_key(randomness: bytes) -> str:
     """
     if len(randomness) != RANDOMNESS_BYTES:
         raise ValueError(f"randomness must be {RANDOMNESS_BYTES} bytes")
-    head = PREFIX + _base62(int.from_bytes(randomness, "big"), RANDOM_LENGTH)
-    return head + _checksum(head)
+    head = PREFIX + base62(int.from_bytes(randomness, "big"), RANDOM_LENGTH)
+    return head + checksum(head)
 
 
 def check_api_key(text: str) -> str:
@@ -54,13 +39,13 @@ def check_api_key(text: str) -> str:
     Raises:
         NotAuthenticated: it has not. No query was made.
     """
-    head, checksum = text[:-CHECKSUM_LENGTH], text[-CHECKSUM_LENGTH:]
+    head, check = text[:-CHECKSUM_LENGTH], text[-CHECKSUM_LENGTH:]
     well_formed = (
         len(text) == len(PREFIX) + RANDOM_LENGTH + CHECKSUM_LENGTH
         and text.startswith(PREFIX)
-        and all(character in _ALPHABET for character in text[len(PREFIX) :])
+        and all(character in ALPHABET for character in text[len(PREFIX) :])
     )
-    if not well_formed or _checksum(head) != checksum:
+    if not well_formed or checksum(head) != check:
         raise NotAuthenticated("the credential is not valid")
     return text
 

@@ -15,6 +15,7 @@ All errors that the appliance raises on purpose, as one tree; the embedded serve
     ├── NotFound
     ├── IdempotencyInProgress     the first request with this key is still running
     ├── Unavailable               no decision was made; nothing was promised
+    │   ├── Overloaded            too many are waiting for the same work; try again in a moment
     │   └── LedgerUnavailable     the record could not be made durable, so no answer leaves
     ├── LedgerFormatError         a record would break ledger-v1; nothing was appended
     ├── CipherError               a ciphertext does not open under its key and place
@@ -121,6 +122,12 @@ class Unavailable(GovernLayerError):
     """Something that the answer needs is away. There is no decision."""
 
     code = "unavailable"
+
+
+class Overloaded(Unavailable):
+    """Too many requests are waiting for the same costly work. Nothing was done; try again in a moment."""
+
+    code = "overloaded"
 
 
 class LedgerUnavailable(Unavailable):

@@ -2,8 +2,9 @@
 The outside world, as the use cases see it: one Protocol for each thing.
 
 The stores have two implementations that pass the same suite in ``tests/contract``: the real one in ``adapters`` and
-one in memory in ``tests/fakes``. Clock, entropy and policy engine have a fake that tests set; ciphers, signer and
-password hasher are pure computation and are used as they are. Every method may be awaited by many tasks at once.
+one in memory in ``tests/fakes``. Clock, entropy and policy engine have a fake that tests set; ciphers, signer, tokens,
+one-time codes and passwords are pure computation and are used as they are. Every method may be awaited by many tasks
+at once.
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -13,7 +14,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from governlayer_server.domain.access import Role
+from governlayer_server.domain.access import AccessClaims, Role
 from governlayer_server.domain.ledger.chain import Head
 from governlayer_server.domain.ledger.record import Draft, Record
 from governlayer_server.domain.ledger.tree import Edge
@@ -85,42 +86,63 @@ class Signer(Protocol):
         """Return the Ed25519 signature of *message*, 64 raw bytes."""
 
 
-class AccessClaims(Struct, frozen=True, kw_only=True):
-    """What a valid access token says: who, of which organization, as what, in which session."""
+class PasswordHasher(Protocol):
+    """Passwords. Never blocks the event loop, and never lets more wait than it can answer soon."""
 
-    subject: UUID
-    organization_id: UUID
-    role: Role
-    session_id: UUID
+    async def hash(self, password: str) -> str:
+        """
+        Return a salted hash of *password*, fit for storage.
+
+        Raises:
+            InvalidRequest: *password* holds a lone surrogate.
+            Overloaded: too many are waiting. Nothing was hashed.
+        """
+
+    async def verify(self, password: str, stored: str | None) -> bool:
+        """
+        Return whether *password* is the one that *stored* was made of; None and damaged hashes take the same time.
+
+        Raises:
+            Overloaded: too many are waiting. Nothing was checked.
+        """
+
+    def needs_rehash(self, stored: str) -> bool:
+        """Return whether *stored* is weaker than what ``hash`` returns now."""
 
 
-class AccessTokens(Protocol):
-    """Access tokens (JWT, RFC 9068 and 8725). They say who; whether the session still stands is asked of the store."""
+class Tokens(Protocol):
+    """Access tokens: signed statements about a session, good for minutes."""
 
-    def issue(self, subject: UUID, organization_id: UUID, role: Role, session_id: UUID) -> str:
-        """Return a token that begins now."""
+    def issue(self, *, subject: UUID, organization_id: UUID, role: Role, session_id: UUID, now_us: int) -> str:
+        """Return a token that is good from *now_us* on."""
 
     def verify(self, token: str) -> AccessClaims:
         """
-        Return what *token* says.
+        Return what *token* says, if it is genuine and in force; whether its session still stands is not known.
 
         Raises:
-            NotAuthenticated: forged, expired, malformed, or signed by an unknown key; the text never says which.
+            NotAuthenticated: it is not; the text never says why.
         """
 
-    @property
-    def lifetime_s(self) -> int:
-        """How long a token is good for, in seconds."""
+
+class OneTimeCodes(Protocol):
+    """The second factor: codes of authenticator apps (RFC 6238)."""
+
+    def new_secret(self) -> str:
+        """Return a new secret, base32."""
+
+    def provisioning_uri(self, secret: str, account: str) -> str:
+        """Return the URI that authenticator apps read as a QR code; *account* is the label they show."""
+
+    def matching_step(self, secret: str, code: str, now_us: int, after_step: int) -> int | None:
+        """Return the time step whose code *code* is, if it is near *now_us* and after *after_step*; else None."""
 
 
-class PasswordHasher(Protocol):
-    """Passwords. Never blocks the event loop."""
+class CommonPasswords(Protocol):
+    """What attackers try first."""
 
-    async def hash(self, password: str) -> str:
-        """Return a salted hash of *password*, fit for storage."""
-
-    async def verify(self, password: str, stored: str) -> bool:
-        """Return whether *password* is the one that *stored* was made of."""
+    def guessable(self, password: str) -> bool:
+        """Return whether *password* is a common one or little more; takes milliseconds, whatever it is."""
 
 
 class PolicyEngine(Protocol):

@@ -4,14 +4,14 @@ from ipaddress import ip_address, ip_network
 
 from msgspec import Struct
 
-from governlayer_server.domain.access import Principal
+from governlayer_server.domain.access import AccessClaims, Principal
 from governlayer_server.domain.account import ApiKey, UserStatus
 from governlayer_server.domain.api_key import PREFIX, check_api_key
 from governlayer_server.domain.errors import NotAuthenticated, NotFound
 from governlayer_server.domain.ledger.record import ActorKind
 from governlayer_server.domain.organization import Organization
 from governlayer_server.domain.session_limits import SessionLimits
-from governlayer_server.ports import AccessClaims, AccessTokens, Clock, Vault
+from governlayer_server.ports import Clock, Tokens, Vault
 from governlayer_server.ports.accounts import AccountStore, Tenant
 from governlayer_server.usecases.count_usage import CountUsage
 from governlayer_server.usecases.principal_cache import PrincipalCache
@@ -26,7 +26,7 @@ class Authenticate(Struct, frozen=True, kw_only=True):
     accounts: AccountStore
     vault: Vault
     clock: Clock
-    tokens: AccessTokens
+    tokens: Tokens
     cache: PrincipalCache
     usage: CountUsage
     limits: SessionLimits

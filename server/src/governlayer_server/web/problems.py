@@ -59,6 +59,7 @@ KINDS: Mapping[str, ProblemKind] = {
     ),
     "policy_invalid": ProblemKind(422, "The policy cannot be used", "The detail names the policy and the fault."),
     "unavailable": ProblemKind(503, "Temporarily unavailable", "There is no decision. Do not act; try again."),
+    "overloaded": ProblemKind(503, "Too much at once", "Nothing was done. Try again in a moment."),
     "ledger_unavailable": ProblemKind(
         503, "The ledger cannot be written or read", "There is no decision. Do not act; try again."
     ),

@@ -3,45 +3,133 @@ Passwords: bcrypt over a keyed pre-hash (API contract §2; OWASP Password Storag
 
 bcrypt reads 72 bytes at most and stops at NUL, so the password first goes through HMAC-SHA-384 under the server's
 pepper and base64: 64 characters, whatever was typed.
+
+A check takes the time of one hash at the configured cost, whoever is asked for: an unknown user, one without a
+password and a damaged hash are checked against a hash of nobody, and an old, cheaper hash is made up for. Only hashes
+dearer than the setting, left from before it was lowered, take longer.
 """
 
 import asyncio
 import base64
 import hmac
+import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from threading import BoundedSemaphore
 from typing import TypeVar
 
 import bcrypt
 
+from governlayer_server.domain.errors import ConfigurationError, InvalidRequest, Overloaded
+
 _T = TypeVar("_T")
 
 COST = 12
-_THREADS = 1
+MAX_COST = 16
+THREADS = 1
+MAX_WAITING = 16
+_MIN_BCRYPT_COST = 4
+# Salt (its last character carries two bits) and digest, in bcrypt's base64.
+_STORED = re.compile(r"\$2[aby]\$([0-9]{2})\$[./A-Za-z0-9]{21}[.Oeu][./A-Za-z0-9]{31}")
 
 
 class BcryptPasswords:
-    """``ports.PasswordHasher`` in a thread of its own: one hash takes a quarter of a second of one core."""
+    """
+    ``ports.PasswordHasher`` in threads of its own: one hash takes a quarter of a second of one core.
 
-    def __init__(self, pepper: bytes, cost: int = COST) -> None:
+    Args:
+        pepper: key of the pre-hash.
+        cost: binary logarithm of bcrypt's rounds, 12 to 16; tests take less.
+        threads: how many hashes run at the same time.
+        waiting: how many more may wait; who comes then is refused at once.
+
+    Raises:
+        ConfigurationError: *cost* is none of bcrypt's, or higher than 16.
+    """
+
+    def __init__(self, pepper: bytes, cost: int = COST, *, threads: int = THREADS, waiting: int = MAX_WAITING) -> None:
+        if not _MIN_BCRYPT_COST <= cost <= MAX_COST:
+            raise ConfigurationError(f"the cost of bcrypt is at most {MAX_COST}")
         self._pepper = pepper
         self._cost = cost
-        self._threads = ThreadPoolExecutor(max_workers=_THREADS, thread_name_prefix="bcrypt")
+        self._threads = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="bcrypt")
+        self._places = BoundedSemaphore(threads + waiting)
 
     def __repr__(self) -> str:
         """No pepper."""
         return f"BcryptPasswords(cost={self._cost})"
 
     async def hash(self, password: str) -> str:
-        """Return ``$2b$…`` of *password* with a fresh salt."""
-        return await self._run(lambda: bcrypt.hashpw(self._prehash(password), bcrypt.gensalt(self._cost)).decode())
+        """
+        Return ``$2b$…`` of *password* with a fresh salt.
 
-    async def verify(self, password: str, stored: str) -> bool:
-        """Return whether *stored* was made of *password*, in constant time."""
-        return await self._run(lambda: bcrypt.checkpw(self._prehash(password), stored.encode()))
+        Raises:
+            InvalidRequest: *password* holds a lone surrogate, which no client can send again as UTF-8.
+            Overloaded: too many are waiting. Nothing was hashed.
+        """
+        prehash = self._prehash(password)
+        if not _is_unicode(password):
+            raise InvalidRequest("the password holds a character that UTF-8 cannot encode")
+        return await self._run(lambda: bcrypt.hashpw(prehash, bcrypt.gensalt(self._cost)).decode())
+
+    async def verify(self, password: str, stored: str | None) -> bool:
+        """
+        Return whether *stored* was made of *password*; the time tells nothing of *stored*.
+
+        Args:
+            password: as it was received.
+            stored: what ``hash`` returned; None for an unknown user, or one who has no password: returns False.
+
+        Raises:
+            Overloaded: too many are waiting. Nothing was checked.
+        """
+        prehash = self._prehash(password)
+        return await self._run(lambda: self._check(prehash, stored))
+
+    def needs_rehash(self, stored: str) -> bool:
+        """Return whether *stored* is a hash of a lower cost than the setting: hash the password again at sign-in."""
+        cost = _cost_of(stored)
+        return cost is not None and cost < self._cost
+
+    def close(self) -> None:
+        """Drop what waits; a hash that runs goes on to its end."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _check(self, prehash: bytes, stored: str | None) -> bool:
+        cost = None if stored is None else _cost_of(stored)
+        if stored is None or cost is None:
+            bcrypt.checkpw(prehash, _hash_of_nobody(self._cost))
+            return False
+        genuine = bcrypt.checkpw(prehash, stored.encode())
+        # 2^c + (2^c + 2^(c+1) + … + 2^(s-1)) = 2^s: a hash of cost c takes the time of one of cost s.
+        for missing in range(cost, self._cost):
+            bcrypt.checkpw(prehash, _hash_of_nobody(missing))
+        return genuine
 
     def _prehash(self, password: str) -> bytes:
-        return base64.b64encode(hmac.digest(self._pepper, password.encode(), "sha384"))
+        # With lone surrogates the bytes are no UTF-8, so they are those of no password that was ever hashed.
+        return base64.b64encode(hmac.digest(self._pepper, password.encode("utf-8", "surrogatepass"), "sha384"))
 
     async def _run(self, work: Callable[[], _T]) -> _T:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+        if not self._places.acquire(blocking=False):
+            raise Overloaded("too many passwords are being checked: try again in a moment")
+        running = self._threads.submit(work)
+        # Who goes away while waiting leaves the queue; work that has begun keeps its place until it ends.
+        running.add_done_callback(lambda _: self._places.release())
+        return await asyncio.wrap_future(running)
+
+
+def _is_unicode(text: str) -> bool:
+    return not any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def _cost_of(stored: str) -> int | None:
+    """Return the cost of a well-formed hash; None for all else, and for costs that nobody sets."""
+    found = _STORED.fullmatch(stored)
+    cost = int(found[1]) if found else 0
+    return cost if _MIN_BCRYPT_COST <= cost <= MAX_COST else None
+
+
+def _hash_of_nobody(cost: int) -> bytes:
+    """Return a well-formed hash whose password nobody knows: checking against it takes the time of *cost*."""
+    return b"$2b$%02d$" % cost + b"." * 53
