@@ -8,15 +8,15 @@ from governlayer_server.domain.errors import Fault, InvalidRequest
 from governlayer_server.domain.ledger.record import SYSTEM
 from governlayer_server.domain.organization import Organization
 from governlayer_server.domain.plan import Plan
-from governlayer_server.ports import Append, Clock, Entropy, PasswordHasher, Place, Vault
+from governlayer_server.ports import Append, Clock, Entropy, PasswordHasher, Vault
 from governlayer_server.ports.accounts import AccountStore, Tenant
+from governlayer_server.usecases.email_addresses import email_faults, email_index, seal_email
 from governlayer_server.usecases.new_id import new_id
 from governlayer_server.usecases.record_event import event
 from governlayer_server.usecases.seal_rows import sealed
 
 SYSTEM_LEDGER = "system"
 MAX_NAME_CHARACTERS = 100
-MAX_EMAIL_CHARACTERS = 254
 MIN_PASSWORD_CHARACTERS = 12
 MAX_PASSWORD_CHARACTERS = 128
 
@@ -74,13 +74,12 @@ class CreateOrganization(Struct, frozen=True, kw_only=True):
 
     async def _owner(self, organization: Organization, email: str, password: str | None) -> User:
         user_id = new_id(self.clock, self.entropy)
-        place = Place(organization_id=organization.id, table="app_user", column="email_sealed", row=str(user_id))
         owner = User(
             id=user_id,
             organization_id=organization.id,
             role=Role.OWNER,
-            email_sealed=await self.vault.seal(place, email.encode()),
-            email_index=self.vault.fingerprint("email", email.casefold().encode()),
+            email_sealed=await seal_email(self.vault, organization.id, user_id, email),
+            email_index=email_index(self.vault, email),
             password_hash=None if password is None else await self.passwords.hash(password),
             created_us=organization.created_us,
         )
@@ -94,9 +93,7 @@ def _check(name: str, email: str, password: str | None) -> None:
     faults = []
     if not 1 <= len(name.strip()) <= MAX_NAME_CHARACTERS or not name.isprintable():
         faults.append(Fault("/name", f"1 to {MAX_NAME_CHARACTERS} printable characters"))
-    plain = email.isprintable() and " " not in email
-    if not plain or len(email) > MAX_EMAIL_CHARACTERS or email.count("@") != 1 or not all(email.split("@")):
-        faults.append(Fault("/owner_email", f"an e-mail address of at most {MAX_EMAIL_CHARACTERS} characters"))
+    faults += email_faults(email, "/owner_email")
     if password is not None and not MIN_PASSWORD_CHARACTERS <= len(password) <= MAX_PASSWORD_CHARACTERS:
         limit = f"{MIN_PASSWORD_CHARACTERS} to {MAX_PASSWORD_CHARACTERS} characters"
         faults.append(Fault("/owner_password", limit))

@@ -1,0 +1,65 @@
+"""One-time tokens: shown once, stored as a fingerprint, good once and for a while."""
+
+from uuid import UUID
+
+from msgspec import Struct
+
+from governlayer_server.domain.account import OneTimeToken, Purpose
+from governlayer_server.domain.token_text import ONE_TIME_PREFIX, PAYLOAD_BYTES, make_token, read_token
+from governlayer_server.ports import Clock, Entropy, Vault
+
+SYSTEM_TENANT = "system"
+
+
+class NewToken(Struct, frozen=True, kw_only=True):
+    """The token as it is stored, and the text that is shown this once."""
+
+    stored: OneTimeToken
+    text: str
+
+    def __repr__(self) -> str:
+        """No secret."""
+        return f"NewToken({self.stored.purpose!r})"
+
+
+class OneTimeTokens(Struct, frozen=True, kw_only=True):
+    """Makes and reads them. Storing and taking is the tenant's transaction's."""
+
+    vault: Vault
+    clock: Clock
+    entropy: Entropy
+
+    def make(self, organization_id: UUID | None, purpose: Purpose, user_id: UUID | None, life_us: int) -> NewToken:
+        """
+        Return a new token; the caller stores it in the transaction of the same tenant.
+
+        Args:
+            organization_id: whose; None: the deployment's own.
+            purpose: what it is good for.
+            user_id: for whom, where it is for somebody.
+            life_us: microseconds from now that it is good for.
+        """
+        text = make_token(ONE_TIME_PREFIX, organization_id, self.entropy.bytes(PAYLOAD_BYTES[ONE_TIME_PREFIX]))
+        now_us = self.clock.now_us()
+        stored = OneTimeToken(
+            fingerprint=self._fingerprint(text),
+            tenant=SYSTEM_TENANT if organization_id is None else str(organization_id),
+            purpose=purpose,
+            user_id=user_id,
+            created_us=now_us,
+            expires_us=now_us + life_us,
+        )
+        return NewToken(stored=stored, text=text)
+
+    def read(self, text: str) -> tuple[UUID | None, bytes]:
+        """
+        Return whose token it is (None: the deployment's) and its fingerprint, for ``Tenant.tokens.take``.
+
+        Raises:
+            NotAuthenticated: *text* is no token. No query was made.
+        """
+        organization_id, _ = read_token(ONE_TIME_PREFIX, text)
+        return organization_id, self._fingerprint(text)
+
+    def _fingerprint(self, text: str) -> bytes:
+        return self.vault.fingerprint("one-time-token", text.encode())
