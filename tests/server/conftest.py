@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pytest
 from governlayer_server.policies import DEFAULT
-from governlayer_server.settings import RedisAddress, Settings
+from governlayer_server.settings import RedisAddress, Settings, SignInSettings
 
 from tests.fakes.servers import Servers, address, migrate
 
 SECRET = bytes(range(32))
+JWT_SECRET = bytes(range(64))
 
 
 @pytest.fixture
@@ -22,6 +23,7 @@ def settings(empty_database: Servers, tmp_path: Path) -> Settings:
         redis=RedisAddress(socket=redis.socket, user=redis.user, password=redis.password),
         key_encryption_key=SECRET,
         pepper=bytes(reversed(SECRET)),
+        sign_in=SignInSettings(jwt_secrets=(JWT_SECRET,)),
         policies=policies,
     )
 

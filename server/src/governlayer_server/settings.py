@@ -12,6 +12,8 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from governlayer_server.adapters.crypto.access_tokens import check_signing_key
+from governlayer_server.adapters.crypto.passwords import COST, MAX_COST
 from governlayer_server.adapters.postgres.database import PostgresAddress
 from governlayer_server.domain.errors import ConfigurationError
 
@@ -37,6 +39,29 @@ class RedisAddress(Struct, frozen=True, kw_only=True):
         return f"RedisAddress({self.socket or self.host})"
 
 
+class SignInSettings(Struct, frozen=True, kw_only=True):
+    """
+    How users sign in.
+
+    ``jwt_secrets`` are 64 random bytes each: the first one signs access tokens, all verify them.
+    """
+
+    jwt_secrets: tuple[bytes, ...]
+    access_token_minutes: int = 15
+    bcrypt_cost: int = COST
+
+    def __post_init__(self) -> None:
+        """Refuse secrets that are weak, or the same twice."""
+        for secret in self.jwt_secrets:
+            check_signing_key("JWT secret", secret)
+        if len(set(self.jwt_secrets)) != len(self.jwt_secrets) or not self.jwt_secrets:
+            raise ConfigurationError("the JWT secret and the previous one must differ")
+
+    def __repr__(self) -> str:
+        """No secrets."""
+        return f"SignInSettings(access_token_minutes={self.access_token_minutes}, bcrypt_cost={self.bcrypt_cost})"
+
+
 class Settings(Struct, frozen=True, kw_only=True):
     """All that wiring needs to know."""
 
@@ -45,6 +70,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     redis: RedisAddress
     key_encryption_key: bytes
     pepper: bytes
+    sign_in: SignInSettings
     policies: Path
 
     def __post_init__(self) -> None:
@@ -91,6 +117,7 @@ def settings_from(environment: Mapping[str, str]) -> Settings:
         "DATABASE_PASSWORD",
         "KEY_ENCRYPTION_KEY",
         "PEPPER",
+        "JWT_SECRET",
         "POLICIES",
     )
     given = {name: _read(environment, name) for name in needed}
@@ -115,8 +142,38 @@ def settings_from(environment: Mapping[str, str]) -> Settings:
         ),
         key_encryption_key=decode_secret(PREFIX + "KEY_ENCRYPTION_KEY", values["KEY_ENCRYPTION_KEY"]),
         pepper=decode_secret(PREFIX + "PEPPER", values["PEPPER"]),
+        sign_in=sign_in_settings(values["JWT_SECRET"], _read(environment, "JWT_SECRET_PREVIOUS"), environment),
         policies=Path(values["POLICIES"]),
     )
+
+
+def sign_in_settings(secret: str, previous: str | None, environment: Mapping[str, str]) -> SignInSettings:
+    """
+    Return the settings of users' sign-in.
+
+    Args:
+        secret: base64 of the 64 bytes that sign access tokens.
+        previous: base64 of those that signed before and are accepted until the tokens have expired, or None.
+        environment: ``GOVERNLAYER_ACCESS_TOKEN_MINUTES`` (1 to 60), ``GOVERNLAYER_BCRYPT_COST`` (12 to 16).
+
+    Raises:
+        ConfigurationError: one of them is malformed, weak or out of range. It is not repeated.
+    """
+    secrets = [decode_secret(PREFIX + "JWT_SECRET", secret)]
+    if previous is not None:
+        secrets.append(decode_secret(PREFIX + "JWT_SECRET_PREVIOUS", previous))
+    return SignInSettings(
+        jwt_secrets=tuple(secrets),
+        access_token_minutes=_within(environment, "ACCESS_TOKEN_MINUTES", 15, 1, 60),
+        bcrypt_cost=_within(environment, "BCRYPT_COST", COST, COST, MAX_COST),
+    )
+
+
+def _within(environment: Mapping[str, str], name: str, default: int, lowest: int, highest: int) -> int:
+    text = environment.get(PREFIX + name, str(default))
+    if not re.fullmatch(r"[0-9]{1,5}", text) or not lowest <= int(text) <= highest:
+        raise ConfigurationError(f"{PREFIX}{name} must be {lowest} to {highest}")
+    return int(text)
 
 
 def _read(environment: Mapping[str, str], name: str) -> str | None:

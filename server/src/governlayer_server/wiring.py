@@ -129,7 +129,7 @@ def _appliance(settings: Settings, parts: _Parts, ledger: PostgresLedgerStore) -
         create_organization=CreateOrganization(
             accounts=accounts,
             ledger=ledger,
-            passwords=BcryptPasswords(settings.pepper),
+            passwords=BcryptPasswords(settings.pepper, settings.sign_in.bcrypt_cost),
             deployment=settings.deployment,
             **common,
         ),

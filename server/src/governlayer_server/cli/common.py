@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
+from governlayer_server.adapters.crypto.access_tokens import KEY_BYTES
 from governlayer_server.adapters.embedded.directory import DataDirectory
 from governlayer_server.adapters.embedded.postgres import EmbeddedPostgres
 from governlayer_server.adapters.embedded.redis import EmbeddedRedis
@@ -26,6 +27,7 @@ from governlayer_server.settings import (
     decode_secret,
     encode_secret,
     settings_from,
+    sign_in_settings,
 )
 from governlayer_server.wiring import Appliance, open_appliance
 
@@ -69,8 +71,11 @@ def run(work: Coroutine[Any, Any, _T]) -> _T:
 def embedded_settings(directory: DataDirectory, deployment: str | None = None) -> Settings:
     """Return the settings of the appliance in *directory*; secrets that are missing are made."""
 
+    def text(name: str, count: int) -> str:
+        return directory.secret(name, lambda: encode_secret(SystemEntropy().bytes(count)))
+
     def secret(name: str) -> bytes:
-        return decode_secret(name, directory.secret(name, lambda: encode_secret(SystemEntropy().bytes(SECRET_BYTES))))
+        return decode_secret(name, text(name, SECRET_BYTES))
 
     redis = EmbeddedRedis(directory).login
     name = directory.secret("deployment", lambda: deployment or DEFAULT_DEPLOYMENT)
@@ -82,6 +87,9 @@ def embedded_settings(directory: DataDirectory, deployment: str | None = None) -
         redis=RedisAddress(socket=redis.socket, user=redis.user, password=redis.password),
         key_encryption_key=secret("key-encryption-key"),
         pepper=secret("pepper"),
+        sign_in=sign_in_settings(
+            text("jwt-secret", KEY_BYTES), directory.existing_secret("jwt-secret.previous"), os.environ
+        ),
         policies=directory.path / "policies" / "default.cedar",
     )
 
