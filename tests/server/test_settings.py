@@ -1,23 +1,25 @@
 """Settings from the environment: complete and strong, or refused without showing a secret."""
 
 import base64
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from governlayer_server.domain.errors import ConfigurationError
-from governlayer_server.settings import PREFIX, decode_secret, encode_secret, settings_from
+from governlayer_server.settings import PREFIX, IdentitySettings, decode_secret, encode_secret, settings_from
 from hypothesis import given
 from hypothesis import strategies as st
 
 SECRET = bytes(range(32))
+JWT_SECRET, JWT_PREVIOUS = bytes(range(64)), bytes(range(64, 128))
 NEEDED = {
     "DATABASE_HOST": "/run/postgresql",
     "DATABASE_USER": "governlayer_app",
     "DATABASE_PASSWORD": "CANARY-password",
     "KEY_ENCRYPTION_KEY": encode_secret(SECRET),
     "PEPPER": encode_secret(bytes(reversed(SECRET))),
+    "JWT_SECRET": encode_secret(JWT_SECRET),
     "POLICIES": "/etc/governlayer/default.cedar",
-    "JWT_SECRET": encode_secret(bytes(range(64))),
 }
 
 
@@ -53,7 +55,7 @@ def test_a_partial_set_is_an_error(name: str) -> None:
         settings_from(environment(**{name: None}))
 
 
-@pytest.mark.parametrize("name", ["DATABASE_PASSWORD", "KEY_ENCRYPTION_KEY", "PEPPER", "REDIS_PASSWORD"])
+@pytest.mark.parametrize("name", ["DATABASE_PASSWORD", "KEY_ENCRYPTION_KEY", "PEPPER", "REDIS_PASSWORD", "JWT_SECRET"])
 def test_a_secret_may_come_from_a_file_but_not_from_both(name: str, tmp_path: Path) -> None:
     file = tmp_path / "secret"
     file.write_text(NEEDED.get(name, "redis") + "\n", encoding="utf-8")
@@ -85,6 +87,61 @@ def test_a_weak_or_malformed_secret_is_refused_and_not_repeated(name: str, secre
     assert refused.value.__cause__ is None
 
 
+@pytest.mark.parametrize("name", ["JWT_SECRET", "JWT_SECRET_PREVIOUS"])
+@pytest.mark.parametrize(
+    "secret",
+    ["", "CANARY", "CANÄRY", encode_secret(JWT_PREVIOUS[:63]), encode_secret(JWT_PREVIOUS + b"x"), encode_secret(SECRET),
+     encode_secret(bytes(64)), encode_secret(bytes(range(32)) * 2), encode_secret(b"CANARY! " * 8),
+     encode_secret(bytes(range(32)).hex().encode())],
+)  # fmt: skip
+def test_a_weak_or_malformed_jwt_secret_is_refused_and_not_repeated(name: str, secret: str) -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        settings_from(environment(**{name: secret}))
+    assert "CAN" not in str(refused.value)
+    assert refused.value.__cause__ is None
+
+
+def test_the_previous_jwt_secret_is_accepted_beside_the_new_one(tmp_path: Path) -> None:
+    assert settings_from(environment()).identity.jwt_secrets == (JWT_SECRET,)
+    both = settings_from(environment(JWT_SECRET_PREVIOUS=encode_secret(JWT_PREVIOUS)))
+    assert both.identity.jwt_secrets == (JWT_SECRET, JWT_PREVIOUS)
+    file = tmp_path / "previous"
+    file.write_text(encode_secret(JWT_PREVIOUS), encoding="utf-8")
+    assert settings_from(environment(JWT_SECRET_PREVIOUS_FILE=str(file))) == both
+    with pytest.raises(ConfigurationError, match="differ"):
+        settings_from(environment(JWT_SECRET_PREVIOUS=encode_secret(JWT_SECRET)))
+
+
+@pytest.mark.parametrize(
+    ("name", "read", "default", "lowest", "highest"),
+    [
+        ("ACCESS_TOKEN_MINUTES", lambda one: one.access_token_s // 60, 15, 1, 60),
+        ("BCRYPT_COST", lambda one: one.bcrypt_cost, 12, 12, 16),
+        ("SESSION_IDLE_MINUTES", lambda one: one.sessions.idle_us // 60_000_000, 480, 5, 10_080),
+        ("SESSION_HOURS", lambda one: one.sessions.absolute_us // 3_600_000_000, 168, 1, 2_160),
+    ],
+)
+def test_numbers_of_the_sign_in_have_their_limits(
+    name: str, read: Callable[[IdentitySettings], int], default: int, lowest: int, highest: int
+) -> None:
+    assert read(settings_from(environment()).identity) == default
+    for number in (lowest, highest):
+        assert read(settings_from(environment(**{name: str(number)})).identity) == number
+    for text in (
+        str(lowest - 1),
+        str(highest + 1),
+        "",
+        "-1",
+        "x",
+        "1e1",
+        f" {lowest}",
+        "99999999",
+        "\N{ARABIC-INDIC DIGIT ONE}",
+    ):
+        with pytest.raises(ConfigurationError, match=f"{PREFIX}{name} must be {lowest} to {highest}"):
+            settings_from(environment(**{name: text}))
+
+
 @pytest.mark.parametrize("port", ["", "0", "65536", "-1", "x", "5432 ", "\N{ARABIC-INDIC DIGIT ONE}", "99999", "1e3"])
 @pytest.mark.parametrize("name", ["DATABASE_PORT", "REDIS_PORT"])
 def test_what_is_no_port_is_refused(name: str, port: str) -> None:
@@ -107,10 +164,10 @@ def test_a_deployment_name_outside_its_grammar_is_refused(name: str) -> None:
 
 def test_no_secret_is_shown() -> None:
     settings = settings_from(environment(REDIS_PASSWORD="CANARY-redis"))
-    shown = f"{settings!r} {settings} {settings.database!r} {settings.redis!r} {[settings]!r}"
+    shown = f"{settings!r} {settings} {settings.database!r} {settings.redis!r} {settings.identity!r} {[settings]!r}"
     assert "CANARY" not in shown
     assert encode_secret(SECRET) not in shown
-    assert repr(SECRET) not in shown
+    assert repr(SECRET)[2:-1] not in shown
 
 
 @given(st.binary(max_size=64))

@@ -56,7 +56,9 @@ class IdentitySettings(Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         """Refuse what is weak or out of range."""
         for secret in self.jwt_secrets:
-            check_signing_key(PREFIX + "JWT_SECRET", secret)
+            check_signing_key("JWT secret", secret)
+        if len(set(self.jwt_secrets)) != len(self.jwt_secrets) or not self.jwt_secrets:
+            raise ConfigurationError("the JWT secret and the previous one must differ")
 
     def __repr__(self) -> str:
         """No secrets."""
@@ -145,7 +147,7 @@ def settings_from(environment: Mapping[str, str]) -> Settings:
         key_encryption_key=decode_secret(PREFIX + "KEY_ENCRYPTION_KEY", values["KEY_ENCRYPTION_KEY"]),
         pepper=decode_secret(PREFIX + "PEPPER", values["PEPPER"]),
         policies=Path(values["POLICIES"]),
-        identity=identity_from(environment, [values["JWT_SECRET"], *([previous] if previous else [])]),
+        identity=identity_from(environment, [values["JWT_SECRET"], *([] if previous is None else [previous])]),
     )
 
 
@@ -188,7 +190,7 @@ def _read(environment: Mapping[str, str], name: str) -> str | None:
 def _whole(environment: Mapping[str, str], name: str, default: int, least: int, most: int) -> int:
     text = environment.get(PREFIX + name, str(default))
     if not re.fullmatch(r"[0-9]{1,9}", text) or not least <= int(text) <= most:
-        raise ConfigurationError(f"{PREFIX}{name} must be a whole number, {least} to {most}")
+        raise ConfigurationError(f"{PREFIX}{name} must be {least} to {most}")
     return int(text)
 
 

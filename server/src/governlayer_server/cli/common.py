@@ -92,12 +92,9 @@ def embedded_settings(directory: DataDirectory, deployment: str | None = None) -
 
 def embedded_identity(directory: DataDirectory) -> IdentitySettings:
     """Return how people sign in to the appliance in *directory*; ``jwt-secret.previous`` verifies, if it is there."""
-    made = directory.secret("jwt-secret", lambda: encode_secret(SystemEntropy().bytes(KEY_BYTES)))
-    texts = [made]
-    previous = directory.secrets / "jwt-secret.previous"
-    if previous.exists():
-        texts.append(previous.read_text(encoding="ascii"))
-    return identity_from(os.environ, texts)
+    secret = directory.secret("jwt-secret", lambda: encode_secret(SystemEntropy().bytes(KEY_BYTES)))
+    previous = directory.existing_secret("jwt-secret.previous")
+    return identity_from(os.environ, [secret] if previous is None else [secret, previous])
 
 
 def postgres_address(login: Login) -> PostgresAddress:
