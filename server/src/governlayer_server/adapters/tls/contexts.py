@@ -94,11 +94,11 @@ def load_pair(context: ssl.SSLContext, certificate: Path, key: Path) -> None:
     """
     for file in (certificate, key):
         _read(file)
-    if key.stat().st_mode & _TOO_OPEN:
-        raise ConfigurationError(
-            f"the private key {key} is open to others: `chmod 600 {key}` (in Kubernetes: defaultMode 0440)"
-        )
     try:
+        if key.stat().st_mode & _TOO_OPEN:
+            raise ConfigurationError(
+                f"the private key {key} is open to others: `chmod 600 {key}` (in Kubernetes: defaultMode 0440)"
+            )
         context.load_cert_chain(certificate, key, password=_no_password)
     except ssl.SSLError as error:
         reason = {
