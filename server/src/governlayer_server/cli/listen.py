@@ -92,8 +92,8 @@ class Listening(Struct, frozen=True, kw_only=True):
         try:
             return bind(self.host, port)
         except OSError as error:
-            hint = "choose another with --port, or 0 for any"
-            raise ConfigurationError(f"{self.host} port {port} cannot be used ({error.strerror}): {hint}") from None
+            where = f"{self.host} port {port}"
+            raise ConfigurationError(f"{where} cannot be used ({error.strerror}): choose another --port") from None
 
     def url(self, bound: socket.socket) -> str:
         """Return the URL of the server on *bound*."""

@@ -27,7 +27,8 @@ def serve(port: int, **where: Any) -> None:
     """Run the server against the PostgreSQL and Redis that GOVERNLAYER_… settings name."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     configure_logs()
-    uvloop.run(_serve(settings_from(os.environ), parse_listening(**where), port))
+    listening = parse_listening(**where)
+    uvloop.run(_serve(settings_from(os.environ), listening, port))
 
 
 async def _serve(settings: Settings, listening: Listening, port: int) -> None:

@@ -119,7 +119,7 @@ class Authority:
             raise ConfigurationError("a server's certificate needs at least one name")
         alternatives = x509.SubjectAlternativeName([_general_name(host) for host in dict.fromkeys(hosts)])
         purpose = ExtendedKeyUsageOID.SERVER_AUTH
-        return self._issue(name, _name(name), [alternatives], purpose, days, replace=replace, now=now)
+        return self._issue(name, _name(check_file_name(name)), [alternatives], purpose, days, replace=replace, now=now)
 
     def issue_client(
         self, name: str, days: int, *, replace: bool = False, now: datetime | None = None
@@ -130,7 +130,7 @@ class Authority:
         PostgreSQL reads the common name as the role, where ``pg_hba.conf`` says ``cert``. Arguments and errors are
         those of ``issue_server``.
         """
-        return self._issue(name, _name(name), [], ExtendedKeyUsageOID.CLIENT_AUTH, days, replace=replace, now=now)
+        return self._issue(name, _name(check_file_name(name)), [], ExtendedKeyUsageOID.CLIENT_AUTH, days, replace=replace, now=now)
 
     def renew(self, name: str, days: int, *, now: datetime | None = None) -> tuple[Path, Path]:
         """
