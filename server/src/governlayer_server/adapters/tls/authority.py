@@ -130,7 +130,8 @@ class Authority:
         PostgreSQL reads the common name as the role, where ``pg_hba.conf`` says ``cert``. Arguments and errors are
         those of ``issue_server``.
         """
-        return self._issue(name, _name(check_file_name(name)), [], ExtendedKeyUsageOID.CLIENT_AUTH, days, replace=replace, now=now)
+        purpose = ExtendedKeyUsageOID.CLIENT_AUTH
+        return self._issue(name, _name(check_file_name(name)), [], purpose, days, replace=replace, now=now)
 
     def renew(self, name: str, days: int, *, now: datetime | None = None) -> tuple[Path, Path]:
         """
