@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from governlayer_server.adapters.postgres.database import PostgresAddress, PostgresTls
 from governlayer_server.domain.errors import ConfigurationError
 from governlayer_server.settings import PREFIX, IdentitySettings, decode_secret, encode_secret, settings_from
 from hypothesis import given
@@ -150,10 +151,54 @@ def test_what_is_no_port_is_refused(name: str, port: str) -> None:
 
 
 @pytest.mark.parametrize("host", ["", "db.example.com", "10.0.0.1", "0.0.0.0", "127.0.0.2", "localhost.example.com"])
-@pytest.mark.parametrize("name", ["DATABASE_HOST", "REDIS_HOST"])
-def test_a_host_that_is_not_this_machine_is_refused_while_there_is_no_tls(name: str, host: str) -> None:
+def test_a_host_of_redis_that_is_not_this_machine_is_refused_while_there_is_no_tls(host: str) -> None:
     with pytest.raises(ConfigurationError, match="loopback"):
-        settings_from(environment(**{name: host}))
+        settings_from(environment(REDIS_HOST=host))
+
+
+@pytest.mark.parametrize("host", ["db.example.com", "10.0.0.1", "2001:db8::1", "localhost", "127.0.0.1", "::1"])
+def test_postgresql_is_verified_in_full_unless_said_otherwise(host: str) -> None:
+    assert settings_from(environment(DATABASE_HOST=host)).database.tls == PostgresTls()
+    ca = settings_from(environment(DATABASE_HOST=host, DATABASE_CA="/etc/ca.crt", DATABASE_TLS="verify-full"))
+    assert ca.database.tls == PostgresTls(ca=Path("/etc/ca.crt"))
+
+
+def test_a_client_certificate_for_postgresql_comes_with_its_key() -> None:
+    given = {"DATABASE_HOST": "db", "DATABASE_CERTIFICATE": "/etc/app.crt", "DATABASE_KEY": "/etc/app.key"}
+    tls = settings_from(environment(**given)).database.tls
+    assert tls == PostgresTls(certificate=Path("/etc/app.crt"), key=Path("/etc/app.key"))
+    for name in ("DATABASE_CERTIFICATE", "DATABASE_KEY"):
+        with pytest.raises(ConfigurationError, match="go together"):
+            settings_from(environment(**{**given, name: None}))
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.0.0.2", "::1", "/run/postgresql"])
+def test_on_this_machine_tls_to_postgresql_may_be_switched_off(host: str) -> None:
+    assert settings_from(environment(DATABASE_HOST=host, DATABASE_TLS="off")).database.tls is None
+    with pytest.raises(ConfigurationError, match=f"{PREFIX}DATABASE_CA"):
+        settings_from(environment(DATABASE_HOST=host, DATABASE_TLS="off", DATABASE_CA="/etc/ca.crt"))
+
+
+@pytest.mark.parametrize("host", ["db.example.com", "10.0.0.1", "0.0.0.0", "::", "localhost.example.com", "128.0.0.1"])
+def test_off_this_machine_tls_to_postgresql_cannot_be_switched_off(host: str) -> None:
+    with pytest.raises(ConfigurationError, match="loopback only"):
+        settings_from(environment(DATABASE_HOST=host, DATABASE_TLS="off"))
+    with pytest.raises(ConfigurationError, match="over TLS or not at all"):
+        PostgresAddress(host=host, port=5432, database="d", user="u", password="p")
+
+
+@pytest.mark.parametrize("word", ["", "prefer", "require", "verify-ca", "OFF", "false", "allow"])
+def test_no_weaker_word_for_tls_is_understood(word: str) -> None:
+    with pytest.raises(ConfigurationError, match="verify-full or off"):
+        settings_from(environment(DATABASE_TLS=word))
+
+
+@pytest.mark.parametrize(
+    "host", ["", "a b", "db,other", "db\x00", "a@b", "run/postgresql", "db?sslmode=disable", "d\n"]
+)
+def test_what_is_no_host_is_refused(host: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"{PREFIX}DATABASE_HOST must be"):
+        settings_from(environment(DATABASE_HOST=host))
 
 
 @pytest.mark.parametrize("name", ["", "a b", "a/b", "a+b", "é", "a" * 201, "a\n"])

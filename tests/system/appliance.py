@@ -64,9 +64,9 @@ class Appliance:
             )
         return self
 
-    def start(self) -> Self:
+    def start(self, *arguments: str) -> Self:
         """Start the process and return when it serves."""
-        self.launch()
+        self.launch(*arguments)
         ready = self.first_line()
         self.url = ready["url"]
         return self

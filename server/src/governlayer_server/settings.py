@@ -16,8 +16,9 @@ from msgspec import Struct
 
 from governlayer_server.adapters.crypto.access_tokens import check_signing_key
 from governlayer_server.adapters.crypto.passwords import COST, MAX_COST
-from governlayer_server.adapters.postgres.database import PostgresAddress
+from governlayer_server.adapters.postgres.database import PostgresAddress, PostgresTls
 from governlayer_server.domain.errors import ConfigurationError
+from governlayer_server.domain.network import is_loopback
 from governlayer_server.domain.registration import Registration
 from governlayer_server.domain.session_limits import HOUR_US, SessionLimits
 
@@ -27,6 +28,7 @@ DEFAULT_PORT = 8600
 SECRET_BYTES = 32
 _DEPLOYMENT = re.compile(r"[A-Za-z0-9._-]{1,200}")
 _Word = TypeVar("_Word", bound=StrEnum)
+_HOST = re.compile(r"[A-Za-z0-9._:-]{1,253}")
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
@@ -131,11 +133,12 @@ def settings_from(environment: Mapping[str, str]) -> Settings:
     return Settings(
         deployment=environment.get(PREFIX + "DEPLOYMENT", DEFAULT_DEPLOYMENT),
         database=PostgresAddress(
-            host=_local("DATABASE_HOST", values["DATABASE_HOST"]),
+            host=_host("DATABASE_HOST", values["DATABASE_HOST"]),
             port=_number(environment, "DATABASE_PORT", 5432),
             database=environment.get(PREFIX + "DATABASE_NAME", "governlayer"),
             user=values["DATABASE_USER"],
             password=values["DATABASE_PASSWORD"],
+            tls=_database_tls(environment, values["DATABASE_HOST"]),
         ),
         redis=RedisAddress(
             socket=environment.get(PREFIX + "REDIS_SOCKET"),
@@ -208,6 +211,37 @@ def _number(environment: Mapping[str, str], name: str, default: int) -> int:
     if not re.fullmatch(r"[0-9]{1,5}", text) or not 0 < int(text) < 65_536:
         raise ConfigurationError(f"{PREFIX}{name} must be a port, 1 to 65535")
     return int(text)
+
+
+def _host(name: str, host: str) -> str:
+    """Admit the directory of a Unix socket, a DNS name or an IP address."""
+    if host.startswith("/") or _HOST.fullmatch(host):
+        return host
+    raise ConfigurationError(f"{PREFIX}{name} must be the directory of a Unix socket, a DNS name or an IP address")
+
+
+def _database_tls(environment: Mapping[str, str], host: str) -> PostgresTls | None:
+    """
+    Return how PostgreSQL is verified; None for a Unix socket, and for loopback where the operator says so.
+
+    Raises:
+        ConfigurationError: TLS is switched off for another host, or files for it are given where there is none.
+    """
+    names = {"ca": "DATABASE_CA", "certificate": "DATABASE_CERTIFICATE", "key": "DATABASE_KEY"}
+    files = {key: Path(environment[PREFIX + name]) for key, name in names.items() if environment.get(PREFIX + name)}
+    switch = environment.get(f"{PREFIX}DATABASE_TLS", "verify-full")
+    if switch not in {"verify-full", "off"}:
+        raise ConfigurationError(f"{PREFIX}DATABASE_TLS is verify-full or off")
+    if switch == "off" and not (host.startswith("/") or is_loopback(host)):
+        raise ConfigurationError(f"{PREFIX}DATABASE_TLS=off is for loopback only, and {host} is not")
+    if host.startswith("/") or switch == "off":
+        if files:
+            unused = ", ".join(PREFIX + names[key] for key in files)
+            raise ConfigurationError(f"{unused}: there is no TLS to PostgreSQL that needs it")
+        return None
+    if ("certificate" in files) != ("key" in files):
+        raise ConfigurationError(f"{PREFIX}DATABASE_CERTIFICATE and {PREFIX}DATABASE_KEY go together")
+    return PostgresTls(**files)
 
 
 def _local(name: str, host: str) -> str:
