@@ -15,16 +15,17 @@ from governlayer_server.adapters.embedded.postgres import EmbeddedPostgres
 from governlayer_server.adapters.embedded.redis import EmbeddedRedis
 from governlayer_server.adapters.embedded.roles import Login
 from governlayer_server.adapters.postgres.database import PostgresAddress
+from governlayer_server.adapters.redis.address import RedisAddress
 from governlayer_server.adapters.system import SystemEntropy
 from governlayer_server.domain.errors import ConfigurationError, LedgerUnavailable
 from governlayer_server.settings import (
     DEFAULT_DEPLOYMENT,
     PREFIX,
     SECRET_BYTES,
-    RedisAddress,
     Settings,
     decode_secret,
     encode_secret,
+    limits_from,
     settings_from,
 )
 from governlayer_server.wiring import Appliance, open_appliance
@@ -83,6 +84,8 @@ def embedded_settings(directory: DataDirectory, deployment: str | None = None) -
         key_encryption_key=secret("key-encryption-key"),
         pepper=secret("pepper"),
         policies=directory.path / "policies" / "default.cedar",
+        replicas=1,
+        **limits_from(os.environ),
     )
 
 

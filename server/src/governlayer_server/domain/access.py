@@ -38,6 +38,8 @@ class Principal(Struct, frozen=True, kw_only=True):
     organization_id: UUID
     plan: Plan
     scopes: frozenset[Scope]
+    rate_limit: int | None = None
+    organization_created_us: int = 0
 
     @property
     def actor(self) -> Actor:

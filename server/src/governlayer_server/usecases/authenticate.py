@@ -50,4 +50,5 @@ class Authenticate(Struct, frozen=True, kw_only=True):
             organization_id=organization.id,
             plan=organization.plan,
             scopes=stored.scopes,
+            organization_created_us=organization.created_us,
         )

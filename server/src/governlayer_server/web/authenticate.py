@@ -29,23 +29,40 @@ class Authentication(ASGIMiddleware):
 
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
         """
-        Check the caller against the route's rule.
+        Find out who asks, if the route needs a principal.
 
         Raises:
             NotAuthenticated: no credential, or none that is valid.
             AmbiguousCredentials: two different ones.
-            MissingScope: the key lacks the route's scope.
             Forbidden: the route has no rule.
         """
-        rule = scope["route_handler"].opt.get("access")
-        # The framework answers OPTIONS by itself: only with the methods of the route.
-        if rule != PUBLIC and scope.get("method") != "OPTIONS":
-            if not isinstance(rule, access.Scope):
+        if needs_principal(scope):
+            if not isinstance(scope["route_handler"].opt.get("access"), access.Scope):
                 raise Forbidden("this route has no access rule")
-            principal = await self._authenticate(credential(scope["headers"]))
-            principal.require(rule)
-            scope["auth"] = principal
+            scope["auth"] = await self._authenticate(credential(scope["headers"]))
         await next_app(scope, receive, send)
+
+
+class Authorization(ASGIMiddleware):
+    """Ends the request of a principal who may not use the route."""
+
+    scopes = (ScopeType.HTTP,)
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
+        """
+        Check the principal, if the route needs one, against the route's rule.
+
+        Raises:
+            MissingScope: the key lacks the route's scope.
+        """
+        if needs_principal(scope):
+            scope["auth"].require(scope["route_handler"].opt["access"])
+        await next_app(scope, receive, send)
+
+
+def needs_principal(scope: Scope) -> bool:
+    """Return whether the route is not public. OPTIONS the framework answers by itself: the methods of the route."""
+    return scope["route_handler"].opt.get("access") != PUBLIC and scope.get("method") != "OPTIONS"
 
 
 def credential(headers: Iterable[tuple[bytes, bytes]]) -> str:
