@@ -167,9 +167,6 @@ class RedisQuotaStore:
         raise TimeoutError
 
     async def _run(self, calls: Sequence[tuple[str | int, ...]]) -> Sequence[Any]:
-        if isinstance(self._redis, RedisCluster):  # its pipelines know no scripts
-            asked = (self._redis.execute_command("EVALSHA", _SHA, *call) for call in calls)
-            return await asyncio.gather(*asked, return_exceptions=True)
         async with self._redis.pipeline(transaction=False) as pipeline:
             for call in calls:
                 pipeline.execute_command("EVALSHA", _SHA, *call)
