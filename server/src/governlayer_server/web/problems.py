@@ -9,7 +9,6 @@ from litestar.exceptions import HTTPException
 from msgspec import Struct
 
 from governlayer_server.domain.errors import Fault, GovernLayerError, InvalidRequest, RateLimited
-from governlayer_server.domain.quota import Standing, policy_field, standing_field
 
 PROBLEM_JSON = "application/problem+json"
 _RETRY_AFTER_S = "1"
@@ -133,18 +132,12 @@ def problem(request: AnyRequest, code: str, detail: str, faults: Sequence[Fault]
     return Response(body, status_code=kind.status, media_type=PROBLEM_JSON, headers=headers)
 
 
-def limit_headers(standings: Sequence[Standing]) -> dict[str, str]:
-    """Return the headers that tell the limits and what is left of them."""
-    return {"RateLimit-Policy": policy_field(standings), "RateLimit": standing_field(standings)}
-
-
 def on_governlayer_error(request: AnyRequest, error: GovernLayerError) -> Response[bytes]:
     """Answer an error raised on purpose. The text of one without a public code stays inside."""
     faults = error.faults if isinstance(error, InvalidRequest) else ()
     response = problem(request, error.code, str(error), faults)
     if isinstance(error, RateLimited):
         response.headers["Retry-After"] = str(error.verdict.retry_after_s)
-        response.headers.update(limit_headers(error.verdict.standings))
     return response
 
 

@@ -1,8 +1,8 @@
 """
 Rate limits at the door (API contract §1, §3).
 
-``Throttle`` is the outermost layer: it limits client addresses, and puts the headers on whatever leaves after
-``Spending``, which stands behind authentication, has admitted the request.
+``Throttle`` is the first layer and limits client addresses; ``Spending`` stands behind authentication and limits keys
+and organizations. Both leave in the request's state where the limits stand; ``web/observe.py`` puts that on the answer.
 
 A request without a valid credential costs its address; who exhausted it is refused before anything is looked up. A
 credential that was good here within the last minute goes past that, so that a stranger behind the same proxy cannot
@@ -10,28 +10,25 @@ shut a customer out. The address is the socket's peer, whatever headers say.
 """
 
 from collections import OrderedDict
-from collections.abc import Sequence
 from hashlib import blake2b
 
 from litestar.enums import ScopeType
 from litestar.middleware import ASGIMiddleware
-from litestar.types import ASGIApp, Message, Receive, Scope, Send
+from litestar.types import ASGIApp, Receive, Scope, Send
 
-from governlayer_server.domain.errors import GovernLayerError, RateLimited
-from governlayer_server.domain.quota import Standing
+from governlayer_server.domain.errors import GovernLayerError, NotAuthenticated, RateLimited
 from governlayer_server.ports import Clock, Entropy
 from governlayer_server.usecases.limit_requests import LimitRequests
 from governlayer_server.web.authenticate import credential, needs_principal
-from governlayer_server.web.problems import limit_headers
+from governlayer_server.web.headers import LIMITS
 
 UNLIMITED = "unlimited"
-_STANDINGS = "rate_limits"
 _GOOD_FOR_US = 60_000_000
 _MOST_CREDENTIALS = 10_000
 
 
 class Throttle(ASGIMiddleware):
-    """Limits the requests of client addresses, except to routes with ``opt["unlimited"]``; adds the headers."""
+    """Limits the requests of client addresses, except to routes with ``opt["unlimited"]``."""
 
     scopes = (ScopeType.HTTP,)
 
@@ -54,18 +51,17 @@ class Throttle(ASGIMiddleware):
             client = scope.get("client")
             verdict = await self._limit.address(client[0] if client else None)
             if not verdict.admitted:
+                scope["state"][LIMITS] = verdict.standings
                 raise RateLimited(verdict)
-
-        async def send_with_limits(message: Message) -> None:
-            standings: Sequence[Standing] | None = scope["state"].get(_STANDINGS)
-            if message["type"] == "http.response.start" and standings:
-                added = [(name.lower().encode(), value.encode()) for name, value in limit_headers(standings).items()]
-                message["headers"] = [*message.get("headers", ()), *added]
-            await send(message)
-
-        await next_app(scope, receive, send_with_limits)
-        if given is not None:
-            self._good.keep(given, is_good=bool(scope.get("auth")))
+        try:
+            await next_app(scope, receive, send)
+        except NotAuthenticated:
+            if given is not None:
+                self._good.forget(given)
+            raise
+        finally:
+            if given is not None and scope.get("auth"):
+                self._good.keep(given)
 
 
 class Spending(ASGIMiddleware):
@@ -85,9 +81,9 @@ class Spending(ASGIMiddleware):
         """
         if needs_principal(scope):
             verdict = await self._limit.principal(scope["auth"])
+            scope["state"][LIMITS] = verdict.standings
             if not verdict.admitted:
                 raise RateLimited(verdict)
-            scope["state"][_STANDINGS] = verdict.standings
         await next_app(scope, receive, send)
 
 
@@ -102,14 +98,17 @@ class GoodCredentials:
     def __contains__(self, given: str) -> bool:
         return self._until_us.get(self._hash(given), 0) > self._clock.monotonic_us()
 
-    def keep(self, given: str, *, is_good: bool) -> None:
-        """Remember whether *given* is good."""
+    def keep(self, given: str) -> None:
+        """Remember that *given* is good."""
         hashed = self._hash(given)
         self._until_us.pop(hashed, None)
-        if is_good:
-            self._until_us[hashed] = self._clock.monotonic_us() + _GOOD_FOR_US
-            if len(self._until_us) > _MOST_CREDENTIALS:
-                self._until_us.popitem(last=False)
+        self._until_us[hashed] = self._clock.monotonic_us() + _GOOD_FOR_US
+        if len(self._until_us) > _MOST_CREDENTIALS:
+            self._until_us.popitem(last=False)
+
+    def forget(self, given: str) -> None:
+        """*given* is good no more."""
+        self._until_us.pop(self._hash(given), None)
 
     def _hash(self, given: str) -> bytes:
         return blake2b(given.encode(), key=self._key, digest_size=16).digest()
