@@ -1,8 +1,8 @@
 """
 Rate limits, counted by one Lua script in Redis for all replicas, and by this replica alone when Redis is away.
 
-Requests that come while Redis is being asked wait for each other and are asked together: one pipeline at a time. That
-is also what keeps a Redis that hangs from being asked by more than one request at a time.
+Requests that come while Redis is being asked wait for each other and are asked together: one pipeline at a time. Once
+that has failed no request waits; each second one look, beside the requests, sees whether Redis is back.
 """
 
 import asyncio
@@ -20,6 +20,7 @@ from governlayer_server.ports import Clock
 
 TIMEOUT_US = 250_000
 RETRY_US = 1_000_000
+_PROBE_US = 2_000_000
 _SETTLING_US = 2_000_000
 _BATCH = 64
 _ATTEMPTS = 2
@@ -74,6 +75,7 @@ class RedisQuotaStore:
         self._mirror = Mirror(replicas, window_us, most)
         self._waiting: list[_Call] = []
         self._work: asyncio.Task[None] | None = None
+        self._probe: asyncio.Task[None] | None = None
         self._is_down = False
         self._retry_at_us = 0
         self._failed_at_us: int | None = None
@@ -85,16 +87,18 @@ class RedisQuotaStore:
         """Local while Redis does not answer, and where there are other replicas for one window after that."""
         if self._failed_at_us is None:
             return Mode.SHARED
-        alone_us = RETRY_US + 2 * TIMEOUT_US
-        if self._mirror.replicas > 1:
-            alone_us = max(alone_us, self._mirror.window_us + _SETTLING_US)
-        return Mode.LOCAL if self._clock.monotonic_us() - self._failed_at_us < alone_us else Mode.SHARED
+        age_us = self._clock.monotonic_us() - self._failed_at_us
+        # Without requests nobody looks whether Redis is back.
+        is_down = self._is_down and age_us < RETRY_US + _PROBE_US + _SETTLING_US
+        others_settle = self._mirror.replicas > 1 and age_us < self._mirror.window_us + _SETTLING_US
+        return Mode.LOCAL if is_down or others_settle else Mode.SHARED
 
     async def spend(self, owner: str, buckets: Sequence[Bucket], created_us: int | None = None) -> Verdict:
         """
         Return whether a request of *owner* is admitted by all *buckets*, and take it from all of them if so.
 
-        Never fails, and never waits for Redis longer than a quarter of a second: this replica decides then.
+        Never fails, and never waits for Redis longer than twice a quarter of a second (for those before it, and for
+        itself): this replica decides then.
         """
         now_us = self._clock.monotonic_us()
         tag = f"{{{owner}}}:quota:"
@@ -105,7 +109,9 @@ class RedisQuotaStore:
             -1 if created_us is None else created_us,
             self._mirror.traces(keys, now_us),
         )
-        if self._is_down and (now_us < self._retry_at_us or self._work is not None):
+        if self._is_down:
+            if now_us >= self._retry_at_us and self._probe is None:
+                self._probe = asyncio.create_task(self._look())
             return self._mirror.spend(buckets, call.traces, now_us)
         self._waiting.append(call)
         if self._work is None:
@@ -116,10 +122,23 @@ class RedisQuotaStore:
         """One marker for the whole Redis, but one per owner in a cluster: its nodes are lost one by one."""
         return f"{tag}epoch" if isinstance(self._redis, RedisCluster) else "quota:epoch"
 
+    async def _look(self) -> None:
+        """See whether Redis is back, with more patience than requests have: connecting takes longer than answering."""
+        try:
+            async with asyncio.timeout(_PROBE_US / 1_000_000):
+                await self._redis.ping()
+        except Exception:  # noqa: BLE001  # whatever a client raises, Redis is not back
+            self._decide_alone([])
+        else:
+            self._is_down = False
+        finally:
+            self._probe = None
+
     async def _ask_all(self) -> None:
         try:
             while self._waiting:
                 batch, self._waiting = self._waiting[:_BATCH], self._waiting[_BATCH:]
+                batch = [call for call in batch if not call.answer.done()]
                 self._prepare(batch)
                 try:
                     async with asyncio.timeout(TIMEOUT_US / 1_000_000):
@@ -127,8 +146,6 @@ class RedisQuotaStore:
                 except Exception:  # noqa: BLE001  # whatever a client raises, there is a verdict
                     self._decide_alone([*batch, *self._waiting])
                     self._waiting = []
-                else:
-                    self._is_down = False
         finally:
             self._work = None
 
