@@ -150,12 +150,6 @@ def test_what_is_no_port_is_refused(name: str, port: str) -> None:
         settings_from(environment(**{name: port}))
 
 
-@pytest.mark.parametrize("host", ["", "db.example.com", "10.0.0.1", "0.0.0.0", "127.0.0.2", "localhost.example.com"])
-def test_a_host_of_redis_that_is_not_this_machine_is_refused_while_there_is_no_tls(host: str) -> None:
-    with pytest.raises(ConfigurationError, match="loopback"):
-        settings_from(environment(REDIS_HOST=host))
-
-
 @pytest.mark.parametrize("host", ["db.example.com", "10.0.0.1", "2001:db8::1", "localhost", "127.0.0.1", "::1"])
 def test_postgresql_is_verified_in_full_unless_said_otherwise(host: str) -> None:
     assert settings_from(environment(DATABASE_HOST=host)).database.tls == PostgresTls()
@@ -199,6 +193,61 @@ def test_no_weaker_word_for_tls_is_understood(word: str) -> None:
 def test_what_is_no_host_is_refused(host: str) -> None:
     with pytest.raises(ConfigurationError, match=f"{PREFIX}DATABASE_HOST must be"):
         settings_from(environment(DATABASE_HOST=host))
+
+
+FAR = ["", "db.example.com", "10.0.0.1", "0.0.0.0", "127.0.0.2", "localhost.example.com"]
+
+
+@pytest.mark.parametrize("host", FAR[1:])
+@pytest.mark.parametrize("name", ["REDIS_HOST", "REDIS_SENTINELS", "REDIS_CLUSTER"])
+def test_plain_text_to_redis_never_leaves_the_machine(name: str, host: str) -> None:
+    place = host if name == "REDIS_HOST" else f"127.0.0.1:1,{host}:6379"
+    given = environment(**{name: place, "REDIS_MASTER": "main" if name == "REDIS_SENTINELS" else None})
+    assert settings_from(given).redis.tls
+    with pytest.raises(ConfigurationError, match="loopback"):
+        settings_from({**given, PREFIX + "REDIS_TLS": "off"})
+
+
+def test_redis_is_reached_over_tls_unless_said_otherwise_on_loopback() -> None:
+    assert settings_from(environment()).redis.tls
+    assert not settings_from(environment(REDIS_TLS="off")).redis.tls
+    for wrong in ("", "no", "OFF", "0"):
+        with pytest.raises(ConfigurationError, match=f"{PREFIX}REDIS_TLS"):
+            settings_from(environment(REDIS_TLS=wrong))
+
+
+def test_redis_may_be_behind_sentinels_or_a_cluster() -> None:
+    sentinels = settings_from(
+        environment(
+            REDIS_SENTINELS="one.example:26379, [2001:db8::1]:26380", REDIS_MASTER="main", REDIS_CA="/etc/ca.pem",
+            REDIS_SENTINEL_USER="watcher", REDIS_SENTINEL_PASSWORD="CANARY-sentinel",
+        )
+    ).redis  # fmt: skip
+    assert sentinels.sentinels == (("one.example", 26379), ("2001:db8::1", 26380))
+    assert (sentinels.master, sentinels.ca, sentinels.sentinel_user) == ("main", Path("/etc/ca.pem"), "watcher")
+    assert "CANARY" not in repr(sentinels)
+    assert settings_from(environment(REDIS_CLUSTER="a:7000,b:7001")).redis.cluster == (("a", 7000), ("b", 7001))
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"REDIS_SENTINELS": "a:1"}, {"REDIS_MASTER": "main"}, {"REDIS_CLUSTER": "a:1", "REDIS_SOCKET": "/run/r"},
+        {"REDIS_SENTINELS": "a:1", "REDIS_MASTER": "main", "REDIS_CLUSTER": "a:1"}, {"REDIS_CLUSTER": ""},
+        {"REDIS_CLUSTER": "a"}, {"REDIS_CLUSTER": "a:0"}, {"REDIS_CLUSTER": "a:1,"}, {"REDIS_CLUSTER": "a:70000"},
+        {"REPLICAS": "0"}, {"REPLICAS": "x"}, {"ADDRESS_LIMIT": "0"}, {"ENTERPRISE_LIMIT": "-1"},
+    ],
+)  # fmt: skip
+def test_what_says_too_little_or_too_much_of_redis_or_limits_is_refused(given: dict[str, str]) -> None:
+    with pytest.raises(ConfigurationError):
+        settings_from(environment(**given))
+
+
+def test_limits_have_defaults_and_may_be_set() -> None:
+    default = settings_from(environment())
+    assert (default.replicas, default.address_limit, default.enterprise_limit) == (1, 300, 2_000)
+    given = settings_from(environment(REPLICAS="3", ADDRESS_LIMIT="50", ENTERPRISE_LIMIT="60000"))
+    assert (given.replicas, given.address_limit, given.enterprise_limit) == (3, 50, 60_000)
 
 
 @pytest.mark.parametrize("name", ["", "a b", "a/b", "a+b", "é", "a" * 201, "a\n"])

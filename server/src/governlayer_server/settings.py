@@ -17,8 +17,10 @@ from msgspec import Struct
 from governlayer_server.adapters.crypto.access_tokens import check_signing_key
 from governlayer_server.adapters.crypto.passwords import COST, MAX_COST
 from governlayer_server.adapters.postgres.database import PostgresAddress, PostgresTls
+from governlayer_server.adapters.redis.address import HostAndPort, RedisAddress
 from governlayer_server.domain.errors import ConfigurationError
 from governlayer_server.domain.network import is_loopback
+from governlayer_server.domain.plan import Plan
 from governlayer_server.domain.registration import Registration
 from governlayer_server.domain.session_limits import HOUR_US, SessionLimits
 
@@ -26,24 +28,11 @@ PREFIX = "GOVERNLAYER_"
 DEFAULT_DEPLOYMENT = "localhost"
 DEFAULT_PORT = 8600
 SECRET_BYTES = 32
+DEFAULT_ADDRESS_LIMIT = 300
 _DEPLOYMENT = re.compile(r"[A-Za-z0-9._-]{1,200}")
 _Word = TypeVar("_Word", bound=StrEnum)
 _HOST = re.compile(r"[A-Za-z0-9._:-]{1,253}")
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
-
-
-class RedisAddress(Struct, frozen=True, kw_only=True):
-    """How to reach Redis: a Unix socket, or a loopback host and port."""
-
-    socket: str | None = None
-    host: str = "127.0.0.1"
-    port: int = 6379
-    user: str | None = None
-    password: str | None = None
-
-    def __repr__(self) -> str:
-        """No password."""
-        return f"RedisAddress({self.socket or self.host})"
 
 
 class IdentitySettings(Struct, frozen=True, kw_only=True):
@@ -67,6 +56,11 @@ class IdentitySettings(Struct, frozen=True, kw_only=True):
         return f"IdentitySettings(registration={self.registration!r})"
 
 
+_HOST_AND_PORT = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})")
+_A_PORT, _A_COUNT = "a port", "a number"
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
 class Settings(Struct, frozen=True, kw_only=True):
     """All that wiring needs to know."""
 
@@ -77,6 +71,9 @@ class Settings(Struct, frozen=True, kw_only=True):
     pepper: bytes
     policies: Path
     identity: IdentitySettings
+    replicas: int = 1
+    address_limit: int = DEFAULT_ADDRESS_LIMIT
+    enterprise_limit: int = Plan.ENTERPRISE.requests_per_minute
 
     def __post_init__(self) -> None:
         """Refuse what cannot be a deployment name or a key."""
@@ -140,17 +137,13 @@ def settings_from(environment: Mapping[str, str]) -> Settings:
             password=values["DATABASE_PASSWORD"],
             tls=_database_tls(environment, values["DATABASE_HOST"]),
         ),
-        redis=RedisAddress(
-            socket=environment.get(PREFIX + "REDIS_SOCKET"),
-            host=_local("REDIS_HOST", environment.get(PREFIX + "REDIS_HOST", "127.0.0.1")),
-            port=_number(environment, "REDIS_PORT", 6379),
-            user=environment.get(PREFIX + "REDIS_USER"),
-            password=_read(environment, "REDIS_PASSWORD"),
-        ),
+        redis=_redis(environment),
         key_encryption_key=decode_secret(PREFIX + "KEY_ENCRYPTION_KEY", values["KEY_ENCRYPTION_KEY"]),
         pepper=decode_secret(PREFIX + "PEPPER", values["PEPPER"]),
         policies=Path(values["POLICIES"]),
         identity=identity_from(environment, [values["JWT_SECRET"], *([] if previous is None else [previous])]),
+        replicas=_number(environment, "REPLICAS", 1, _A_COUNT),
+        **limits_from(environment),
     )
 
 
@@ -174,6 +167,56 @@ def identity_from(environment: Mapping[str, str], jwt_secrets: Sequence[str]) ->
         registration=_one_of(environment, "REGISTRATION", Registration.INVITE),
         bcrypt_cost=_whole(environment, "BCRYPT_COST", COST, COST, MAX_COST),
     )
+
+
+def limits_from(environment: Mapping[str, str]) -> dict[str, int]:
+    """
+    Return the settings ``address_limit`` and ``enterprise_limit``, requests per minute.
+
+    Raises:
+        ConfigurationError: one is malformed.
+    """
+    enterprise = Plan.ENTERPRISE.requests_per_minute
+    return {
+        "address_limit": _number(environment, "ADDRESS_LIMIT", DEFAULT_ADDRESS_LIMIT, _A_COUNT),
+        "enterprise_limit": _number(environment, "ENTERPRISE_LIMIT", enterprise, _A_COUNT),
+    }
+
+
+def _redis(environment: Mapping[str, str]) -> RedisAddress:
+    ca = environment.get(PREFIX + "REDIS_CA")
+    return RedisAddress(
+        socket=environment.get(PREFIX + "REDIS_SOCKET"),
+        host=environment.get(PREFIX + "REDIS_HOST", "127.0.0.1"),
+        port=_number(environment, "REDIS_PORT", 6379),
+        sentinels=_hosts(environment, "REDIS_SENTINELS"),
+        master=environment.get(PREFIX + "REDIS_MASTER"),
+        cluster=_hosts(environment, "REDIS_CLUSTER"),
+        user=environment.get(PREFIX + "REDIS_USER"),
+        password=_read(environment, "REDIS_PASSWORD"),
+        sentinel_user=environment.get(PREFIX + "REDIS_SENTINEL_USER"),
+        sentinel_password=_read(environment, "REDIS_SENTINEL_PASSWORD"),
+        tls=_switch(environment, "REDIS_TLS"),
+        ca=Path(ca) if ca is not None else None,
+    )
+
+
+def _hosts(environment: Mapping[str, str], name: str) -> tuple[HostAndPort, ...]:
+    text = environment.get(PREFIX + name)
+    if text is None:
+        return ()
+    found = [_HOST_AND_PORT.fullmatch(one.strip()) for one in text.split(",")]
+    hosts = [(one[1].strip("[]"), int(one[2])) for one in found if one is not None and 0 < int(one[2]) < 65_536]
+    if len(hosts) < len(found):
+        raise ConfigurationError(f"{PREFIX}{name} must be host:port,host:port,…")
+    return tuple(hosts)
+
+
+def _switch(environment: Mapping[str, str], name: str) -> bool:
+    text = environment.get(PREFIX + name, "on")
+    if text not in {"on", "off"}:
+        raise ConfigurationError(f"{PREFIX}{name} must be on or off")
+    return text == "on"
 
 
 def _read(environment: Mapping[str, str], name: str) -> str | None:
@@ -206,10 +249,10 @@ def _one_of(environment: Mapping[str, str], name: str, default: _Word) -> _Word:
         raise ConfigurationError(f"{PREFIX}{name} must be one of {words}") from None
 
 
-def _number(environment: Mapping[str, str], name: str, default: int) -> int:
+def _number(environment: Mapping[str, str], name: str, default: int, what: str = _A_PORT) -> int:
     text = environment.get(PREFIX + name, str(default))
     if not re.fullmatch(r"[0-9]{1,5}", text) or not 0 < int(text) < 65_536:
-        raise ConfigurationError(f"{PREFIX}{name} must be a port, 1 to 65535")
+        raise ConfigurationError(f"{PREFIX}{name} must be {what}, 1 to 65535")
     return int(text)
 
 

@@ -7,7 +7,6 @@ from importlib.metadata import version
 from typing import Any
 
 from msgspec import Struct
-from redis.asyncio import BlockingConnectionPool, Redis, UnixDomainSocketConnection
 
 from governlayer_server.adapters.cedar.engine import CedarEngine
 from governlayer_server.adapters.cedar.files import read_policies
@@ -26,16 +25,19 @@ from governlayer_server.adapters.postgres.deployment_store import (
 )
 from governlayer_server.adapters.postgres.ledger_store import PostgresLedgerStore
 from governlayer_server.adapters.postgres.migrate import pending_migrations
+from governlayer_server.adapters.redis.connect import AnyRedis, connect_redis
 from governlayer_server.adapters.redis.forgetting import RedisForgetting
+from governlayer_server.adapters.redis.quota import RedisQuotaStore
 from governlayer_server.adapters.redis.running_requests import RedisRunningRequests, redis_answers
 from governlayer_server.adapters.system import SystemClock, SystemEntropy
 from governlayer_server.domain.errors import CipherError, ConfigurationError, GovernLayerError
 from governlayer_server.domain.ledger.checkpoint import verifier_key
 from governlayer_server.domain.ledger.record import SYSTEM
 from governlayer_server.domain.policy import PolicySet
+from governlayer_server.domain.quota import Mode
 from governlayer_server.ports import LedgerStore
 from governlayer_server.ports.accounts import AccountStore
-from governlayer_server.settings import RedisAddress, Settings
+from governlayer_server.settings import Settings
 from governlayer_server.usecases.authenticate import Authenticate
 from governlayer_server.usecases.count_usage import CountUsage
 from governlayer_server.usecases.create_key import CreateKey
@@ -43,17 +45,16 @@ from governlayer_server.usecases.create_organization import SYSTEM_LEDGER, Creat
 from governlayer_server.usecases.evaluate import Evaluate
 from governlayer_server.usecases.export_ledger import ExportLedger
 from governlayer_server.usecases.govern import Govern
+from governlayer_server.usecases.limit_requests import LimitRequests
 from governlayer_server.usecases.new_id import new_id
 from governlayer_server.usecases.principal_cache import PrincipalCache
 from governlayer_server.usecases.read_ledger import ReadLedger
 from governlayer_server.usecases.record_event import record_event
 from governlayer_server.web.app import UseCases, create_app
 from governlayer_server.web.observe import Observed
-from governlayer_server.web.routes.health import About
+from governlayer_server.web.routes.health import About, Readiness
 
 VERSION = version("governlayer-server")
-_REDIS_CONNECTIONS = 16
-_REDIS_TIMEOUT_S = 0.5
 _PROBE_S = 3.0
 
 
@@ -88,7 +89,7 @@ class Appliance(Struct, frozen=True, kw_only=True):
 
 class _Parts(Struct, frozen=True, kw_only=True):
     database: Database
-    redis: Redis
+    redis: AnyRedis
     vault: EnvelopeVault
     signer: Ed25519Signer
     clock: SystemClock
@@ -106,7 +107,7 @@ async def open_appliance(settings: Settings) -> AsyncIterator[Appliance]:
         ConfigurationError: migrations are missing, or the keys or the name belong to another installation.
     """
     database = await connect(settings.database)
-    redis = _redis(settings.redis)
+    redis = connect_redis(settings.redis)
     try:
         if pending := await pending_migrations():
             raise ConfigurationError(f"{len(pending)} migrations have not been applied: run `governlayer migrate`")
@@ -156,6 +157,7 @@ def _appliance(settings: Settings, parts: _Parts, ledger: PostgresLedgerStore) -
 
 async def _application(appliance: Appliance, parts: _Parts, settings: Settings) -> tuple[Observed, PolicySet]:
     engine = await _engine(appliance, parts, settings)
+    limit_requests = _limit_requests(parts, settings)
     use_cases = UseCases(
         authenticate=Authenticate(
             accounts=appliance.accounts,
@@ -166,6 +168,7 @@ async def _application(appliance: Appliance, parts: _Parts, settings: Settings) 
             usage=CountUsage(appliance.accounts, parts.clock),
             limits=settings.identity.sessions,
         ),
+        limit_requests=limit_requests,
         govern=Govern(
             evaluate=Evaluate(engine=engine, clock=parts.clock),
             ledger=appliance.ledger,
@@ -184,14 +187,16 @@ async def _application(appliance: Appliance, parts: _Parts, settings: Settings) 
         ledger_keys=[verifier_key(parts.signer.name, parts.signer.public_key)],
     )
 
-    async def probes() -> Mapping[str, bool]:
+    async def probes() -> Readiness:
         asked = {
             "ledger": _ledger_answers(appliance.ledger),
             "migrations": _migrated(),
             "postgresql": parts.database.answers(),
             "redis": redis_answers(parts.redis),
         }
-        return dict(zip(asked, await asyncio.gather(*map(_in_time, asked.values())), strict=True))
+        works = dict(zip(asked, await asyncio.gather(*map(_in_time, asked.values())), strict=True))
+        local = limit_requests.mode is Mode.LOCAL or not works["redis"]
+        return Readiness(works, ("rate_limits",) if local else ())
 
     app = create_app(use_cases, about, probes, parts.clock, parts.entropy, access_logger())
     return app, engine.policy_set
@@ -205,6 +210,16 @@ def _access_tokens(settings: Settings, parts: _Parts) -> AccessTokens:
         lifetime_s=settings.identity.access_token_s,
         clock=parts.clock,
         entropy=parts.entropy,
+    )
+
+
+def _limit_requests(parts: _Parts, settings: Settings) -> LimitRequests:
+    return LimitRequests(
+        organizations=RedisQuotaStore(parts.redis, parts.clock, replicas=settings.replicas),
+        # Apart, so that a flood of addresses pushes no organization out of this replica's memory.
+        addresses=RedisQuotaStore(parts.redis, parts.clock, replicas=settings.replicas),
+        address_limit=settings.address_limit,
+        enterprise_limit=settings.enterprise_limit,
     )
 
 
@@ -295,19 +310,3 @@ async def _migrated() -> bool:
         return not await pending_migrations()
     except GovernLayerError:
         return False
-
-
-def _redis(address: RedisAddress) -> Redis:
-    common: dict[str, Any] = {
-        "username": address.user,
-        "password": address.password,
-        "max_connections": _REDIS_CONNECTIONS,
-        "timeout": _REDIS_TIMEOUT_S,
-        "socket_timeout": _REDIS_TIMEOUT_S,
-        "socket_connect_timeout": _REDIS_TIMEOUT_S,
-    }
-    if address.socket is None:
-        pool = BlockingConnectionPool(host=address.host, port=address.port, **common)
-    else:
-        pool = BlockingConnectionPool(connection_class=UnixDomainSocketConnection, path=address.socket, **common)
-    return Redis(connection_pool=pool)

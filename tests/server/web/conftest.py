@@ -9,7 +9,7 @@ import pytest
 from governlayer_server.domain.organization import Organization
 from governlayer_server.web.app import UseCases, create_app
 from governlayer_server.web.problems import PROBLEM_JSON
-from governlayer_server.web.routes.health import About
+from governlayer_server.web.routes.health import About, Readiness
 
 from tests.fakes.appliance import DEPLOYMENT, FakeAppliance
 
@@ -22,17 +22,19 @@ class Site:
 
     appliance: FakeAppliance = field(default_factory=FakeAppliance)
     log: list[dict[str, Any]] = field(default_factory=list)
+    degraded: list[str] = field(default_factory=list)
     probes: dict[str, bool] = field(default_factory=lambda: {"ledger": True, "redis": True})
 
     def __post_init__(self) -> None:
         made = self.appliance
 
-        async def probe() -> dict[str, bool]:
-            return self.probes
+        async def probe() -> Readiness:
+            return Readiness(self.probes, tuple(self.degraded))
 
         self.app = create_app(
             UseCases(
                 authenticate=made.authenticate,
+                limit_requests=made.limit_requests,
                 govern=made.govern,
                 read_ledger=made.read_ledger,
                 export_ledger=made.export_ledger,

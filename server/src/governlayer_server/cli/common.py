@@ -16,6 +16,7 @@ from governlayer_server.adapters.embedded.postgres import EmbeddedPostgres
 from governlayer_server.adapters.embedded.redis import EmbeddedRedis
 from governlayer_server.adapters.embedded.roles import Login
 from governlayer_server.adapters.postgres.database import PostgresAddress
+from governlayer_server.adapters.redis.address import RedisAddress
 from governlayer_server.adapters.system import SystemEntropy
 from governlayer_server.domain.errors import ConfigurationError, LedgerUnavailable
 from governlayer_server.settings import (
@@ -23,11 +24,11 @@ from governlayer_server.settings import (
     PREFIX,
     SECRET_BYTES,
     IdentitySettings,
-    RedisAddress,
     Settings,
     decode_secret,
     encode_secret,
     identity_from,
+    limits_from,
     settings_from,
 )
 from governlayer_server.wiring import Appliance, open_appliance
@@ -87,6 +88,8 @@ def embedded_settings(directory: DataDirectory, deployment: str | None = None) -
         pepper=secret("pepper"),
         policies=directory.path / "policies" / "default.cedar",
         identity=embedded_identity(directory),
+        replicas=1,
+        **limits_from(os.environ),
     )
 
 

@@ -14,8 +14,9 @@ from governlayer_server.ports import Clock, Entropy
 from governlayer_server.usecases.authenticate import Authenticate
 from governlayer_server.usecases.export_ledger import ExportLedger
 from governlayer_server.usecases.govern import Govern
+from governlayer_server.usecases.limit_requests import LimitRequests
 from governlayer_server.usecases.read_ledger import ReadLedger
-from governlayer_server.web.authenticate import PUBLIC, Authentication
+from governlayer_server.web.authenticate import PUBLIC, Authentication, Authorization
 from governlayer_server.web.bodies import MAX_BODY_BYTES
 from governlayer_server.web.deadline import Deadline
 from governlayer_server.web.observe import LogLine, Observed
@@ -37,12 +38,14 @@ from governlayer_server.web.routes.ledger import (
     record_route,
     records_route,
 )
+from governlayer_server.web.throttle import Spending, Throttle
 
 
 class UseCases(Struct, frozen=True, kw_only=True):
     """All that the routes may call."""
 
     authenticate: Authenticate
+    limit_requests: LimitRequests
     govern: Govern
     read_ledger: ReadLedger
     export_ledger: ExportLedger
@@ -72,7 +75,13 @@ def create_app(
             "about": _provide(about),
             "probes": _provide(probes),
         },
-        middleware=[Deadline(), Authentication(use_cases.authenticate, clock)],
+        middleware=[
+            Throttle(use_cases.limit_requests, clock, entropy),
+            Deadline(),
+            Authentication(use_cases.authenticate),
+            Spending(use_cases.limit_requests),
+            Authorization(clock),
+        ],
         exception_handlers={
             GovernLayerError: on_governlayer_error,
             HTTPException: on_http_error,

@@ -2,8 +2,13 @@
 The headers of every response, without exception (API contract §1).
 
 The ASGI server itself puts them on, so that its own errors carry them too; nothing else may, or they would stand
-twice.
+twice. The rate limits of a request are put on by ``web/observe.py``, whoever answers.
 """
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from governlayer_server.domain.quota import Standing, policy_field, standing_field
 
 SECURITY_HEADERS: tuple[tuple[str, str], ...] = (
     ("Strict-Transport-Security", "max-age=63072000; includeSubDomains; preload"),
@@ -18,3 +23,16 @@ SECURITY_HEADERS: tuple[tuple[str, str], ...] = (
         "img-src 'self' data: https:; font-src 'self' https://fonts.gstatic.com; connect-src 'self'",
     ),
 )
+# Where a request's state holds the standings of its limits.
+LIMITS = "rate_limits"
+
+
+def limit_headers(state: Mapping[str, Any]) -> list[tuple[bytes, bytes]]:
+    """Return the headers that tell the limits of a request, and what is left of them, if it had any (§1)."""
+    standings: Sequence[Standing] = state.get(LIMITS, ())
+    if not standings:
+        return []
+    return [
+        (b"ratelimit-policy", policy_field(standings).encode()),
+        (b"ratelimit", standing_field(standings).encode()),
+    ]

@@ -5,6 +5,7 @@ from typing import Any
 
 from governlayer_server.ports import Clock, Entropy
 from governlayer_server.usecases.new_id import new_id
+from governlayer_server.web.headers import limit_headers
 from governlayer_server.web.problems import KINDS, PROBLEM_JSON, document
 
 ASGIScope = MutableMapping[str, Any]
@@ -35,7 +36,8 @@ class Observed:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message.get("headers", ()), (b"x-request-id", request_id.encode())]
+                added = [(b"x-request-id", request_id.encode()), *limit_headers(scope["state"])]
+                message["headers"] = [*message.get("headers", ()), *added]
             await send(message)
 
         try:

@@ -26,10 +26,21 @@ PATH = "/openapi.json"
 _STRUCTS = (About, ActionRequest, Decision, Health, LedgerState, Problem, RecordBody, RecordList)
 _REF = "#/components/schemas/{name}"
 _PUBLIC = frozenset({"livez", "readyz", "about", "problem_page"})
+_UNLIMITED = frozenset({"livez", "readyz"})
 _ALWAYS = (400, 408, 431, 500)
+_LIMITED = (429,)
 _WITH_PLACE = (404,)
 _WITH_CREDENTIAL = (401, 403, 503)
 _WITH_BODY = (409, 413, 415, 422)
+_ALWAYS_TOLD = ("RateLimit-Policy", "RateLimit")
+_LIMIT_HEADERS = {
+    "RateLimit-Policy": (
+        "The limits of requests, of the key and of the organization (draft-ietf-httpapi-ratelimit-headers): "
+        "`q` requests in any `w` seconds. On every answer to a request with a valid credential."
+    ),
+    "RateLimit": "What is left of these limits: `r` requests now, one more in `t` seconds.",
+    "Retry-After": "Seconds until a request would be admitted.",
+}
 Document = dict[str, Any]
 
 
@@ -68,7 +79,11 @@ def complete(document: Mapping[str, Any]) -> Document:
         "components": {
             "schemas": schemas,
             "responses": {
-                str(status): _problem(status) for status in (*_ALWAYS, *_WITH_PLACE, *_WITH_CREDENTIAL, *_WITH_BODY)
+                str(status): _problem(status)
+                for status in (*_ALWAYS, *_LIMITED, *_WITH_PLACE, *_WITH_CREDENTIAL, *_WITH_BODY)
+            },
+            "headers": {
+                name: {"description": text, "schema": {"type": "string"}} for name, text in _LIMIT_HEADERS.items()
             },
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer", "description": "An API key, `gl_…`."},
@@ -86,11 +101,16 @@ def _operations(paths: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, D
 def _complete_operation(operation: Document, *, has_place: bool) -> None:
     public = operation["operationId"] in _PUBLIC
     statuses: Sequence[int] = _ALWAYS + (() if public else _WITH_CREDENTIAL) + (_WITH_PLACE if has_place else ())
+    if operation["operationId"] not in _UNLIMITED:
+        statuses = (*statuses, *_LIMITED)
     if "requestBody" in operation:
         statuses = (*statuses, *_WITH_BODY)
     elif operation.get("parameters"):
         statuses = (*statuses, 422)
     answers = {status: answer for status, answer in operation["responses"].items() if status.startswith("2")}
+    if not public:
+        for answer in answers.values():
+            answer["headers"] = {**answer.get("headers", {}), **_header_references(*_ALWAYS_TOLD)}
     for status in sorted(set(statuses)):
         answers[str(status)] = {"$ref": f"#/components/responses/{status}"}
     if operation["operationId"] == "readyz":
@@ -104,7 +124,14 @@ def _complete_operation(operation: Document, *, has_place: bool) -> None:
 
 def _problem(status: int) -> Document:
     schema = {"$ref": _REF.format(name="Problem")}
-    return {"description": HTTPStatus(status).phrase, "content": {PROBLEM_JSON: {"schema": schema}}}
+    answer = {"description": HTTPStatus(status).phrase, "content": {PROBLEM_JSON: {"schema": schema}}}
+    if status in {*_LIMITED, *_WITH_PLACE, *_WITH_CREDENTIAL, *_WITH_BODY} - {401}:
+        answer["headers"] = _header_references(*(_LIMIT_HEADERS if status in _LIMITED else _ALWAYS_TOLD))
+    return answer
+
+
+def _header_references(*names: str) -> Document:
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
 
 
 def _any_value(_: type) -> Document:
