@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from governlayer_server.adapters.postgres.database import PostgresAddress
 from governlayer_server.domain.errors import ConfigurationError
+from governlayer_server.web.edge import Csp, Edge
 
 PREFIX = "GOVERNLAYER_"
 DEFAULT_DEPLOYMENT = "localhost"
@@ -46,6 +47,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     key_encryption_key: bytes
     pepper: bytes
     policies: Path
+    edge: Edge = Edge()
 
     def __post_init__(self) -> None:
         """Refuse what cannot be a deployment name or a key."""
@@ -116,6 +118,26 @@ def settings_from(environment: Mapping[str, str]) -> Settings:
         key_encryption_key=decode_secret(PREFIX + "KEY_ENCRYPTION_KEY", values["KEY_ENCRYPTION_KEY"]),
         pepper=decode_secret(PREFIX + "PEPPER", values["PEPPER"]),
         policies=Path(values["POLICIES"]),
+        edge=edge_from(environment),
+    )
+
+
+def edge_from(environment: Mapping[str, str], metrics_token: str | None = None) -> Edge:
+    """
+    Return the choices for the edge in *environment*; *metrics_token* is used where it names none.
+
+    Raises:
+        ConfigurationError: one of them breaks its rule (``web/edge.py``).
+    """
+    csp = environment.get(PREFIX + "CSP", Csp.DEFAULT.value)
+    if csp not in list(Csp):
+        raise ConfigurationError(f"{PREFIX}CSP must be one of {', '.join(Csp)}")
+    token = _read(environment, "METRICS_TOKEN")
+    return Edge(
+        csp=Csp(csp),
+        public_url=environment.get(PREFIX + "PUBLIC_URL"),
+        security_contact=environment.get(PREFIX + "SECURITY_CONTACT"),
+        metrics_token=metrics_token if token is None else token,
     )
 
 

@@ -16,6 +16,7 @@ from governlayer_server.adapters.crypto.signer import Ed25519Signer
 from governlayer_server.adapters.crypto.vault import EnvelopeVault
 from governlayer_server.adapters.crypto.xaes import KEY_BYTES
 from governlayer_server.adapters.logs.access import access_logger
+from governlayer_server.adapters.metrics.prometheus import PrometheusMetrics
 from governlayer_server.adapters.postgres.account_store import (
     DeploymentRow,
     PostgresAccountStore,
@@ -27,6 +28,8 @@ from governlayer_server.adapters.postgres.ledger_store import PostgresLedgerStor
 from governlayer_server.adapters.postgres.migrate import pending_migrations
 from governlayer_server.adapters.redis.running_requests import RedisRunningRequests, redis_answers
 from governlayer_server.adapters.system import SystemClock, SystemEntropy
+from governlayer_server.console.docs import docs_route
+from governlayer_server.console.pages import Assets, static_route
 from governlayer_server.domain.errors import CipherError, ConfigurationError, GovernLayerError
 from governlayer_server.domain.ledger.checkpoint import verifier_key
 from governlayer_server.domain.ledger.record import SYSTEM
@@ -42,7 +45,7 @@ from governlayer_server.usecases.govern import Govern
 from governlayer_server.usecases.new_id import new_id
 from governlayer_server.usecases.read_ledger import ReadLedger
 from governlayer_server.usecases.record_event import record_event
-from governlayer_server.web.app import UseCases, create_app
+from governlayer_server.web.app import Metrics, UseCases, create_app
 from governlayer_server.web.observe import Observed
 from governlayer_server.web.routes.health import About
 
@@ -171,7 +174,19 @@ async def _application(appliance: Appliance, parts: _Parts, settings: Settings) 
         }
         return dict(zip(asked, await asyncio.gather(*map(_in_time, asked.values())), strict=True))
 
-    app = create_app(use_cases, about, probes, parts.clock, parts.entropy, access_logger())
+    figures = PrometheusMetrics(VERSION, probes)
+    assets = Assets.shipped()
+    app = create_app(
+        use_cases,
+        about,
+        probes,
+        parts.clock,
+        parts.entropy,
+        access_logger(),
+        Metrics(measure=figures.measure, exposition=figures.exposition),
+        settings.edge,
+        [docs_route(assets), static_route(assets)],
+    )
     return app, engine.policy_set
 
 

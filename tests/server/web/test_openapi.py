@@ -21,6 +21,10 @@ STATUSES = {
     ("get", "/readyz"): {200, 503, *ANY},
     ("get", "/.well-known/governlayer"): {200, *ANY},
     ("get", "/problems/{code}"): {200, *ANY, 404, 422},
+    ("get", "/metrics"): {200, *ANY, 401},
+    ("get", "/.well-known/security.txt"): {200, *ANY, 404},
+    ("get", "/docs"): {200, *ANY},
+    ("get", "/static/{name}"): {200, *ANY, 404, 422},
 }
 
 
@@ -126,4 +130,5 @@ def test_every_parameter_is_described_where_it_is(document: dict[str, Any]) -> N
         ("get", "/v1/ledger/records/{seq}"): {("path", "seq", True)},
         ("get", "/v1/ledger/dump"): {("query", name, False) for name in ("first", "last", "payloads")},
         ("get", "/problems/{code}"): {("path", "code", True)},
+        ("get", "/static/{name}"): {("path", "name", True)},
     }

@@ -24,6 +24,7 @@ from governlayer_server.settings import (
     RedisAddress,
     Settings,
     decode_secret,
+    edge_from,
     encode_secret,
     settings_from,
 )
@@ -83,6 +84,7 @@ def embedded_settings(directory: DataDirectory, deployment: str | None = None) -
         key_encryption_key=secret("key-encryption-key"),
         pepper=secret("pepper"),
         policies=directory.path / "policies" / "default.cedar",
+        edge=edge_from(os.environ, directory.secret("metrics-token", lambda: encode_secret(SystemEntropy().bytes(32)))),
     )
 
 

@@ -15,6 +15,7 @@ from governlayer_server.adapters.postgres.migrate import apply_migrations, pendi
 from governlayer_server.cli.common import run
 from governlayer_server.domain.errors import ConfigurationError
 from governlayer_server.settings import DEFAULT_PORT, Settings, settings_from
+from governlayer_server.web.headers import security_headers
 from governlayer_server.web.server import Server, bind
 from governlayer_server.wiring import open_appliance
 
@@ -39,6 +40,7 @@ async def _serve(settings: Settings, port: int) -> None:
         server = Server(
             await appliance.application(settings),
             lambda: click.echo(f"governlayer: serving on http://{_HOST}:{port}", err=True),
+            security_headers(settings.edge.csp),
         )
 
         def stop() -> None:

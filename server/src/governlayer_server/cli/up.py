@@ -30,6 +30,7 @@ from governlayer_server.cli.common import (
 from governlayer_server.domain.errors import ConfigurationError, LedgerUnavailable
 from governlayer_server.policies import DEFAULT
 from governlayer_server.settings import DEFAULT_PORT, Settings
+from governlayer_server.web.headers import security_headers
 from governlayer_server.web.server import Server, bind
 from governlayer_server.wiring import VERSION, Appliance, open_appliance
 
@@ -122,7 +123,7 @@ class _Up:
     async def _serve(self, appliance: Appliance, settings: Settings, bound: socket.socket, stop: asyncio.Event) -> None:
         application = await appliance.application(settings)
         url = f"http://{_HOST}:{bound.getsockname()[1]}"
-        server = Server(application, lambda: self._ready(url, settings))
+        server = Server(application, lambda: self._ready(url, settings), security_headers(settings.edge.csp))
         serving = asyncio.create_task(server.serve(sockets=[bound]))
         waiting = asyncio.create_task(stop.wait())
         await asyncio.wait({serving, waiting}, return_when=asyncio.FIRST_COMPLETED)

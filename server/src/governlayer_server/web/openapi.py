@@ -25,7 +25,9 @@ from governlayer_server.web.routes.ledger import RecordBody, RecordList
 PATH = "/openapi.json"
 _STRUCTS = (About, ActionRequest, Decision, Health, LedgerState, Problem, RecordBody, RecordList)
 _REF = "#/components/schemas/{name}"
-_PUBLIC = frozenset({"livez", "readyz", "about", "problem_page"})
+_PUBLIC = frozenset({"livez", "readyz", "about", "problem_page", "docs", "static_file"})
+_MAY_BE_MISSING = frozenset({"security_txt"})
+_METRICS = "metrics"
 _ALWAYS = (400, 408, 431, 500)
 _WITH_PLACE = (404,)
 _WITH_CREDENTIAL = (401, 403, 503)
@@ -73,6 +75,7 @@ def complete(document: Mapping[str, Any]) -> Document:
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer", "description": "An API key, `gl_…`."},
                 "api_key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+                "metrics_token": {"type": "http", "scheme": "bearer", "description": "The token of the metrics."},
             },
         },
     }
@@ -84,8 +87,8 @@ def _operations(paths: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, D
 
 
 def _complete_operation(operation: Document, *, has_place: bool) -> None:
-    public = operation["operationId"] in _PUBLIC
-    statuses: Sequence[int] = _ALWAYS + (() if public else _WITH_CREDENTIAL) + (_WITH_PLACE if has_place else ())
+    security, refusals = _access(operation["operationId"])
+    statuses: Sequence[int] = _ALWAYS + refusals + (_WITH_PLACE if has_place else ())
     if "requestBody" in operation:
         statuses = (*statuses, *_WITH_BODY)
     elif operation.get("parameters"):
@@ -99,7 +102,18 @@ def _complete_operation(operation: Document, *, has_place: bool) -> None:
             "content": {"application/json": {"schema": {"$ref": _REF.format(name="Health")}}},
         }
     operation["responses"] = answers
-    operation["security"] = [] if public else [{"bearer": []}, {"api_key": []}]
+    operation["security"] = security
+
+
+def _access(operation_id: str) -> tuple[list[Document], tuple[int, ...]]:
+    """Return who may use an operation, and the statuses that refusing others takes."""
+    if operation_id == _METRICS:
+        return [{"metrics_token": []}], (401,)
+    if operation_id in _MAY_BE_MISSING:
+        return [], _WITH_PLACE
+    if operation_id in _PUBLIC:
+        return [], ()
+    return [{"bearer": []}, {"api_key": []}], _WITH_CREDENTIAL
 
 
 def _problem(status: int) -> Document:

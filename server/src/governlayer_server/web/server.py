@@ -8,7 +8,7 @@ from typing import Any
 
 import uvicorn
 
-from governlayer_server.web.headers import SECURITY_HEADERS
+from governlayer_server.web.headers import SECURITY_HEADERS, Headers
 from governlayer_server.web.observe import Observed
 from governlayer_server.web.protocol import Protocol
 
@@ -20,7 +20,7 @@ _MAX_CONNECTIONS = 1024
 class Server(uvicorn.Server):
     """uvicorn without its own signal handlers: whoever started us decides when to stop."""
 
-    def __init__(self, app: Observed, on_ready: Callable[[], None]) -> None:
+    def __init__(self, app: Observed, on_ready: Callable[[], None], headers: Headers = SECURITY_HEADERS) -> None:
         # uvicorn wants a class, and only ever calls it.
         protocol: Any = partial(Protocol, app.refuse)
         super().__init__(
@@ -30,7 +30,7 @@ class Server(uvicorn.Server):
                 http=protocol,
                 ws="none",
                 lifespan="off",
-                headers=list(SECURITY_HEADERS),
+                headers=list(headers),
                 server_header=False,
                 proxy_headers=False,
                 access_log=False,
