@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 SECRET = bytes(range(32))
 JWT_SECRET, JWT_PREVIOUS = bytes(range(64)), bytes(range(64, 128))
+OTHER = "a secret that is not needed, 0123456789".replace(" ", "-")
 NEEDED = {
     "DATABASE_HOST": "/run/postgresql",
     "DATABASE_USER": "governlayer_app",
@@ -56,12 +57,15 @@ def test_a_partial_set_is_an_error(name: str) -> None:
         settings_from(environment(**{name: None}))
 
 
-@pytest.mark.parametrize("name", ["DATABASE_PASSWORD", "KEY_ENCRYPTION_KEY", "PEPPER", "REDIS_PASSWORD", "JWT_SECRET"])
+@pytest.mark.parametrize(
+    "name",
+    ["DATABASE_PASSWORD", "KEY_ENCRYPTION_KEY", "PEPPER", "REDIS_PASSWORD", "JWT_SECRET", "METRICS_TOKEN"],
+)
 def test_a_secret_may_come_from_a_file_but_not_from_both(name: str, tmp_path: Path) -> None:
     file = tmp_path / "secret"
-    file.write_text(NEEDED.get(name, "redis") + "\n", encoding="utf-8")
+    file.write_text(NEEDED.get(name, OTHER) + "\n", encoding="utf-8")
     settings = settings_from(environment(**{name: None, f"{name}_FILE": str(file)}))
-    expected = settings_from(environment(**{name: NEEDED.get(name, "redis")}))
+    expected = settings_from(environment(**{name: NEEDED.get(name, OTHER)}))
     assert settings == expected
     with pytest.raises(ConfigurationError, match="not both"):
         settings_from(environment(**{name: "x", f"{name}_FILE": str(file)}))

@@ -23,6 +23,7 @@ from governlayer_server.domain.network import is_loopback
 from governlayer_server.domain.plan import Plan
 from governlayer_server.domain.registration import Registration
 from governlayer_server.domain.session_limits import HOUR_US, SessionLimits
+from governlayer_server.web.edge import Csp, Edge
 
 PREFIX = "GOVERNLAYER_"
 DEFAULT_DEPLOYMENT = "localhost"
@@ -74,6 +75,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     replicas: int = 1
     address_limit: int = DEFAULT_ADDRESS_LIMIT
     enterprise_limit: int = Plan.ENTERPRISE.requests_per_minute
+    edge: Edge = Edge()
 
     def __post_init__(self) -> None:
         """Refuse what cannot be a deployment name or a key."""
@@ -144,6 +146,23 @@ def settings_from(environment: Mapping[str, str]) -> Settings:
         identity=identity_from(environment, [values["JWT_SECRET"], *([] if previous is None else [previous])]),
         replicas=_number(environment, "REPLICAS", 1, _A_COUNT),
         **limits_from(environment),
+        edge=edge_from(environment),
+    )
+
+
+def edge_from(environment: Mapping[str, str], metrics_token: str | None = None) -> Edge:
+    """
+    Return the choices for the edge in *environment*; *metrics_token* is used where it names none.
+
+    Raises:
+        ConfigurationError: one of them breaks its rule (``web/edge.py``).
+    """
+    token = _read(environment, "METRICS_TOKEN")
+    return Edge(
+        csp=_one_of(environment, "CSP", Csp.DEFAULT),
+        public_url=environment.get(PREFIX + "PUBLIC_URL"),
+        security_contact=environment.get(PREFIX + "SECURITY_CONTACT"),
+        metrics_token=metrics_token if token is None else token,
     )
 
 

@@ -16,6 +16,7 @@ from governlayer_server.adapters.crypto.signer import Ed25519Signer
 from governlayer_server.adapters.crypto.vault import EnvelopeVault
 from governlayer_server.adapters.crypto.xaes import KEY_BYTES
 from governlayer_server.adapters.logs.access import access_logger
+from governlayer_server.adapters.metrics.prometheus import PrometheusMetrics
 from governlayer_server.adapters.postgres.account_store import PostgresAccountStore
 from governlayer_server.adapters.postgres.database import Database, connect
 from governlayer_server.adapters.postgres.deployment_store import (
@@ -30,6 +31,8 @@ from governlayer_server.adapters.redis.forgetting import RedisForgetting
 from governlayer_server.adapters.redis.quota import RedisQuotaStore
 from governlayer_server.adapters.redis.running_requests import RedisRunningRequests, redis_answers
 from governlayer_server.adapters.system import SystemClock, SystemEntropy
+from governlayer_server.console.docs import docs_route
+from governlayer_server.console.pages import Assets, static_route
 from governlayer_server.domain.errors import CipherError, ConfigurationError, GovernLayerError
 from governlayer_server.domain.ledger.checkpoint import verifier_key
 from governlayer_server.domain.ledger.record import SYSTEM
@@ -50,7 +53,7 @@ from governlayer_server.usecases.new_id import new_id
 from governlayer_server.usecases.principal_cache import PrincipalCache
 from governlayer_server.usecases.read_ledger import ReadLedger
 from governlayer_server.usecases.record_event import record_event
-from governlayer_server.web.app import UseCases, create_app
+from governlayer_server.web.app import Metrics, UseCases, create_app
 from governlayer_server.web.observe import Observed
 from governlayer_server.web.routes.health import About, Readiness
 
@@ -198,7 +201,27 @@ async def _application(appliance: Appliance, parts: _Parts, settings: Settings) 
         local = limit_requests.mode is Mode.LOCAL or not works["redis"]
         return Readiness(works, ("rate_limits",) if local else ())
 
-    app = create_app(use_cases, about, probes, parts.clock, parts.entropy, access_logger())
+    async def components() -> Mapping[str, bool]:
+        return (await probes()).works
+
+    figures = PrometheusMetrics(VERSION, components)
+    figures.gauge(
+        "rate_limits_local",
+        "1 while this replica limits requests by itself, because Redis is away; 0 while all replicas share the counts.",
+        lambda: float(limit_requests.mode is Mode.LOCAL),
+    )
+    assets = Assets.shipped()
+    app = create_app(
+        use_cases,
+        about,
+        probes,
+        parts.clock,
+        parts.entropy,
+        access_logger(),
+        Metrics(measure=figures.measure, exposition=figures.exposition),
+        settings.edge,
+        [docs_route(assets), static_route(assets)],
+    )
     return app, engine.policy_set
 
 

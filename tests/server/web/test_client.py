@@ -35,7 +35,7 @@ class Mirror:
 async def serving(tls: ssl.SSLContext | None, trusted: list[str], host: str = "127.0.0.1") -> AsyncIterator[int]:
     ready = asyncio.Event()
     app: Any = Mirror()
-    server = Server(app, ready.set, tls, parse_networks(trusted))
+    server = Server(app, ready.set, tls=tls, trusted_proxies=parse_networks(trusted))
     bound = bind(host, 0)
     task = asyncio.create_task(server.serve(sockets=[bound]))
     await ready.wait()

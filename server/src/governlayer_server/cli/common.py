@@ -26,6 +26,7 @@ from governlayer_server.settings import (
     IdentitySettings,
     Settings,
     decode_secret,
+    edge_from,
     encode_secret,
     identity_from,
     limits_from,
@@ -90,6 +91,7 @@ def embedded_settings(directory: DataDirectory, deployment: str | None = None) -
         identity=embedded_identity(directory),
         replicas=1,
         **limits_from(os.environ),
+        edge=edge_from(os.environ, directory.secret("metrics-token", lambda: encode_secret(SystemEntropy().bytes(32)))),
     )
 
 

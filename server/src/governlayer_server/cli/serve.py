@@ -16,6 +16,7 @@ from governlayer_server.adapters.postgres.migrate import apply_migrations, pendi
 from governlayer_server.cli.common import run
 from governlayer_server.cli.listen import Listening, listen_options, parse_listening
 from governlayer_server.settings import DEFAULT_PORT, Settings, settings_from
+from governlayer_server.web.headers import security_headers
 from governlayer_server.web.server import Server
 from governlayer_server.wiring import open_appliance
 
@@ -37,8 +38,9 @@ async def _serve(settings: Settings, listening: Listening, port: int) -> None:
         server = Server(
             await appliance.application(settings),
             lambda: click.echo(f"governlayer: serving on {listening.url(bound)}", err=True),
-            listening.tls,
-            listening.trusted_proxies,
+            headers=security_headers(settings.edge.csp),
+            tls=listening.tls,
+            trusted_proxies=listening.trusted_proxies,
         )
 
         def stop() -> None:

@@ -32,6 +32,7 @@ from governlayer_server.cli.listen import Listening, listen_options, parse_liste
 from governlayer_server.domain.errors import LedgerUnavailable
 from governlayer_server.policies import DEFAULT
 from governlayer_server.settings import DEFAULT_PORT, Settings
+from governlayer_server.web.headers import security_headers
 from governlayer_server.web.server import Server
 from governlayer_server.wiring import VERSION, Appliance, open_appliance
 
@@ -125,8 +126,9 @@ class _Up:
         server = Server(
             application,
             lambda: self._ready(url, settings),
-            self._listening.tls,
-            self._listening.trusted_proxies,
+            headers=security_headers(settings.edge.csp),
+            tls=self._listening.tls,
+            trusted_proxies=self._listening.trusted_proxies,
         )
         serving = asyncio.create_task(server.serve(sockets=[bound]))
         waiting = asyncio.create_task(stop.wait())

@@ -25,7 +25,9 @@ from governlayer_server.web.routes.ledger import RecordBody, RecordList
 PATH = "/openapi.json"
 _STRUCTS = (About, ActionRequest, Decision, Health, LedgerState, Problem, RecordBody, RecordList)
 _REF = "#/components/schemas/{name}"
-_PUBLIC = frozenset({"livez", "readyz", "about", "problem_page"})
+_PUBLIC = frozenset({"livez", "readyz", "about", "problem_page", "docs", "static_file"})
+_MAY_BE_MISSING = frozenset({"security_txt"})
+_METRICS = "metrics"
 _UNLIMITED = frozenset({"livez", "readyz"})
 _ALWAYS = (400, 408, 431, 500)
 _LIMITED = (429,)
@@ -88,6 +90,7 @@ def complete(document: Mapping[str, Any]) -> Document:
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer", "description": "An API key, `gl_…`."},
                 "api_key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+                "metrics_token": {"type": "http", "scheme": "bearer", "description": "The token of the metrics."},
             },
         },
     }
@@ -99,8 +102,8 @@ def _operations(paths: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, D
 
 
 def _complete_operation(operation: Document, *, has_place: bool) -> None:
-    public = operation["operationId"] in _PUBLIC
-    statuses: Sequence[int] = _ALWAYS + (() if public else _WITH_CREDENTIAL) + (_WITH_PLACE if has_place else ())
+    security, refusals = _access(operation["operationId"])
+    statuses: Sequence[int] = _ALWAYS + refusals + (_WITH_PLACE if has_place else ())
     if operation["operationId"] not in _UNLIMITED:
         statuses = (*statuses, *_LIMITED)
     if "requestBody" in operation:
@@ -108,7 +111,7 @@ def _complete_operation(operation: Document, *, has_place: bool) -> None:
     elif operation.get("parameters"):
         statuses = (*statuses, 422)
     answers = {status: answer for status, answer in operation["responses"].items() if status.startswith("2")}
-    if not public:
+    if {"bearer": []} in security:
         for answer in answers.values():
             answer["headers"] = {**answer.get("headers", {}), **_header_references(*_ALWAYS_TOLD)}
     for status in sorted(set(statuses)):
@@ -119,7 +122,18 @@ def _complete_operation(operation: Document, *, has_place: bool) -> None:
             "content": {"application/json": {"schema": {"$ref": _REF.format(name="Health")}}},
         }
     operation["responses"] = answers
-    operation["security"] = [] if public else [{"bearer": []}, {"api_key": []}]
+    operation["security"] = security
+
+
+def _access(operation_id: str) -> tuple[list[Document], tuple[int, ...]]:
+    """Return who may use an operation, and the statuses that refusing others takes."""
+    if operation_id == _METRICS:
+        return [{"metrics_token": []}], (401,)
+    if operation_id in _MAY_BE_MISSING:
+        return [], _WITH_PLACE
+    if operation_id in _PUBLIC:
+        return [], ()
+    return [{"bearer": []}, {"api_key": []}], _WITH_CREDENTIAL
 
 
 def _problem(status: int) -> Document:

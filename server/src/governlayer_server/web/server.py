@@ -12,7 +12,7 @@ import uvicorn
 
 from governlayer_server.domain.network import Network
 from governlayer_server.web.client import ClientAddress
-from governlayer_server.web.headers import SECURITY_HEADERS
+from governlayer_server.web.headers import SECURITY_HEADERS, Headers
 from governlayer_server.web.observe import Observed
 from governlayer_server.web.protocol import Protocol
 
@@ -30,6 +30,7 @@ class Server(uvicorn.Server):
     Args:
         app: the application.
         on_ready: called when it serves.
+        headers: stand on every response, the server's own errors included.
         tls: serve HTTPS with this; None: plain HTTP.
         trusted_proxies: whose X-Forwarded-For is believed.
     """
@@ -38,6 +39,8 @@ class Server(uvicorn.Server):
         self,
         app: Observed,
         on_ready: Callable[[], None],
+        *,
+        headers: Headers = SECURITY_HEADERS,
         tls: ssl.SSLContext | None = None,
         trusted_proxies: Sequence[Network] = (),
     ) -> None:
@@ -50,7 +53,7 @@ class Server(uvicorn.Server):
                 http=protocol,
                 ws="none",
                 lifespan="off",
-                headers=list(SECURITY_HEADERS),
+                headers=list(headers),
                 server_header=False,
                 proxy_headers=False,
                 access_log=False,
