@@ -13,6 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import uvloop
 from governlayer_server.adapters.embedded.directory import DataDirectory
 from governlayer_server.adapters.embedded.redis import EmbeddedRedis
 from governlayer_server.adapters.redis.address import RedisAddress
@@ -73,7 +74,7 @@ def main() -> None:
         Path(place).chmod(0o755)
         directory = DataDirectory.open(Path(place, "data"))
         with directory.lock():
-            asyncio.run(run(directory, requests))
+            uvloop.run(run(directory, requests))
 
 
 if __name__ == "__main__":

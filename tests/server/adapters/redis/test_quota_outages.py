@@ -117,7 +117,8 @@ async def test_without_redis_from_the_start_each_replica_has_its_share(tmp_path:
     nowhere = [connect_redis(RedisAddress(socket=str(tmp_path / "none"))) for _ in range(2)]
     stores = [RedisQuotaStore(one, SystemClock(), replicas=2) for one in nowhere]
     for store in stores:
-        verdicts = await asyncio.gather(*(store.spend("o", [Bucket("org", 20)]) for _ in range(50)))
+        verdicts = await asyncio.gather(*(store.spend("o", [Bucket("org", 20)]) for _ in range(5)))
+        verdicts += [await store.spend("o", [Bucket("org", 20)]) for _ in range(50)]
         assert sum(one.admitted for one in verdicts) == 10
         assert {one.mode for one in verdicts} == {store.mode} == {Mode.LOCAL}
 

@@ -85,7 +85,7 @@ for index = 2, #KEYS do
     count = count + 1
   end
   -- The admission that has to leave: the oldest, or, where a lowered limit is overdrawn, a later one.
-  local leaving = redis.call('LINDEX', key, math.min(count, limit) - 1)
+  local leaving = redis.call('LINDEX', key, count <= limit and -1 or limit - 1)
   reply[place] = count
   reply[place + 1] = leaving and leaving + window - now or 0
 end

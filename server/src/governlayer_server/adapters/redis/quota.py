@@ -184,6 +184,11 @@ class RedisQuotaStore:
         raise TimeoutError
 
     async def _run(self, calls: Sequence[tuple[str | int, ...]]) -> Sequence[Any]:
+        if len(calls) == 1:  # cheaper than a pipeline of one
+            try:
+                return [await self._redis.execute_command("EVALSHA", _SHA, *calls[0])]
+            except NoScriptError as error:
+                return [error]
         async with self._redis.pipeline(transaction=False) as pipeline:
             for call in calls:
                 pipeline.execute_command("EVALSHA", _SHA, *call)
