@@ -4,6 +4,7 @@ import http.client
 import socket
 import ssl
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from importlib.metadata import version
@@ -221,3 +222,18 @@ def test_from_tls_init_to_https_on_ipv6_through_the_environment(new_appliance: S
     assert renewed.stdout.split() == [str(tmp_path / "tls" / f"{name}.crt") for name in ("redis", "server")]
     for wrong in (("issue", "x"), ("issue", "x", "--client", "--name", "y")):
         assert run("tls", *wrong, "--directory", tmp_path / "tls").returncode == 2
+
+
+def test_the_sdk_reaches_it_through_the_authority_of_a_small_install(secure: Appliance, pair: Pair) -> None:
+    tenant = secure.tenant("Sdk")
+    snippet = (
+        "from governlayer import GovernLayer\n"
+        "with GovernLayer() as governlayer:\n"
+        "    print(governlayer.govern(stage='input', agent='a', action='chat', content='hello').decision)\n"
+    )
+    variables = {"GOVERNLAYER_BASE_URL": secure.url, "GOVERNLAYER_API_KEY": tenant.key}
+    for more, expected in (({"GOVERNLAYER_CA_BUNDLE": str(pair.ca)}, "allow"), ({}, "deny")):
+        done = subprocess.run(
+            [sys.executable, "-c", snippet], env={**variables, **more}, capture_output=True, text=True, check=False
+        )
+        assert done.stdout.strip() == expected, done.stderr

@@ -14,7 +14,7 @@ from governlayer_server.adapters.tls.authority import Authority
 from governlayer_server.domain.errors import ConfigurationError, LedgerUnavailable
 from governlayer_server.settings import PREFIX, encode_secret
 
-from tests.fakes.debian import PASSWORD, USER, DebianPostgres, address_at
+from tests.fakes.debian import PASSWORD, USER, DebianPostgres, address_at, program
 from tests.fakes.tls import Pair, self_signed, server_pair
 
 SSL_REQUEST = bytes.fromhex("0000000804d2162f")  # PostgreSQL, "Message Formats"
@@ -198,3 +198,12 @@ def test_migrate_goes_over_tls_and_says_what_is_wrong_in_one_line(
     with debian_postgres.serving(None) as port:
         refused = migrate(port)
     assert refused.stderr == f"governlayer: PostgreSQL on localhost port {port} does not offer TLS, nothing was sent\n"
+
+
+def test_without_debians_servers_it_is_said_loudly_and_fails_in_ci(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CI", raising=False)
+    with pytest.raises(pytest.skip.Exception, match="NOT TESTED: TLS needs Debian's no-such-program"):
+        program("no-such-program")
+    monkeypatch.setenv("CI", "true")
+    with pytest.raises(pytest.fail.Exception, match=r"tools/debian_servers\.sh"):
+        program("no-such-program")
