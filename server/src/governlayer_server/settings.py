@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from governlayer_server.adapters.crypto.access_tokens import check_signing_key
 from governlayer_server.adapters.crypto.passwords import COST, MAX_COST
+from governlayer_server.adapters.mail.smtp import SmtpAddress, is_mail_address, smtp_address
 from governlayer_server.adapters.postgres.database import PostgresAddress
 from governlayer_server.domain.errors import ConfigurationError
 from governlayer_server.domain.registration import Registration
@@ -26,6 +27,7 @@ DEFAULT_DEPLOYMENT = "localhost"
 DEFAULT_PORT = 8600
 SECRET_BYTES = 32
 _DEPLOYMENT = re.compile(r"[A-Za-z0-9._-]{1,200}")
+_PUBLIC_URL = re.compile(r"(https://[A-Za-z0-9.\-\[\]:]+|http://(127\.0\.0\.1|localhost|\[::1\])(:[0-9]+)?)/?")
 _Word = TypeVar("_Word", bound=StrEnum)
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
@@ -63,6 +65,14 @@ class IdentitySettings(Struct, frozen=True, kw_only=True):
         return f"IdentitySettings(registration={self.registration!r})"
 
 
+class MailSettings(Struct, frozen=True, kw_only=True):
+    """How letters leave, and where their links lead."""
+
+    server: SmtpAddress
+    sender: str
+    public_url: str
+
+
 class Settings(Struct, frozen=True, kw_only=True):
     """All that wiring needs to know."""
 
@@ -73,6 +83,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     pepper: bytes
     policies: Path
     identity: IdentitySettings
+    mail: MailSettings | None = None
 
     def __post_init__(self) -> None:
         """Refuse what cannot be a deployment name or a key."""
@@ -146,6 +157,7 @@ def settings_from(environment: Mapping[str, str]) -> Settings:
         pepper=decode_secret(PREFIX + "PEPPER", values["PEPPER"]),
         policies=Path(values["POLICIES"]),
         identity=identity_from(environment, [values["JWT_SECRET"], *([previous] if previous else [])]),
+        mail=mail_from(environment),
     )
 
 
@@ -169,6 +181,27 @@ def identity_from(environment: Mapping[str, str], jwt_secrets: Sequence[str]) ->
         registration=_one_of(environment, "REGISTRATION", Registration.INVITE),
         bcrypt_cost=_whole(environment, "BCRYPT_COST", COST, COST, MAX_COST),
     )
+
+
+def mail_from(environment: Mapping[str, str]) -> MailSettings | None:
+    """
+    Return how letters leave, or None where nothing is said of it: then none do.
+
+    Raises:
+        ConfigurationError: only some of it is said, or it is malformed.
+    """
+    url, sender = environment.get(PREFIX + "SMTP_URL"), environment.get(PREFIX + "MAIL_FROM")
+    password, public_url = _read(environment, "SMTP_PASSWORD"), environment.get(PREFIX + "PUBLIC_URL")
+    if url is None and sender is None and password is None:
+        return None
+    if url is None or sender is None or public_url is None:
+        raise ConfigurationError(f"letters need {PREFIX}SMTP_URL, {PREFIX}MAIL_FROM and {PREFIX}PUBLIC_URL")
+    if not is_mail_address(sender):
+        raise ConfigurationError(f"{PREFIX}MAIL_FROM must be an e-mail address")
+    if not _PUBLIC_URL.fullmatch(public_url):
+        raise ConfigurationError(f"{PREFIX}PUBLIC_URL must be https://host[:port], or http:// on this machine")
+    server = smtp_address(url, password, environment.get(PREFIX + "SMTP_CA_FILE"))
+    return MailSettings(server=server, sender=sender, public_url=public_url)
 
 
 def _read(environment: Mapping[str, str], name: str) -> str | None:

@@ -12,11 +12,14 @@ from redis.asyncio import BlockingConnectionPool, Redis, UnixDomainSocketConnect
 from governlayer_server.adapters.cedar.engine import CedarEngine
 from governlayer_server.adapters.cedar.files import read_policies
 from governlayer_server.adapters.crypto.access_tokens import AccessTokens
+from governlayer_server.adapters.crypto.common_passwords import ZxcvbnPasswords
 from governlayer_server.adapters.crypto.passwords import BcryptPasswords
 from governlayer_server.adapters.crypto.signer import Ed25519Signer
+from governlayer_server.adapters.crypto.totp import Totp
 from governlayer_server.adapters.crypto.vault import EnvelopeVault
 from governlayer_server.adapters.crypto.xaes import KEY_BYTES
 from governlayer_server.adapters.logs.access import access_logger
+from governlayer_server.adapters.mail.smtp import SmtpMailer
 from governlayer_server.adapters.postgres.account_store import PostgresAccountStore
 from governlayer_server.adapters.postgres.database import Database, connect
 from governlayer_server.adapters.postgres.deployment_store import (
@@ -26,9 +29,12 @@ from governlayer_server.adapters.postgres.deployment_store import (
 )
 from governlayer_server.adapters.postgres.ledger_store import PostgresLedgerStore
 from governlayer_server.adapters.postgres.migrate import pending_migrations
+from governlayer_server.adapters.redis.attempts import RedisSignInAttempts
 from governlayer_server.adapters.redis.forgetting import RedisForgetting
+from governlayer_server.adapters.redis.local_attempts import LocalSignInAttempts
 from governlayer_server.adapters.redis.running_requests import RedisRunningRequests, redis_answers
 from governlayer_server.adapters.system import SystemClock, SystemEntropy
+from governlayer_server.adapters.system.background import Background
 from governlayer_server.domain.errors import CipherError, ConfigurationError, GovernLayerError
 from governlayer_server.domain.ledger.checkpoint import verifier_key
 from governlayer_server.domain.ledger.record import SYSTEM
@@ -43,7 +49,9 @@ from governlayer_server.usecases.create_organization import SYSTEM_LEDGER, Creat
 from governlayer_server.usecases.evaluate import Evaluate
 from governlayer_server.usecases.export_ledger import ExportLedger
 from governlayer_server.usecases.govern import Govern
+from governlayer_server.usecases.identity import Credentials, Identity, Letters, make_identity, operate_users
 from governlayer_server.usecases.new_id import new_id
+from governlayer_server.usecases.operate_users import OperateUsers
 from governlayer_server.usecases.principal_cache import PrincipalCache
 from governlayer_server.usecases.read_ledger import ReadLedger
 from governlayer_server.usecases.record_event import record_event
@@ -55,6 +63,7 @@ VERSION = version("governlayer-server")
 _REDIS_CONNECTIONS = 16
 _REDIS_TIMEOUT_S = 0.5
 _PROBE_S = 3.0
+_USAGE_S, _FAILURES_S = 5.0, 30.0
 
 
 class Appliance(Struct, frozen=True, kw_only=True):
@@ -65,6 +74,7 @@ class Appliance(Struct, frozen=True, kw_only=True):
     ledger: LedgerStore
     create_organization: CreateOrganization
     create_key: CreateKey
+    operate_users: OperateUsers
     read_ledger: ReadLedger
     export_ledger: ExportLedger
     _parts: "_Parts"
@@ -94,6 +104,8 @@ class _Parts(Struct, frozen=True, kw_only=True):
     clock: SystemClock
     entropy: SystemEntropy
     principals: PrincipalCache
+    passwords: BcryptPasswords
+    background: Background
 
 
 @asynccontextmanager
@@ -107,6 +119,8 @@ async def open_appliance(settings: Settings) -> AsyncIterator[Appliance]:
     """
     database = await connect(settings.database)
     redis = _redis(settings.redis)
+    passwords = BcryptPasswords(settings.pepper, settings.identity.bcrypt_cost)
+    background = Background(access_logger())
     try:
         if pending := await pending_migrations():
             raise ConfigurationError(f"{len(pending)} migrations have not been applied: run `governlayer migrate`")
@@ -122,14 +136,18 @@ async def open_appliance(settings: Settings) -> AsyncIterator[Appliance]:
             clock=clock,
             entropy=entropy,
             principals=PrincipalCache(clock),
+            passwords=passwords,
+            background=background,
         )
         ledger = PostgresLedgerStore(database, clock)
         await ledger.create(SYSTEM_LEDGER, None, origin_of(settings.deployment, SYSTEM_LEDGER))
         if not (await ledger.head(SYSTEM_LEDGER)).size:
             key = verifier_key(signer.name, signer.public_key)
             await _record(parts, ledger, "ledger.key", {"event": "introduced", "vkey": key})
-        yield _appliance(settings, parts, ledger)
+        async with background:
+            yield _appliance(settings, parts, ledger)
     finally:
+        passwords.close()
         await redis.aclose()
         await database.close()
 
@@ -143,11 +161,12 @@ def _appliance(settings: Settings, parts: _Parts, ledger: PostgresLedgerStore) -
         ledger=ledger,
         create_organization=CreateOrganization(
             accounts=accounts,
-            passwords=BcryptPasswords(settings.pepper, settings.identity.bcrypt_cost),
+            passwords=parts.passwords,
             deployment=settings.deployment,
             **common,
         ),
         create_key=CreateKey(accounts=accounts, **common),
+        operate_users=operate_users(accounts, **common),
         read_ledger=ReadLedger(ledger=ledger, signer=parts.signer),
         export_ledger=ExportLedger(ledger=ledger, signer=parts.signer, **common),
         _parts=parts,
@@ -156,14 +175,18 @@ def _appliance(settings: Settings, parts: _Parts, ledger: PostgresLedgerStore) -
 
 async def _application(appliance: Appliance, parts: _Parts, settings: Settings) -> tuple[Observed, PolicySet]:
     engine = await _engine(appliance, parts, settings)
+    tokens, usage = _access_tokens(settings, parts), CountUsage(appliance.accounts, parts.clock)
+    identity = _identity(appliance.accounts, settings, parts, tokens)
+    parts.background.start(RedisForgetting(parts.redis).listen(parts.principals.forget))
+    parts.background.every(_USAGE_S, usage.flush)
     use_cases = UseCases(
         authenticate=Authenticate(
             accounts=appliance.accounts,
             vault=parts.vault,
             clock=parts.clock,
-            tokens=_access_tokens(settings, parts),
+            tokens=tokens,
             cache=parts.principals,
-            usage=CountUsage(appliance.accounts, parts.clock),
+            usage=usage,
             limits=settings.identity.sessions,
         ),
         govern=Govern(
@@ -177,6 +200,7 @@ async def _application(appliance: Appliance, parts: _Parts, settings: Settings) 
         ),
         read_ledger=appliance.read_ledger,
         export_ledger=appliance.export_ledger,
+        identity=identity,
     )
     about = About(
         deployment=settings.deployment,
@@ -195,6 +219,32 @@ async def _application(appliance: Appliance, parts: _Parts, settings: Settings) 
 
     app = create_app(use_cases, about, probes, parts.clock, parts.entropy, access_logger())
     return app, engine.policy_set
+
+
+def _identity(accounts: AccountStore, settings: Settings, parts: _Parts, tokens: AccessTokens) -> Identity:
+    mail = settings.mail
+    identity = make_identity(
+        accounts,
+        parts.vault,
+        parts.clock,
+        parts.entropy,
+        RedisSignInAttempts(parts.redis, LocalSignInAttempts(parts.clock)),
+        Credentials(
+            passwords=parts.passwords,
+            common=ZxcvbnPasswords(),
+            codes=Totp(parts.entropy),
+            tokens=tokens,
+            lifetime_s=settings.identity.access_token_s,
+            limits=settings.identity.sessions,
+        ),
+        Letters(
+            mailer=None if mail is None else SmtpMailer(mail.server, mail.sender),
+            public_url="" if mail is None else mail.public_url,
+            later=parts.background.later,
+        ),
+    )
+    parts.background.every(_FAILURES_S, identity.failures.flush_due, last=identity.failures.flush)
+    return identity
 
 
 def _access_tokens(settings: Settings, parts: _Parts) -> AccessTokens:

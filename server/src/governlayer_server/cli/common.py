@@ -28,6 +28,7 @@ from governlayer_server.settings import (
     decode_secret,
     encode_secret,
     identity_from,
+    mail_from,
     settings_from,
 )
 from governlayer_server.wiring import Appliance, open_appliance
@@ -87,6 +88,7 @@ def embedded_settings(directory: DataDirectory, deployment: str | None = None) -
         pepper=secret("pepper"),
         policies=directory.path / "policies" / "default.cedar",
         identity=embedded_identity(directory),
+        mail=mail_from(os.environ),
     )
 
 

@@ -12,6 +12,7 @@ All errors that the appliance raises on purpose, as one tree; the embedded serve
     ├── Forbidden
     │   ├── MissingScope
     │   └── StepUpRequired        the user has to show password and code again
+    ├── TooManyAttempts           too many sign-ins of an account or from an address; try again later
     ├── NotFound
     ├── IdempotencyInProgress     the first request with this key is still running
     ├── Unavailable               no decision was made; nothing was promised
@@ -104,6 +105,16 @@ class StepUpRequired(Forbidden):
     """The act is dangerous, and the user's last sign-in is too long ago."""
 
     code = "step_up_required"
+
+
+class TooManyAttempts(GovernLayerError):
+    """Too many sign-ins were tried. Nothing was checked; it is the same whether or not the account exists."""
+
+    code = "too_many_attempts"
+
+    def __init__(self, retry_after_s: int) -> None:
+        super().__init__("too many attempts: try again later")
+        self.retry_after_s = retry_after_s
 
 
 class NotFound(GovernLayerError):

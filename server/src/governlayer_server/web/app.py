@@ -14,6 +14,7 @@ from governlayer_server.ports import Clock, Entropy
 from governlayer_server.usecases.authenticate import Authenticate
 from governlayer_server.usecases.export_ledger import ExportLedger
 from governlayer_server.usecases.govern import Govern
+from governlayer_server.usecases.identity import Identity
 from governlayer_server.usecases.read_ledger import ReadLedger
 from governlayer_server.web.authenticate import PUBLIC, Authentication
 from governlayer_server.web.bodies import MAX_BODY_BYTES
@@ -21,6 +22,13 @@ from governlayer_server.web.deadline import Deadline
 from governlayer_server.web.observe import LogLine, Observed
 from governlayer_server.web.openapi import PATH, TrueJsonPlugin, refuse_other_paths
 from governlayer_server.web.problems import on_any_error, on_governlayer_error, on_http_error
+from governlayer_server.web.routes.auth import (
+    login_route,
+    logout_route,
+    password_route,
+    refresh_route,
+    step_up_route,
+)
 from governlayer_server.web.routes.govern import govern_route
 from governlayer_server.web.routes.health import (
     About,
@@ -37,6 +45,9 @@ from governlayer_server.web.routes.ledger import (
     record_route,
     records_route,
 )
+from governlayer_server.web.routes.reset import forgot_route, reset_route
+from governlayer_server.web.routes.sessions import end_session_route, sessions_route
+from governlayer_server.web.routes.totp import begin_totp_route, confirm_totp_route, remove_totp_route
 
 
 class UseCases(Struct, frozen=True, kw_only=True):
@@ -46,6 +57,7 @@ class UseCases(Struct, frozen=True, kw_only=True):
     govern: Govern
     read_ledger: ReadLedger
     export_ledger: ExportLedger
+    identity: Identity
 
 
 def create_app(
@@ -60,6 +72,18 @@ def create_app(
             record_route,
             checkpoint_route,
             dump_route,
+            login_route,
+            refresh_route,
+            logout_route,
+            password_route,
+            step_up_route,
+            sessions_route,
+            end_session_route,
+            begin_totp_route,
+            confirm_totp_route,
+            remove_totp_route,
+            forgot_route,
+            reset_route,
             livez_route,
             readyz_route,
             about_route,
@@ -69,6 +93,7 @@ def create_app(
             "govern": _provide(use_cases.govern),
             "read_ledger": _provide(use_cases.read_ledger),
             "export_ledger": _provide(use_cases.export_ledger),
+            "identity": _provide(use_cases.identity),
             "about": _provide(about),
             "probes": _provide(probes),
         },

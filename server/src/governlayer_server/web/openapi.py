@@ -19,17 +19,39 @@ from governlayer_server.domain.decision import Decision
 from governlayer_server.domain.errors import NotFound
 from governlayer_server.usecases.read_ledger import LedgerState
 from governlayer_server.web.problems import PROBLEM_JSON, Problem
+from governlayer_server.web.routes.auth import (
+    LoginBody,
+    LogoutBody,
+    PasswordBody,
+    RefreshBody,
+    StepUpBody,
+    TokenBody,
+)
 from governlayer_server.web.routes.health import About, Health
 from governlayer_server.web.routes.ledger import RecordBody, RecordList
+from governlayer_server.web.routes.reset import AcceptedBody, ForgotBody, ResetBody
+from governlayer_server.web.routes.sessions import SessionBody, SessionList
+from governlayer_server.web.routes.totp import CodeBody, RecoveryBody, TotpBody
 
 PATH = "/openapi.json"
-_STRUCTS = (About, ActionRequest, Decision, Health, LedgerState, Problem, RecordBody, RecordList)
+_STRUCTS = (
+    About, AcceptedBody, ActionRequest, CodeBody, Decision, ForgotBody, Health, LedgerState, LoginBody, LogoutBody,
+    PasswordBody, Problem, RecordBody, RecordList, RecoveryBody, RefreshBody, ResetBody, SessionBody, SessionList,
+    StepUpBody, TokenBody, TotpBody,
+)  # fmt: skip
 _REF = "#/components/schemas/{name}"
-_PUBLIC = frozenset({"livez", "readyz", "about", "problem_page"})
+_SIGN_IN = frozenset({"sign_in", "refresh", "forgot_password", "reset_password"})
+_PUBLIC = frozenset({"livez", "readyz", "about", "problem_page", *_SIGN_IN})
+# Passwords, codes and letters: attempts are counted.
+_THROTTLED = frozenset(
+    {"sign_in", "change_password", "step_up", "confirm_totp", "remove_totp", "forgot_password", "reset_password"}
+)
 _ALWAYS = (400, 408, 431, 500)
 _WITH_PLACE = (404,)
 _WITH_CREDENTIAL = (401, 403, 503)
 _WITH_BODY = (409, 413, 415, 422)
+_WITH_SIGN_IN = (401, 503)
+_WITH_ATTEMPTS = (429,)
 Document = dict[str, Any]
 
 
@@ -68,7 +90,8 @@ def complete(document: Mapping[str, Any]) -> Document:
         "components": {
             "schemas": schemas,
             "responses": {
-                str(status): _problem(status) for status in (*_ALWAYS, *_WITH_PLACE, *_WITH_CREDENTIAL, *_WITH_BODY)
+                str(status): _problem(status)
+                for status in (*_ALWAYS, *_WITH_PLACE, *_WITH_CREDENTIAL, *_WITH_ATTEMPTS, *_WITH_BODY)
             },
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer", "description": "An API key, `gl_…`."},
@@ -86,6 +109,10 @@ def _operations(paths: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, D
 def _complete_operation(operation: Document, *, has_place: bool) -> None:
     public = operation["operationId"] in _PUBLIC
     statuses: Sequence[int] = _ALWAYS + (() if public else _WITH_CREDENTIAL) + (_WITH_PLACE if has_place else ())
+    if operation["operationId"] in _SIGN_IN:
+        statuses = (*statuses, *_WITH_SIGN_IN)
+    if operation["operationId"] in _THROTTLED:
+        statuses = (*statuses, *_WITH_ATTEMPTS)
     if "requestBody" in operation:
         statuses = (*statuses, *_WITH_BODY)
     elif operation.get("parameters"):
