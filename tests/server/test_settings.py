@@ -117,3 +117,45 @@ def test_no_secret_is_shown() -> None:
 def test_a_secret_is_written_and_read_back(secret: bytes) -> None:
     assert decode_secret("x", encode_secret(secret)) == secret
     assert encode_secret(secret) == base64.b64encode(secret).decode()
+
+
+MAIL = {
+    "SMTP_URL": "smtps://gl@mail.example.com",
+    "SMTP_PASSWORD": "CANARY-smtp",
+    "MAIL_FROM": "governlayer@example.com",
+    "PUBLIC_URL": "https://gl.example.com",
+}
+
+
+def test_letters_are_sent_where_a_mail_server_is_named_and_only_there() -> None:
+    assert settings_from(environment()).mail is None
+    assert settings_from(environment(PUBLIC_URL="https://gl.example.com")).mail is None
+    mail = settings_from(environment(**MAIL)).mail
+    assert mail is not None
+    assert (mail.server.host, mail.server.port, mail.sender) == ("mail.example.com", 465, "governlayer@example.com")
+    assert mail.public_url == "https://gl.example.com"
+    assert "CANARY" not in repr(mail)
+
+
+@pytest.mark.parametrize("missing", MAIL)
+def test_half_a_mail_server_is_an_error(missing: str) -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        settings_from(environment(**{**MAIL, missing: None}))
+    assert "CANARY" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("MAIL_FROM", "GovernLayer"),
+        ("MAIL_FROM", "a@b.example\nBcc: c@d.example"),
+        ("PUBLIC_URL", "http://gl.example.com"),
+        ("PUBLIC_URL", "https://gl.example.com/?x=1"),
+        ("PUBLIC_URL", "https://user@gl.example.com"),
+        ("PUBLIC_URL", "javascript:alert(1)"),
+        ("SMTP_URL", "smtp://gl@mail.example.com"),
+    ],
+)
+def test_what_cannot_be_a_sender_or_a_place_for_links_is_refused(name: str, value: str) -> None:
+    with pytest.raises(ConfigurationError):
+        settings_from(environment(**{**MAIL, name: value}))

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 from uuid import uuid4
@@ -105,6 +106,16 @@ def test_tokens_rotate_and_reuse_ends_the_family_and_stands_on_the_ledger(house:
     for token in (first, second):
         sessions(site, token["access_token"]).problem(401, "not_authenticated")
     assert events(house, ann) == ["signed_in", "refresh_reused"]
+
+
+def test_of_two_refreshes_at_the_same_time_one_wins_and_the_session_ends(house: Appliance, site: Client) -> None:
+    ann = person(house)
+    first = login(site, ann).json()
+    body = {"refresh_token": first["refresh_token"]}
+    with ThreadPoolExecutor(4) as threads:
+        answers = list(threads.map(lambda _: post(Client(house.port), "/v1/auth/refresh", body).status, range(4)))
+    assert sorted(answers) == [200, 401, 401, 401]
+    sessions(site, first["access_token"]).problem(401, "not_authenticated")
 
 
 def test_what_was_ended_on_one_replica_is_refused_on_the_other(house: Appliance, site: Client) -> None:

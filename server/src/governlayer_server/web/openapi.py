@@ -94,7 +94,11 @@ def complete(document: Mapping[str, Any]) -> Document:
                 for status in (*_ALWAYS, *_WITH_PLACE, *_WITH_CREDENTIAL, *_WITH_ATTEMPTS, *_WITH_BODY)
             },
             "securitySchemes": {
-                "bearer": {"type": "http", "scheme": "bearer", "description": "An API key, `gl_…`."},
+                "bearer": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "An access token, or an API key, `gl_…`.",
+                },
                 "api_key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
             },
         },

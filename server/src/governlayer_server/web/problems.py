@@ -31,7 +31,7 @@ KINDS: Mapping[str, ProblemKind] = {
     "not_authenticated": ProblemKind(
         401,
         "No valid credential",
-        "Send a valid API key as `Authorization: Bearer gl_…` or `X-API-Key: gl_…`.",
+        "Send an API key or an access token as `Authorization: Bearer …`, or an API key as `X-API-Key: gl_…`.",
     ),
     "forbidden": ProblemKind(403, "Not allowed", "This credential may not do this."),
     "step_up_required": ProblemKind(
