@@ -6,9 +6,12 @@ from uuid import UUID
 
 import msgspec
 from governlayer_server.adapters.crypto.access_tokens import AccessTokens
+from governlayer_server.adapters.crypto.common_passwords import ZxcvbnPasswords
 from governlayer_server.adapters.crypto.passwords import BcryptPasswords
 from governlayer_server.adapters.crypto.signer import Ed25519Signer
+from governlayer_server.adapters.crypto.totp import Totp
 from governlayer_server.adapters.crypto.vault import EnvelopeVault
+from governlayer_server.adapters.redis.local_attempts import LocalSignInAttempts
 from governlayer_server.domain.access import Principal, Scope
 from governlayer_server.domain.action import ActionRequest
 from governlayer_server.domain.ledger.record import SYSTEM, ActorKind
@@ -22,12 +25,14 @@ from governlayer_server.usecases.create_organization import SYSTEM_LEDGER, Creat
 from governlayer_server.usecases.evaluate import Evaluate
 from governlayer_server.usecases.export_ledger import ExportLedger
 from governlayer_server.usecases.govern import Govern
+from governlayer_server.usecases.identity import Credentials, Letters, make_identity, operate_users
 from governlayer_server.usecases.limit_requests import LimitRequests
 from governlayer_server.usecases.principal_cache import PrincipalCache
 from governlayer_server.usecases.read_ledger import ReadLedger
 
 from tests.fakes.account_store import MemoryAccountStore, MemoryDataKeys
-from tests.fakes.clock import FakeClock, FakeEntropy
+from tests.fakes.clock import FakeClock, FakeEntropy, WallClock
+from tests.fakes.identity import CountedPasswords, Later, MemoryMailer
 from tests.fakes.ledger_store import MemoryLedgerStore
 from tests.fakes.policy_engine import ScriptedEngine
 from tests.fakes.quota_store import MemoryQuotaStore
@@ -38,6 +43,7 @@ KEK, PEPPER, SEED = bytes(range(32)), bytes(range(32, 64)), bytes(range(64, 96))
 JWT_SECRET = bytes(range(128, 192))
 CHEAP_COST = 4
 ADDRESS_LIMIT = 300
+PUBLIC_URL = "https://gl.example.com"
 
 
 @dataclass
@@ -66,6 +72,9 @@ class FakeAppliance:
             entropy=self.entropy,
         )
         self.signer = Ed25519Signer(DEPLOYMENT, SEED)
+        self.passwords = CountedPasswords(BcryptPasswords(PEPPER, CHEAP_COST))
+        self.attempts = LocalSignInAttempts(WallClock(self.clock))
+        self.mailer, self.later, self.codes = MemoryMailer(), Later(), Totp(self.entropy)
         common: dict[str, Any] = {"vault": self.vault, "clock": self.clock, "entropy": self.entropy}
         self.govern = Govern(
             evaluate=Evaluate(engine=self.engine, clock=self.clock),
@@ -76,7 +85,7 @@ class FakeAppliance:
         )
         self.create_organization = CreateOrganization(
             accounts=self.accounts,
-            passwords=BcryptPasswords(PEPPER, CHEAP_COST),
+            passwords=self.passwords,
             deployment=DEPLOYMENT,
             **common,
         )
@@ -98,6 +107,16 @@ class FakeAppliance:
         )
         self.read_ledger = ReadLedger(ledger=self.ledger, signer=self.signer)
         self.export_ledger = ExportLedger(ledger=self.ledger, signer=self.signer, **common)
+
+        self.identity = make_identity(
+            self.accounts, self.vault, self.clock, self.entropy, self.attempts,
+            Credentials(
+                passwords=self.passwords, common=ZxcvbnPasswords(), codes=self.codes, tokens=self.tokens,
+                lifetime_s=900, limits=SessionLimits(),
+            ),
+            Letters(mailer=self.mailer, public_url=PUBLIC_URL, later=self.later),
+        )  # fmt: skip
+        self.operate_users = operate_users(self.accounts, **common)
 
     async def start(self, name: str = "Acme") -> Organization:
         """Make the system ledger and an organization."""

@@ -50,6 +50,7 @@ class Site:
                 govern=made.govern,
                 read_ledger=made.read_ledger,
                 export_ledger=made.export_ledger,
+                identity=made.identity,
             ),
             About(deployment=DEPLOYMENT, version="0", ledger_keys=[made.read_ledger.key]),
             probe,

@@ -16,6 +16,7 @@ from governlayer_server.ports import Clock, Entropy
 from governlayer_server.usecases.authenticate import Authenticate
 from governlayer_server.usecases.export_ledger import ExportLedger
 from governlayer_server.usecases.govern import Govern
+from governlayer_server.usecases.identity import Identity
 from governlayer_server.usecases.limit_requests import LimitRequests
 from governlayer_server.usecases.read_ledger import ReadLedger
 from governlayer_server.web.authenticate import PUBLIC, Authentication, Authorization
@@ -25,6 +26,13 @@ from governlayer_server.web.edge import Edge
 from governlayer_server.web.observe import LogLine, Measure, Observed
 from governlayer_server.web.openapi import PATH, TrueJsonPlugin, complete, refuse_other_paths
 from governlayer_server.web.problems import on_any_error, on_governlayer_error, on_http_error
+from governlayer_server.web.routes.auth import (
+    login_route,
+    logout_route,
+    password_route,
+    refresh_route,
+    step_up_route,
+)
 from governlayer_server.web.routes.govern import govern_route
 from governlayer_server.web.routes.health import (
     About,
@@ -42,7 +50,10 @@ from governlayer_server.web.routes.ledger import (
     records_route,
 )
 from governlayer_server.web.routes.metrics import Exposition, metrics_route
+from governlayer_server.web.routes.reset import forgot_route, reset_route
 from governlayer_server.web.routes.security_txt import security_txt_route
+from governlayer_server.web.routes.sessions import end_session_route, sessions_route
+from governlayer_server.web.routes.totp import begin_totp_route, confirm_totp_route, remove_totp_route
 from governlayer_server.web.throttle import Spending, Throttle
 
 
@@ -61,6 +72,7 @@ class UseCases(Struct, frozen=True, kw_only=True):
     govern: Govern
     read_ledger: ReadLedger
     export_ledger: ExportLedger
+    identity: Identity
 
 
 def create_app(
@@ -91,6 +103,18 @@ def create_app(
             record_route,
             checkpoint_route,
             dump_route,
+            login_route,
+            refresh_route,
+            logout_route,
+            password_route,
+            step_up_route,
+            sessions_route,
+            end_session_route,
+            begin_totp_route,
+            confirm_totp_route,
+            remove_totp_route,
+            forgot_route,
+            reset_route,
             livez_route,
             readyz_route,
             about_route,
@@ -103,6 +127,7 @@ def create_app(
             "govern": _provide(use_cases.govern),
             "read_ledger": _provide(use_cases.read_ledger),
             "export_ledger": _provide(use_cases.export_ledger),
+            "identity": _provide(use_cases.identity),
             "about": _provide(about),
             "probes": _provide(probes),
             "exposition": _provide(metrics.exposition),
