@@ -29,6 +29,7 @@ from governlayer_server.adapters.postgres.migrate import pending_migrations
 from governlayer_server.adapters.redis.forgetting import RedisForgetting
 from governlayer_server.adapters.redis.running_requests import RedisRunningRequests, redis_answers
 from governlayer_server.adapters.system import SystemClock, SystemEntropy
+from governlayer_server.adapters.system.background import Background, every
 from governlayer_server.domain.errors import CipherError, ConfigurationError, GovernLayerError
 from governlayer_server.domain.ledger.checkpoint import verifier_key
 from governlayer_server.domain.ledger.record import SYSTEM
@@ -36,13 +37,14 @@ from governlayer_server.domain.policy import PolicySet
 from governlayer_server.ports import LedgerStore
 from governlayer_server.ports.accounts import AccountStore
 from governlayer_server.settings import RedisAddress, Settings
+from governlayer_server.usecases.answer_once import AnswerOnce
 from governlayer_server.usecases.authenticate import Authenticate
 from governlayer_server.usecases.count_usage import CountUsage
-from governlayer_server.usecases.create_key import CreateKey
 from governlayer_server.usecases.create_organization import SYSTEM_LEDGER, CreateOrganization, origin_of
 from governlayer_server.usecases.evaluate import Evaluate
 from governlayer_server.usecases.export_ledger import ExportLedger
 from governlayer_server.usecases.govern import Govern
+from governlayer_server.usecases.manage_keys import ManageKeys
 from governlayer_server.usecases.new_id import new_id
 from governlayer_server.usecases.principal_cache import PrincipalCache
 from governlayer_server.usecases.read_ledger import ReadLedger
@@ -55,6 +57,7 @@ VERSION = version("governlayer-server")
 _REDIS_CONNECTIONS = 16
 _REDIS_TIMEOUT_S = 0.5
 _PROBE_S = 3.0
+_FLUSH_S = 5.0
 
 
 class Appliance(Struct, frozen=True, kw_only=True):
@@ -64,7 +67,7 @@ class Appliance(Struct, frozen=True, kw_only=True):
     accounts: AccountStore
     ledger: LedgerStore
     create_organization: CreateOrganization
-    create_key: CreateKey
+    manage_keys: ManageKeys
     read_ledger: ReadLedger
     export_ledger: ExportLedger
     _parts: "_Parts"
@@ -94,6 +97,7 @@ class _Parts(Struct, frozen=True, kw_only=True):
     clock: SystemClock
     entropy: SystemEntropy
     principals: PrincipalCache
+    background: Background
 
 
 @asynccontextmanager
@@ -107,6 +111,7 @@ async def open_appliance(settings: Settings) -> AsyncIterator[Appliance]:
     """
     database = await connect(settings.database)
     redis = _redis(settings.redis)
+    background = Background()
     try:
         if pending := await pending_migrations():
             raise ConfigurationError(f"{len(pending)} migrations have not been applied: run `governlayer migrate`")
@@ -122,6 +127,7 @@ async def open_appliance(settings: Settings) -> AsyncIterator[Appliance]:
             clock=clock,
             entropy=entropy,
             principals=PrincipalCache(clock),
+            background=background,
         )
         ledger = PostgresLedgerStore(database, clock)
         await ledger.create(SYSTEM_LEDGER, None, origin_of(settings.deployment, SYSTEM_LEDGER))
@@ -130,6 +136,7 @@ async def open_appliance(settings: Settings) -> AsyncIterator[Appliance]:
             await _record(parts, ledger, "ledger.key", {"event": "introduced", "vkey": key})
         yield _appliance(settings, parts, ledger)
     finally:
+        await background.stop()
         await redis.aclose()
         await database.close()
 
@@ -147,15 +154,21 @@ def _appliance(settings: Settings, parts: _Parts, ledger: PostgresLedgerStore) -
             deployment=settings.deployment,
             **common,
         ),
-        create_key=CreateKey(accounts=accounts, **common),
+        manage_keys=ManageKeys(accounts=accounts, once=_answer_once(parts, ledger), **common),
         read_ledger=ReadLedger(ledger=ledger, signer=parts.signer),
         export_ledger=ExportLedger(ledger=ledger, signer=parts.signer, **common),
         _parts=parts,
     )
 
 
+def _answer_once(parts: _Parts, ledger: LedgerStore) -> AnswerOnce:
+    running = RedisRunningRequests(parts.redis, parts.entropy)
+    return AnswerOnce(ledger=ledger, running=running, vault=parts.vault, clock=parts.clock)
+
+
 async def _application(appliance: Appliance, parts: _Parts, settings: Settings) -> tuple[Observed, PolicySet]:
     engine = await _engine(appliance, parts, settings)
+    usage = CountUsage(appliance.accounts, parts.clock)
     use_cases = UseCases(
         authenticate=Authenticate(
             accounts=appliance.accounts,
@@ -163,7 +176,7 @@ async def _application(appliance: Appliance, parts: _Parts, settings: Settings) 
             clock=parts.clock,
             tokens=_access_tokens(settings, parts),
             cache=parts.principals,
-            usage=CountUsage(appliance.accounts, parts.clock),
+            usage=usage,
             limits=settings.identity.sessions,
         ),
         govern=Govern(
@@ -177,6 +190,7 @@ async def _application(appliance: Appliance, parts: _Parts, settings: Settings) 
         ),
         read_ledger=appliance.read_ledger,
         export_ledger=appliance.export_ledger,
+        manage_keys=appliance.manage_keys,
     )
     about = About(
         deployment=settings.deployment,
@@ -194,6 +208,8 @@ async def _application(appliance: Appliance, parts: _Parts, settings: Settings) 
         return dict(zip(asked, await asyncio.gather(*map(_in_time, asked.values())), strict=True))
 
     app = create_app(use_cases, about, probes, parts.clock, parts.entropy, access_logger())
+    parts.background.start(every(_FLUSH_S, usage.flush, access_logger()))
+    parts.background.start(RedisForgetting(parts.redis).listen(parts.principals.forget))
     return app, engine.policy_set
 
 

@@ -36,6 +36,7 @@ class Site:
                 govern=made.govern,
                 read_ledger=made.read_ledger,
                 export_ledger=made.export_ledger,
+                manage_keys=made.manage_keys,
             ),
             About(deployment=DEPLOYMENT, version="0", ledger_keys=[made.read_ledger.key]),
             probe,

@@ -17,6 +17,12 @@ STATUSES = {
     ("get", "/v1/ledger/records/{seq}"): {200, *ANY, *CREDENTIAL, 404, 422},
     ("get", "/v1/ledger/checkpoint"): {200, *ANY, *CREDENTIAL},
     ("get", "/v1/ledger/dump"): {200, *ANY, *CREDENTIAL, 422},
+    ("post", "/v1/keys"): {201, *ANY, *CREDENTIAL, 409, 413, 415, 422},
+    ("get", "/v1/keys"): {200, *ANY, *CREDENTIAL, 422},
+    ("get", "/v1/keys/{key_id}"): {200, *ANY, *CREDENTIAL, 404, 422},
+    ("post", "/v1/keys/{key_id}/rotate"): {200, *ANY, *CREDENTIAL, 404, 409, 413, 415, 422},
+    ("delete", "/v1/keys/{key_id}"): {204, *ANY, *CREDENTIAL, 404, 422},
+    ("get", "/v1/keys/{key_id}/events"): {200, *ANY, *CREDENTIAL, 404, 422},
     ("get", "/livez"): {200, *ANY},
     ("get", "/readyz"): {200, 503, *ANY},
     ("get", "/.well-known/governlayer"): {200, *ANY},
@@ -89,7 +95,7 @@ def test_no_reference_dangles_and_no_component_is_unused(document: dict[str, Any
 
 def test_request_bodies_admit_no_unknown_member(document: dict[str, Any]) -> None:
     bodies = [one["requestBody"] for one in operations(document).values() if "requestBody" in one]
-    assert len(bodies) == 1
+    assert len(bodies) == 3
     schemas = [one for body in bodies for one in reachable(document, body).values() if one.get("type") == "object"]
     assert {one["title"] for one in schemas} >= {"ActionRequest", "Agent", "Action", "Tool", "Resource", "Options"}
     for schema in schemas:
@@ -122,6 +128,17 @@ def test_every_parameter_is_described_where_it_is(document: dict[str, Any]) -> N
     queries = ("after_seq", "cursor", "limit", "type", "agent", "decision", "from", "to")
     assert {place: parameters for place, parameters in found.items() if parameters} == {
         ("post", "/v1/govern"): {("header", "Idempotency-Key", False)},
+        ("post", "/v1/keys"): {("header", "Idempotency-Key", False)},
+        ("get", "/v1/keys"): {("query", "cursor", False), ("query", "limit", False)},
+        **{
+            (method, path): {("path", "key_id", True)}
+            for method, path in (
+                ("get", "/v1/keys/{key_id}"),
+                ("post", "/v1/keys/{key_id}/rotate"),
+                ("delete", "/v1/keys/{key_id}"),
+                ("get", "/v1/keys/{key_id}/events"),
+            )
+        },
         ("get", "/v1/ledger/records"): {("query", name, False) for name in queries},
         ("get", "/v1/ledger/records/{seq}"): {("path", "seq", True)},
         ("get", "/v1/ledger/dump"): {("query", name, False) for name in ("first", "last", "payloads")},

@@ -14,6 +14,7 @@ from governlayer_server.ports import Clock, Entropy
 from governlayer_server.usecases.authenticate import Authenticate
 from governlayer_server.usecases.export_ledger import ExportLedger
 from governlayer_server.usecases.govern import Govern
+from governlayer_server.usecases.manage_keys import ManageKeys
 from governlayer_server.usecases.read_ledger import ReadLedger
 from governlayer_server.web.authenticate import PUBLIC, Authentication
 from governlayer_server.web.bodies import MAX_BODY_BYTES
@@ -30,6 +31,7 @@ from governlayer_server.web.routes.health import (
     problem_route,
     readyz_route,
 )
+from governlayer_server.web.routes.keys import KEY_ROUTES
 from governlayer_server.web.routes.ledger import (
     checkpoint_route,
     dump_route,
@@ -46,6 +48,7 @@ class UseCases(Struct, frozen=True, kw_only=True):
     govern: Govern
     read_ledger: ReadLedger
     export_ledger: ExportLedger
+    manage_keys: ManageKeys
 
 
 def create_app(
@@ -60,6 +63,7 @@ def create_app(
             record_route,
             checkpoint_route,
             dump_route,
+            *KEY_ROUTES,
             livez_route,
             readyz_route,
             about_route,
@@ -69,10 +73,11 @@ def create_app(
             "govern": _provide(use_cases.govern),
             "read_ledger": _provide(use_cases.read_ledger),
             "export_ledger": _provide(use_cases.export_ledger),
+            "manage_keys": _provide(use_cases.manage_keys),
             "about": _provide(about),
             "probes": _provide(probes),
         },
-        middleware=[Deadline(), Authentication(use_cases.authenticate, clock)],
+        middleware=[Deadline(), Authentication(use_cases.authenticate, clock, use_cases.authenticate.usage.note)],
         exception_handlers={
             GovernLayerError: on_governlayer_error,
             HTTPException: on_http_error,

@@ -18,12 +18,21 @@ from governlayer_server.domain.action import ActionRequest
 from governlayer_server.domain.decision import Decision
 from governlayer_server.domain.errors import NotFound
 from governlayer_server.usecases.read_ledger import LedgerState
+from governlayer_server.web.key_bodies import (
+    CreateKeyRequest,
+    KeyBody,
+    KeyEvents,
+    KeyList,
+    NewKeyBody,
+    RotateKeyRequest,
+)
 from governlayer_server.web.problems import PROBLEM_JSON, Problem
 from governlayer_server.web.routes.health import About, Health
 from governlayer_server.web.routes.ledger import RecordBody, RecordList
 
 PATH = "/openapi.json"
-_STRUCTS = (About, ActionRequest, Decision, Health, LedgerState, Problem, RecordBody, RecordList)
+_KEYS = (CreateKeyRequest, KeyBody, KeyEvents, KeyList, NewKeyBody, RotateKeyRequest)
+_STRUCTS = (About, ActionRequest, Decision, Health, LedgerState, Problem, RecordBody, RecordList, *_KEYS)
 _REF = "#/components/schemas/{name}"
 _PUBLIC = frozenset({"livez", "readyz", "about", "problem_page"})
 _ALWAYS = (400, 408, 431, 500)
