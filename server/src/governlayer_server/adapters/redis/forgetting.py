@@ -36,7 +36,7 @@ class RedisForgetting:
         """Call *forget* for each organization that is told of, and with None whenever messages may have been missed."""
         listener = Redis.from_pool(self._own_pool())
         try:
-            while True:
+            while not _cancelled():
                 with suppress(RedisError, OSError):
                     async with listener.pubsub() as subscription:
                         await subscription.subscribe(_CHANNEL)
@@ -66,7 +66,7 @@ async def _hear(subscription: PubSub, forget: Forget) -> None:
         RedisError, OSError: the connection is lost, or silent: a ping was not answered within 5 seconds.
     """
     asked = False
-    while True:
+    while not _cancelled():
         message = await subscription.get_message(timeout=_IDLE_S)
         if message is None:
             if asked:
@@ -75,6 +75,12 @@ async def _hear(subscription: PubSub, forget: Forget) -> None:
         asked = message is None
         if message is not None and message["type"] != "pong":
             forget(_told(message))
+
+
+def _cancelled() -> bool:
+    """Whether the task is to end: the client swallows a cancellation that reaches it while it connects."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def _told(message: dict[str, Any]) -> UUID | None:
