@@ -280,6 +280,20 @@ async def test_keys_come_oldest_first_and_are_found_by_either_secret(world: Worl
     assert world.forgotten == [one.id]
 
 
+async def test_pages_of_keys_follow_their_ids(world: World) -> None:
+    one, other = organization(), organization()
+    keys = tuple(key_of(one) for _ in range(5))
+    await add(world, one, keys=keys)
+    await add(world, other, keys=(key_of(other),))
+    ordered = sorted(keys, key=lambda key: key.id)
+    async with world.accounts.tenant(one.id) as tenant:
+        assert await tenant.keys.page(None, 2) == ordered[:2]
+        assert await tenant.keys.page(ordered[1].id, 2) == ordered[2:4]
+        assert await tenant.keys.page(ordered[3].id, 2) == ordered[4:]
+        assert await tenant.keys.page(ordered[4].id, 2) == []
+        assert await tenant.keys.page(None, 200) == ordered
+
+
 async def test_events_of_a_key_come_oldest_first(world: World) -> None:
     one = organization()
     key, quiet = key_of(one), key_of(one)
@@ -313,3 +327,19 @@ async def test_usage_adds_up_by_principal_day_and_outcome(world: World) -> None:
         ]  # fmt: skip
     async with world.accounts.tenant(other.id) as tenant:
         assert await tenant.usage.since(0) == []
+        assert await tenant.usage.last_admitted(["a", "b"]) == {}
+
+
+async def test_the_last_admitted_request_is_known_by_principal(world: World) -> None:
+    one = await add(world, organization())
+    counts = [
+        UsageCount(principal_id=principal, day=day, outcome=outcome, requests=1, last_us=last_us)
+        for principal, day, outcome, last_us in (
+            ("a", 1, "admitted", 50), ("a", 2, "admitted", 40), ("a", 2, "revoked", 90), ("b", 1, "expired", 7),
+            ("c", 1, "admitted", 3),
+        )
+    ]  # fmt: skip
+    async with world.accounts.tenant(one.id) as tenant:
+        await tenant.usage.add(counts)
+        assert await tenant.usage.last_admitted(["a", "b"]) == {"a": 50}
+        assert await tenant.usage.last_admitted([]) == {}

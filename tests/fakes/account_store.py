@@ -1,7 +1,7 @@
 """``ports.accounts.AccountStore``, ``ports.PolicyStore`` and a table of data keys, in memory."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -133,6 +133,10 @@ class MemoryKeys(_Part):
     async def all(self) -> Sequence[ApiKey]:
         return self._mine(self._rows.keys)
 
+    async def page(self, after: UUID | None, limit: int) -> Sequence[ApiKey]:
+        mine = sorted(self._mine(self._rows.keys), key=lambda key: key.id)
+        return [key for key in mine if after is None or key.id > after][:limit]
+
     async def one(self, key_id: UUID, *, lock: bool = False) -> ApiKey:
         for key in self._mine(self._rows.keys):
             if key.id == key_id:
@@ -171,6 +175,13 @@ class MemoryUsage(_Part):
         found = [one for (tenant, *_), one in self._rows.usage.items() if tenant == self._id and one.day >= day]
         chosen = [one for one in found if principal_id in {None, one.principal_id}]
         return sorted(chosen, key=lambda one: (one.day, one.principal_id, one.outcome))
+
+    async def last_admitted(self, principal_ids: Sequence[str]) -> Mapping[str, int]:
+        found: dict[str, int] = {}
+        for (tenant, *_), one in self._rows.usage.items():
+            if tenant == self._id and one.outcome == "admitted" and one.principal_id in principal_ids:
+                found[one.principal_id] = max(one.last_us, found.get(one.principal_id, 0))
+        return found
 
 
 class MemoryTenant:

@@ -12,23 +12,28 @@ from governlayer_server.adapters.crypto.signer import Ed25519Signer
 from governlayer_server.adapters.crypto.totp import Totp
 from governlayer_server.adapters.crypto.vault import EnvelopeVault
 from governlayer_server.adapters.redis.local_attempts import LocalSignInAttempts
-from governlayer_server.domain.access import Principal, Scope
+from governlayer_server.domain.access import Principal, Role, Scope
+from governlayer_server.domain.account import Session, User
 from governlayer_server.domain.action import ActionRequest
+from governlayer_server.domain.key_terms import KeyTerms
 from governlayer_server.domain.ledger.record import SYSTEM, ActorKind
 from governlayer_server.domain.organization import Organization
 from governlayer_server.domain.plan import Plan
 from governlayer_server.domain.session_limits import SessionLimits
+from governlayer_server.usecases.answer_once import AnswerOnce
 from governlayer_server.usecases.authenticate import Authenticate
 from governlayer_server.usecases.count_usage import CountUsage
-from governlayer_server.usecases.create_key import CreateKey
 from governlayer_server.usecases.create_organization import SYSTEM_LEDGER, CreateOrganization, origin_of
 from governlayer_server.usecases.evaluate import Evaluate
 from governlayer_server.usecases.export_ledger import ExportLedger
 from governlayer_server.usecases.govern import Govern
 from governlayer_server.usecases.identity import Credentials, Letters, make_identity, operate_users
 from governlayer_server.usecases.limit_requests import LimitRequests
+from governlayer_server.usecases.manage_keys import ManageKeys, NewKey
+from governlayer_server.usecases.new_id import new_id
 from governlayer_server.usecases.principal_cache import PrincipalCache
 from governlayer_server.usecases.read_ledger import ReadLedger
+from governlayer_server.usecases.seal_rows import sealed
 
 from tests.fakes.account_store import MemoryAccountStore, MemoryDataKeys
 from tests.fakes.clock import FakeClock, FakeEntropy, WallClock
@@ -89,7 +94,8 @@ class FakeAppliance:
             deployment=DEPLOYMENT,
             **common,
         )
-        self.create_key = CreateKey(accounts=self.accounts, **common)
+        once = AnswerOnce(ledger=self.ledger, running=self.running, vault=self.vault, clock=self.clock)
+        self.manage_keys = ManageKeys(accounts=self.accounts, once=once, **common)
         self.cache = PrincipalCache(self.clock, life_us=0)
         self.tokens = AccessTokens(
             keys=[JWT_SECRET], issuer=DEPLOYMENT, audience=DEPLOYMENT + "/api", lifetime_s=900,
@@ -124,13 +130,58 @@ class FakeAppliance:
         return await self.create_organization(name, Plan.PRO, f"{name.lower()}@example.com", None)
 
     async def key_for(self, organization: Organization, *scopes: Scope) -> str:
-        made = await self.create_key(SYSTEM, organization.id, "key", frozenset(scopes or Scope))
-        return made.key
+        return (await self.new_key(organization, scopes=scopes or tuple(Scope))).key
+
+    async def new_key(self, organization: Organization, **terms: Any) -> NewKey:
+        """A key made by the operator."""
+        named = KeyTerms(**{"name": "key", "scopes": [Scope.GOVERN], **terms})
+        return await self.manage_keys.create(SYSTEM, organization.id, named)
 
     async def dump(self, organization_id: UUID, **options: Any) -> bytes:
         """The whole dump; its export is recorded."""
         export = await self.export_ledger(SYSTEM, organization_id, **options)
         return b"".join([line async for line in export.lines])
+
+
+async def add_user(appliance: FakeAppliance, organization: Organization, role: Role) -> User:
+    """An active member."""
+    user_id = new_id(appliance.clock, appliance.entropy)
+    user = User(
+        id=user_id,
+        organization_id=organization.id,
+        role=role,
+        email_sealed=b"sealed",
+        email_index=user_id.bytes,
+        password_hash="hash",
+        created_us=appliance.clock.now_us(),
+    )
+    user = sealed(appliance.vault, user)
+    async with appliance.accounts.tenant(organization.id) as tenant:
+        await tenant.users.add(user)
+    return user
+
+
+async def token_of(appliance: FakeAppliance, user: User) -> str:
+    """An access token of *user*, who has just signed in."""
+    now_us = appliance.clock.now_us()
+    session = Session(
+        id=new_id(appliance.clock, appliance.entropy),
+        organization_id=user.organization_id,
+        user_id=user.id,
+        created_us=now_us,
+        seen_us=now_us,
+        authenticated_us=now_us,
+    )
+    async with appliance.accounts.tenant(user.organization_id) as tenant:
+        await tenant.sessions.add(session)
+    return appliance.tokens.issue(
+        subject=user.id, organization_id=user.organization_id, role=user.role, session_id=session.id, now_us=now_us
+    )
+
+
+async def user_token(appliance: FakeAppliance, organization: Organization, role: Role) -> str:
+    """An access token of a new member with *role*, who has just signed in."""
+    return await token_of(appliance, await add_user(appliance, organization, role))
 
 
 def principal_of(organization: Organization) -> Principal:

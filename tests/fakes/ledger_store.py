@@ -105,6 +105,8 @@ class MemoryLedgerStore:
                 continue
             ledger = self._ledgers[ledger_id]
             ledger.head, size = snapshot[ledger_id]
+            gone = {append.record_id for append, _ in ledger.rows[size:]}
+            ledger.answers = {key: kept for key, kept in ledger.answers.items() if kept[0].record_id not in gone}
             del ledger.rows[size:]
 
     def _ledger(self, ledger_id: str) -> _Ledger:

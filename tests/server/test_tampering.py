@@ -8,6 +8,7 @@ import httpx
 import pytest
 from governlayer_server.domain.access import Scope
 from governlayer_server.domain.account import ApiKey
+from governlayer_server.domain.key_terms import KeyTerms
 from governlayer_server.domain.ledger.record import SYSTEM
 from governlayer_server.domain.organization import Organization
 from governlayer_server.domain.plan import Plan
@@ -35,7 +36,7 @@ class Deployment:
         return await self.appliance.create_organization(name, Plan.FREE, f"{name}@example.org", None)
 
     async def key(self, organization: Organization, *scopes: Scope) -> tuple[str, ApiKey]:
-        made = await self.appliance.create_key(SYSTEM, organization.id, "key", frozenset(scopes))
+        made = await self.appliance.manage_keys.create(SYSTEM, organization.id, KeyTerms(name="key", scopes=scopes))
         return made.key, made.stored
 
     async def status(self, key: str, path: str = "/v1/ledger") -> int:

@@ -10,6 +10,7 @@ import httpx
 import pytest
 from governlayer_server.domain.access import Scope
 from governlayer_server.domain.errors import ConfigurationError, LedgerUnavailable, PolicyError
+from governlayer_server.domain.key_terms import KeyTerms
 from governlayer_server.domain.ledger.record import SYSTEM
 from governlayer_server.domain.plan import Plan
 from governlayer_server.policies import DEFAULT
@@ -126,7 +127,7 @@ async def test_policies_that_cannot_be_used_are_refused(migrated: Settings) -> N
 async def test_a_decision_goes_through_everything_that_is_wired(migrated: Settings) -> None:
     async with open_appliance(migrated) as appliance:
         acme = await appliance.create_organization("Acme", Plan.FREE, "ann@example.org", None)
-        key = (await appliance.create_key(SYSTEM, acme.id, "key", frozenset(Scope))).key
+        key = (await appliance.manage_keys.create(SYSTEM, acme.id, KeyTerms(name="key", scopes=list(Scope)))).key
         transport = httpx.ASGITransport(app=await appliance.application(migrated))
         headers = {"Authorization": f"Bearer {key}", "Idempotency-Key": "one"}
         body = {
@@ -152,7 +153,8 @@ async def test_a_decision_goes_through_everything_that_is_wired(migrated: Settin
 async def test_the_limit_of_the_plan_holds_over_all_that_is_wired_twice(migrated: Settings) -> None:
     async with open_appliance(migrated) as appliance:
         acme = await appliance.create_organization("Acme", Plan.FREE, "ann@example.org", None)
-        keys = [(await appliance.create_key(SYSTEM, acme.id, f"key{n}", frozenset(Scope))).key for n in range(10)]
+        terms = KeyTerms(name="key", scopes=list(Scope))
+        keys = [(await appliance.manage_keys.create(SYSTEM, acme.id, terms)).key for _ in range(10)]
         transports = [httpx.ASGITransport(app=await appliance.application(migrated)) for _ in range(2)]
         clients = [httpx.AsyncClient(transport=each, base_url="http://test") for each in transports]
         answers = await asyncio.gather(

@@ -6,8 +6,7 @@ import pytest
 from governlayer_server.domain.access import Scope
 from governlayer_server.domain.account import ApiKey
 from governlayer_server.domain.api_key import make_api_key
-from governlayer_server.domain.errors import InvalidRequest, LedgerUnavailable, NotAuthenticated, NotFound
-from governlayer_server.domain.ledger.record import SYSTEM, Actor, ActorKind
+from governlayer_server.domain.errors import InvalidRequest, NotAuthenticated
 from governlayer_server.domain.plan import Plan
 from governlayer_server.ports import Place, RecordFilter
 from governlayer_server.usecases.seal_rows import sealed
@@ -105,21 +104,6 @@ async def test_passwords_of_any_script_are_admitted(appliance: FakeAppliance, pa
     assert made in await appliance.accounts.organizations()
 
 
-async def test_a_key_is_shown_once_stored_as_a_fingerprint_and_recorded_by_id(appliance: FakeAppliance) -> None:
-    acme = await appliance.start()
-    actor = Actor(id="u1", kind=ActorKind.USER)
-    made = await appliance.create_key(actor, acme.id, "CI", frozenset({Scope.SCAN, Scope.GOVERN}))
-    assert made.key not in repr(made)
-    assert made.stored.prefix == made.key[:7]
-    (stored,) = appliance.accounts.rows.keys.values()
-    assert made.key[7:] not in repr(stored)
-    kind, body = (await bodies(appliance, str(acme.id)))[-1]
-    assert (kind, body) == ("key.created", {"key_id": str(stored.id), "scopes": ["govern", "scan"]})
-    record = (await appliance.ledger.records(str(acme.id), -1, 100, ALL))[-1]
-    assert json.loads(record.canonical)["actor"] == {"id": "u1", "kind": "user"}
-    assert made.key[3:12].encode() not in record.canonical
-
-
 async def test_a_key_lets_in_as_its_organization_with_its_scopes(appliance: FakeAppliance) -> None:
     acme = await appliance.start()
     key = await appliance.key_for(acme, Scope.AUDIT)
@@ -155,32 +139,3 @@ async def test_unknown_revoked_and_expired_keys_are_refused_with_the_same_words(
     assert messages == {"the credential is not valid"}
     appliance.accounts.rows.keys = {stored.id: changed(expires_us=now_us + 1)}
     assert (await appliance.authenticate(key)).id == str(stored.id)
-
-
-@pytest.mark.parametrize(
-    ("name", "scopes", "pointer"),
-    [("", {Scope.SCAN}, "/name"), (" ", {Scope.SCAN}, "/name"), ("x" * 101, {Scope.SCAN}, "/name"),
-     ("a\0", {Scope.SCAN}, "/name"), ("a", set(), "/scopes")],
-)  # fmt: skip
-async def test_a_key_outside_the_limits_is_refused(
-    appliance: FakeAppliance, name: str, scopes: set[Scope], pointer: str
-) -> None:
-    acme = await appliance.start()
-    with pytest.raises(InvalidRequest) as refused:
-        await appliance.create_key(SYSTEM, acme.id, name, frozenset(scopes))
-    assert [fault.pointer for fault in refused.value.faults] == [pointer]
-    assert appliance.accounts.rows.keys == {}
-
-
-async def test_a_key_that_cannot_be_recorded_is_neither_shown_nor_stored(appliance: FakeAppliance) -> None:
-    acme = await appliance.start()
-    appliance.ledger.failure = LedgerUnavailable("away")
-    with pytest.raises(LedgerUnavailable):
-        await appliance.create_key(SYSTEM, acme.id, "key", frozenset({Scope.SCAN}))
-    assert appliance.accounts.rows.keys == {}
-
-
-async def test_a_key_of_no_organization_is_refused(appliance: FakeAppliance) -> None:
-    acme = await appliance.start()
-    with pytest.raises(NotFound):
-        await FakeAppliance().create_key(SYSTEM, acme.id, "key", frozenset({Scope.SCAN}))

@@ -8,7 +8,7 @@ import pytest
 from governlayer_server.domain.decision import Outcome
 from governlayer_server.domain.errors import CipherError
 from governlayer_server.domain.organization import Organization
-from governlayer_server.usecases.govern import Once
+from governlayer_server.usecases.answer_once import Once
 
 from tests.fakes.appliance import FakeAppliance, action, principal_of
 from tests.fakes.policy_engine import says

@@ -51,6 +51,7 @@ class Site:
                 read_ledger=made.read_ledger,
                 export_ledger=made.export_ledger,
                 identity=made.identity,
+                manage_keys=made.manage_keys,
             ),
             About(deployment=DEPLOYMENT, version="0", ledger_keys=[made.read_ledger.key]),
             probe,

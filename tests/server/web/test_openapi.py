@@ -32,6 +32,12 @@ STATUSES = {
     ("post", "/v1/auth/totp"): {200, *ANY, *CREDENTIAL},
     ("post", "/v1/auth/totp/confirm"): {200, *ANY, *CREDENTIAL, *BODY},
     ("delete", "/v1/auth/totp"): {204, *ANY, *CREDENTIAL, *BODY},
+    ("post", "/v1/keys"): {201, *ANY, *CREDENTIAL, *BODY},
+    ("get", "/v1/keys"): {200, *ANY, *CREDENTIAL, 422},
+    ("get", "/v1/keys/{key_id}"): {200, *ANY, *CREDENTIAL, 404, 422},
+    ("post", "/v1/keys/{key_id}/rotate"): {200, *ANY, *CREDENTIAL, 404, *BODY},
+    ("delete", "/v1/keys/{key_id}"): {204, *ANY, *CREDENTIAL, 404, 422},
+    ("get", "/v1/keys/{key_id}/events"): {200, *ANY, *CREDENTIAL, 404, 422},
     ("get", "/livez"): {200, *ANY_HEALTH},
     ("get", "/readyz"): {200, 503, *ANY_HEALTH},
     ("get", "/.well-known/governlayer"): {200, *ANY},
@@ -121,7 +127,7 @@ def test_answers_with_a_credential_tell_the_limits(document: dict[str, Any]) -> 
 
 def test_request_bodies_admit_no_unknown_member(document: dict[str, Any]) -> None:
     bodies = [one["requestBody"] for one in operations(document).values() if "requestBody" in one]
-    assert len(bodies) == 10
+    assert len(bodies) == 12
     schemas = [one for body in bodies for one in reachable(document, body).values() if one.get("type") == "object"]
     assert {one["title"] for one in schemas} >= {"ActionRequest", "Agent", "Action", "Tool", "Resource", "Options"}
     for schema in schemas:
@@ -155,6 +161,17 @@ def test_every_parameter_is_described_where_it_is(document: dict[str, Any]) -> N
     assert {place: parameters for place, parameters in found.items() if parameters} == {
         ("post", "/v1/govern"): {("header", "Idempotency-Key", False)},
         ("delete", "/v1/auth/sessions/{session_id}"): {("path", "session_id", True)},
+        ("post", "/v1/keys"): {("header", "Idempotency-Key", False)},
+        ("get", "/v1/keys"): {("query", "cursor", False), ("query", "limit", False)},
+        **{
+            (method, path): {("path", "key_id", True)}
+            for method, path in (
+                ("get", "/v1/keys/{key_id}"),
+                ("post", "/v1/keys/{key_id}/rotate"),
+                ("delete", "/v1/keys/{key_id}"),
+                ("get", "/v1/keys/{key_id}/events"),
+            )
+        },
         ("get", "/v1/ledger/records"): {("query", name, False) for name in queries},
         ("get", "/v1/ledger/records/{seq}"): {("path", "seq", True)},
         ("get", "/v1/ledger/dump"): {("query", name, False) for name in ("first", "last", "payloads")},

@@ -16,6 +16,7 @@ All errors that the appliance raises on purpose, as one tree; the embedded serve
     ├── TooManyAttempts           too many sign-ins of an account or from an address; try again later
     ├── NotFound
     ├── IdempotencyInProgress     the first request with this key is still running
+    ├── Conflict                  what is asked for does not go with the state of the thing
     ├── Unavailable               no decision was made; nothing was promised
     │   ├── Overloaded            too many are waiting for the same work; try again in a moment
     │   └── LedgerUnavailable     the record could not be made durable, so no answer leaves
@@ -143,6 +144,12 @@ class IdempotencyInProgress(GovernLayerError):
     """The first request with this idempotency key has not been answered yet."""
 
     code = "idempotency_in_progress"
+
+
+class Conflict(GovernLayerError):
+    """The thing is in a state that does not admit this. Nothing was changed."""
+
+    code = "conflict"
 
 
 class Unavailable(GovernLayerError):

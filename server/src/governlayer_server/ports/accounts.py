@@ -4,7 +4,7 @@ Organizations and what belongs to them, as the use cases see it: all of it insid
 What is changed and what is recorded of it on the ledgers becomes durable together or not at all.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 from uuid import UUID
@@ -97,6 +97,9 @@ class Keys(Protocol):
     async def all(self) -> Sequence[ApiKey]:
         """Return all, whatever their state, oldest first."""
 
+    async def page(self, after: UUID | None, limit: int) -> Sequence[ApiKey]:
+        """Return up to *limit* keys, whatever their state, in the order of their ids: as they were made."""
+
     async def one(self, key_id: UUID, *, lock: bool = False) -> ApiKey:
         """
         Return the key.
@@ -129,6 +132,9 @@ class Usage(Protocol):
 
     async def since(self, day: int, principal_id: str | None = None) -> Sequence[UsageCount]:
         """Return the counts from *day* on, of one principal or of all, by day, principal and outcome."""
+
+    async def last_admitted(self, principal_ids: Sequence[str]) -> Mapping[str, int]:
+        """Return when a request of each of these principals was last admitted; those without any are left out."""
 
 
 class Tenant(Protocol):

@@ -145,6 +145,9 @@ def _of_key(key: ApiKey, organization: Organization) -> Principal:
 def _admitted(address: str | None, networks: tuple[str, ...]) -> bool:
     if address is None:
         return False
-    given = ip_address(address)
+    try:
+        given = ip_address(address)
+    except ValueError:
+        return False
     mapped = getattr(given, "ipv4_mapped", None)
     return any((mapped or given) in ip_network(network) for network in networks)

@@ -10,6 +10,8 @@ from governlayer_server.ports.accounts import AccountStore
 
 DAY_US = 24 * 3600 * 1_000_000
 ADMITTED = "admitted"
+FORBIDDEN = "forbidden"
+RATE_LIMITED = "rate_limited"
 
 
 class CountUsage:
@@ -43,13 +45,16 @@ class CountUsage:
 
     async def flush(self) -> None:
         """Write what was counted; what cannot be written now is kept for the next time."""
-        taken, self._counts = self._counts, defaultdict(dict)
-        for organization_id, counts in taken.items():
+        for organization_id in list(self._counts):
+            counts = self._counts.pop(organization_id, {})
             try:
                 async with self._accounts.tenant(organization_id) as tenant:
                     await tenant.usage.add(list(counts.values()))
             except GovernLayerError:
                 self._keep(organization_id, counts)
+            except BaseException:  # cancelled at the stop: the last flush has them
+                self._keep(organization_id, counts)
+                raise
 
     def _keep(self, organization_id: UUID, counts: dict[tuple[str, int, str], UsageCount]) -> None:
         present = self._counts[organization_id]

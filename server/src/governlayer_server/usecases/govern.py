@@ -28,13 +28,13 @@ from governlayer_server.ports import (
     Clock,
     Entropy,
     LedgerStore,
-    Place,
     Remember,
     RunningRequests,
     Signer,
     StoredAnswer,
     Vault,
 )
+from governlayer_server.usecases.answer_once import KEPT_US, Once, answer_place
 from governlayer_server.usecases.evaluate import Evaluate, Evaluation
 from governlayer_server.usecases.new_id import new_id
 from governlayer_server.usecases.seal_payloads import seal_payloads
@@ -43,14 +43,6 @@ from governlayer_server.usecases.sign_checkpoint import receipt_for
 _LONG_CHARACTERS = 8_192
 # One is enough to keep a core busy; a second lets a short one pass a long one.
 _LONG_SCANS = 2
-_KEPT_US = 24 * 3600 * 1_000_000
-
-
-class Once(Struct, frozen=True, kw_only=True):
-    """The caller's idempotency key, and the exact body that came with it."""
-
-    key: str
-    body: bytes
 
 
 class Answered(Struct, frozen=True, kw_only=True):
@@ -148,9 +140,9 @@ class Govern(Struct, frozen=True, kw_only=True):
         kept = None
         if remember is not None:
             key, body = remember
-            place = _answer_place(organization_id, decision_id, key, body)
+            place = answer_place(organization_id, decision_id, key, body)
             answer = await self.vault.seal(place, msgspec.json.encode(decision))
-            expires_us = self.clock.now_us() + _KEPT_US
+            expires_us = self.clock.now_us() + KEPT_US
             kept = Remember(key=key, body=body, sealed=answer, expires_us=expires_us)
         return Append(
             ledger_id=str(organization_id),
@@ -168,18 +160,12 @@ class Govern(Struct, frozen=True, kw_only=True):
         if stored.body != body:
             raise IdempotencyKeyReused("this idempotency key was used before with another body")
         ledger_id = str(principal.organization_id)
-        place = _answer_place(principal.organization_id, stored.record_id, key, body)
+        place = answer_place(principal.organization_id, stored.record_id, key, body)
         opened = await self.vault.open(place, stored.sealed)
         decision = msgspec.json.decode(opened, type=Decision)
         record = await self.ledger.place_of(ledger_id, stored.record_id)
         head = await self.ledger.head(ledger_id)
         return self._placed(decision, head.origin, record, stored.before, request.options.receipt)
-
-
-def _answer_place(organization_id: UUID, record_id: UUID, key: bytes, body: bytes) -> Place:
-    """An answer opens only for the question it was given to: the same key and the same body."""
-    row = f"{record_id}/{key.hex()}/{body.hex()}"
-    return Place(organization_id=organization_id, table="idempotent_answer", column="sealed", row=row)
 
 
 def _decision(decision_id: UUID, request: ActionRequest, evaluation: Evaluation, policy_set: PolicySet) -> Decision:

@@ -18,6 +18,7 @@ from governlayer_server.usecases.export_ledger import ExportLedger
 from governlayer_server.usecases.govern import Govern
 from governlayer_server.usecases.identity import Identity
 from governlayer_server.usecases.limit_requests import LimitRequests
+from governlayer_server.usecases.manage_keys import ManageKeys
 from governlayer_server.usecases.read_ledger import ReadLedger
 from governlayer_server.web.authenticate import PUBLIC, Authentication, Authorization
 from governlayer_server.web.bodies import MAX_BODY_BYTES
@@ -42,6 +43,7 @@ from governlayer_server.web.routes.health import (
     problem_route,
     readyz_route,
 )
+from governlayer_server.web.routes.keys import KEY_ROUTES
 from governlayer_server.web.routes.ledger import (
     checkpoint_route,
     dump_route,
@@ -73,6 +75,7 @@ class UseCases(Struct, frozen=True, kw_only=True):
     read_ledger: ReadLedger
     export_ledger: ExportLedger
     identity: Identity
+    manage_keys: ManageKeys
 
 
 def create_app(
@@ -115,6 +118,7 @@ def create_app(
             remove_totp_route,
             forgot_route,
             reset_route,
+            *KEY_ROUTES,
             livez_route,
             readyz_route,
             about_route,
@@ -128,6 +132,7 @@ def create_app(
             "read_ledger": _provide(use_cases.read_ledger),
             "export_ledger": _provide(use_cases.export_ledger),
             "identity": _provide(use_cases.identity),
+            "manage_keys": _provide(use_cases.manage_keys),
             "about": _provide(about),
             "probes": _provide(probes),
             "exposition": _provide(metrics.exposition),
@@ -137,8 +142,8 @@ def create_app(
             Throttle(use_cases.limit_requests, clock, entropy),
             Deadline(),
             Authentication(use_cases.authenticate),
-            Spending(use_cases.limit_requests),
-            Authorization(clock),
+            Spending(use_cases.limit_requests, use_cases.authenticate.usage.note),
+            Authorization(clock, use_cases.authenticate.usage.note),
         ],
         exception_handlers={
             GovernLayerError: on_governlayer_error,

@@ -7,6 +7,7 @@ refused, whoever asks.
 
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
+from uuid import UUID
 
 from litestar.enums import ScopeType
 from litestar.middleware import ASGIMiddleware
@@ -15,8 +16,10 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from governlayer_server.domain import access
 from governlayer_server.domain.errors import AmbiguousCredentials, Forbidden, NotAuthenticated
 from governlayer_server.ports import Clock
+from governlayer_server.usecases.count_usage import ADMITTED, FORBIDDEN
 
 PUBLIC = "public"
+Note = Callable[[UUID, str, str], object]
 Authenticator = Callable[[str, str | None], Coroutine[Any, Any, access.Principal]]
 
 
@@ -50,8 +53,9 @@ class Authorization(ASGIMiddleware):
 
     scopes = (ScopeType.HTTP,)
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, note: Note) -> None:
         self._clock = clock
+        self._note = note
 
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
         """
@@ -61,8 +65,16 @@ class Authorization(ASGIMiddleware):
             Forbidden: the rule does not admit the principal.
         """
         if needs_principal(scope):
-            scope["auth"].require(scope["route_handler"].opt["access"], self._clock.now_us())
+            self._require(scope["auth"], scope["route_handler"].opt["access"])
         await next_app(scope, receive, send)
+
+    def _require(self, principal: access.Principal, rule: access.Rule) -> None:
+        try:
+            principal.require(rule, self._clock.now_us())
+        except Forbidden:
+            self._note(principal.organization_id, principal.id, FORBIDDEN)
+            raise
+        self._note(principal.organization_id, principal.id, ADMITTED)
 
 
 def needs_principal(scope: Scope) -> bool:

@@ -18,6 +18,14 @@ from governlayer_server.domain.action import ActionRequest
 from governlayer_server.domain.decision import Decision
 from governlayer_server.domain.errors import NotFound
 from governlayer_server.usecases.read_ledger import LedgerState
+from governlayer_server.web.key_bodies import (
+    CreateKeyRequest,
+    KeyBody,
+    KeyEvents,
+    KeyList,
+    NewKeyBody,
+    RotateKeyRequest,
+)
 from governlayer_server.web.problems import PROBLEM_JSON, Problem
 from governlayer_server.web.routes.auth import (
     LoginBody,
@@ -34,10 +42,11 @@ from governlayer_server.web.routes.sessions import SessionBody, SessionList
 from governlayer_server.web.routes.totp import CodeBody, RecoveryBody, TotpBody
 
 PATH = "/openapi.json"
+_KEYS = (CreateKeyRequest, KeyBody, KeyEvents, KeyList, NewKeyBody, RotateKeyRequest)
 _STRUCTS = (
     About, AcceptedBody, ActionRequest, CodeBody, Decision, ForgotBody, Health, LedgerState, LoginBody, LogoutBody,
     PasswordBody, Problem, RecordBody, RecordList, RecoveryBody, RefreshBody, ResetBody, SessionBody, SessionList,
-    StepUpBody, TokenBody, TotpBody,
+    StepUpBody, TokenBody, TotpBody, *_KEYS,
 )  # fmt: skip
 _REF = "#/components/schemas/{name}"
 _SIGN_IN = frozenset({"sign_in", "refresh", "forgot_password", "reset_password"})

@@ -45,6 +45,7 @@ KINDS: Mapping[str, ProblemKind] = {
         "The first request is still running",
         "Repeat the request in a moment; it will get the same answer.",
     ),
+    "conflict": ProblemKind(409, "Its state does not admit this", "The detail names the state. Nothing was changed."),
     "too_slow": ProblemKind(
         408, "The request came too slowly", "Send the head within 5 and the body within 15 seconds."
     ),
@@ -134,7 +135,7 @@ def problem(request: AnyRequest, code: str, detail: str, faults: Sequence[Fault]
     headers = {}
     if kind.status == 401:
         headers["WWW-Authenticate"] = 'Bearer realm="governlayer"'
-    if kind.status in {409, 503}:
+    if kind.status == 503 or code == "idempotency_in_progress":
         headers["Retry-After"] = _RETRY_AFTER_S
     return Response(body, status_code=kind.status, media_type=PROBLEM_JSON, headers=headers)
 

@@ -18,8 +18,9 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 
 from governlayer_server.domain.errors import GovernLayerError, NotAuthenticated, RateLimited
 from governlayer_server.ports import Clock, Entropy
+from governlayer_server.usecases.count_usage import RATE_LIMITED
 from governlayer_server.usecases.limit_requests import LimitRequests
-from governlayer_server.web.authenticate import credential, needs_principal
+from governlayer_server.web.authenticate import Note, credential, needs_principal
 from governlayer_server.web.headers import LIMITS
 
 UNLIMITED = "unlimited"
@@ -69,8 +70,9 @@ class Spending(ASGIMiddleware):
 
     scopes = (ScopeType.HTTP,)
 
-    def __init__(self, limit_requests: LimitRequests) -> None:
+    def __init__(self, limit_requests: LimitRequests, note: Note) -> None:
         self._limit = limit_requests
+        self._note = note
 
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
         """
@@ -80,9 +82,11 @@ class Spending(ASGIMiddleware):
             RateLimited: the key or the organization has made too many. This one cost nothing.
         """
         if needs_principal(scope):
-            verdict = await self._limit.principal(scope["auth"])
+            principal = scope["auth"]
+            verdict = await self._limit.principal(principal)
             scope["state"][LIMITS] = verdict.standings
             if not verdict.admitted:
+                self._note(principal.organization_id, principal.id, RATE_LIMITED)
                 raise RateLimited(verdict)
         await next_app(scope, receive, send)
 

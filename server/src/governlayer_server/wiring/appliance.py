@@ -15,16 +15,18 @@ from governlayer_server.adapters.postgres.ledger_store import PostgresLedgerStor
 from governlayer_server.adapters.postgres.migrate import pending_migrations
 from governlayer_server.adapters.redis.connect import connect_redis
 from governlayer_server.adapters.redis.forgetting import RedisForgetting
+from governlayer_server.adapters.redis.running_requests import RedisRunningRequests
 from governlayer_server.adapters.system import SystemClock, SystemEntropy
 from governlayer_server.adapters.system.background import Background
 from governlayer_server.domain.errors import ConfigurationError
 from governlayer_server.ports import LedgerStore
 from governlayer_server.ports.accounts import AccountStore
 from governlayer_server.settings import Settings
-from governlayer_server.usecases.create_key import CreateKey
+from governlayer_server.usecases.answer_once import AnswerOnce
 from governlayer_server.usecases.create_organization import CreateOrganization
 from governlayer_server.usecases.export_ledger import ExportLedger
 from governlayer_server.usecases.identity import operate_users
+from governlayer_server.usecases.manage_keys import ManageKeys
 from governlayer_server.usecases.operate_users import OperateUsers
 from governlayer_server.usecases.principal_cache import PrincipalCache
 from governlayer_server.usecases.read_ledger import ReadLedger
@@ -43,7 +45,7 @@ class Appliance(Struct, frozen=True, kw_only=True):
     accounts: AccountStore
     ledger: LedgerStore
     create_organization: CreateOrganization
-    create_key: CreateKey
+    manage_keys: ManageKeys
     operate_users: OperateUsers
     read_ledger: ReadLedger
     export_ledger: ExportLedger
@@ -64,6 +66,7 @@ class Appliance(Struct, frozen=True, kw_only=True):
             version=VERSION,
             accounts=self.accounts,
             ledger=self.ledger,
+            manage_keys=self.manage_keys,
             read_ledger=self.read_ledger,
             export_ledger=self.export_ledger,
             record=self.record_event,
@@ -123,9 +126,14 @@ def _appliance(settings: Settings, parts: Parts, ledger: PostgresLedgerStore) ->
         create_organization=CreateOrganization(
             accounts=accounts, passwords=parts.passwords, deployment=settings.deployment, **parts.common
         ),
-        create_key=CreateKey(accounts=accounts, **parts.common),
+        manage_keys=ManageKeys(accounts=accounts, once=_answer_once(parts, ledger), **parts.common),
         operate_users=operate_users(accounts, **parts.common),
         read_ledger=ReadLedger(ledger=ledger, signer=parts.signer),
         export_ledger=ExportLedger(ledger=ledger, signer=parts.signer, **parts.common),
         parts=parts,
     )
+
+
+def _answer_once(parts: Parts, ledger: LedgerStore) -> AnswerOnce:
+    running = RedisRunningRequests(parts.redis, parts.entropy)
+    return AnswerOnce(ledger=ledger, running=running, vault=parts.vault, clock=parts.clock)

@@ -33,6 +33,7 @@ from governlayer_server.usecases.export_ledger import ExportLedger
 from governlayer_server.usecases.govern import Govern
 from governlayer_server.usecases.identity import Credentials, Identity, Letters, make_identity
 from governlayer_server.usecases.limit_requests import LimitRequests
+from governlayer_server.usecases.manage_keys import ManageKeys
 from governlayer_server.usecases.read_ledger import ReadLedger
 from governlayer_server.web.app import Metrics, UseCases, create_app
 from governlayer_server.web.observe import Observed
@@ -50,6 +51,7 @@ class Operations(Struct, frozen=True, kw_only=True):
     version: str
     accounts: AccountStore
     ledger: LedgerStore
+    manage_keys: ManageKeys
     read_ledger: ReadLedger
     export_ledger: ExportLedger
     record: Record
@@ -119,6 +121,7 @@ def _use_cases(
             signer=parts.signer,
             **parts.common,
         ),
+        manage_keys=operations.manage_keys,
         read_ledger=operations.read_ledger,
         export_ledger=operations.export_ledger,
         identity=_identity(operations, settings, parts, tokens),

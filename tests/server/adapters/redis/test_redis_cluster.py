@@ -17,6 +17,7 @@ from governlayer_server.domain.quota import Bucket, Mode
 from redis.asyncio import Redis
 
 from tests.fakes.clock import FakeEntropy
+from tests.fakes.forgetting import is_heard
 from tests.fakes.redis_processes import RedisProcess, free_ports
 
 SLOTS = 16_384
@@ -111,3 +112,13 @@ async def test_idempotency_markers_and_readiness_work_in_a_cluster(nodes: list[R
                 async with running.claim(organization, b"k"):
                     pytest.fail("the key was held twice")
     await client.aclose()
+
+
+async def test_what_one_replica_tells_every_other_hears_whichever_node_it_listens_to(nodes: list[RedisProcess]) -> None:
+    clients = [connect_redis(address(nodes)) for _ in range(2)]
+    for _ in range(4):
+        assert await is_heard(*clients)
+    nodes[0].kill()
+    assert await is_heard(*clients)
+    for client in clients:
+        await client.aclose()

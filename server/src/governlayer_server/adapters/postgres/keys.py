@@ -24,6 +24,13 @@ class PostgresKeys:
         rows = await ApiKeyRow.select().where(self._mine).order_by(ApiKeyRow.created_us, ApiKeyRow.id)
         return [struct_of(row, ApiKey) for row in rows]
 
+    async def page(self, after: UUID | None, limit: int) -> Sequence[ApiKey]:
+        """Return up to *limit* keys in the order of their ids."""
+        query = ApiKeyRow.select().where(self._mine)
+        if after is not None:
+            query = query.where(ApiKeyRow.id > after)
+        return [struct_of(row, ApiKey) for row in await query.order_by(ApiKeyRow.id).limit(limit)]
+
     async def one(self, key_id: UUID, *, lock: bool = False) -> ApiKey:
         """
         Return the key.

@@ -1,6 +1,6 @@
 """Requests per principal and day of a tenant, inside its transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -16,6 +16,10 @@ INSERT INTO usage_count (organization_id, principal_id, day, outcome, requests, 
 VALUES ($1, $2, $3, $4, $5, $6)
 ON CONFLICT (organization_id, principal_id, day, outcome) DO UPDATE
 SET requests = usage_count.requests + excluded.requests, last_us = greatest(usage_count.last_us, excluded.last_us)
+"""
+_LAST_ADMITTED = """
+SELECT principal_id, max(last_us) AS last_us FROM usage_count
+WHERE organization_id = $1 AND principal_id = ANY ($2::text[]) AND outcome = 'admitted' GROUP BY principal_id
 """
 
 
@@ -42,3 +46,8 @@ class PostgresUsage:
             query = query.where(UsageRow.principal_id == principal_id)
         rows = await query.order_by(UsageRow.day, UsageRow.principal_id, UsageRow.outcome)
         return [struct_of(row, UsageCount) for row in rows]
+
+    async def last_admitted(self, principal_ids: Sequence[str]) -> Mapping[str, int]:
+        """Return when a request of each of these principals was last admitted."""
+        rows = await self._connection.fetch(_LAST_ADMITTED, self._organization_id, list(principal_ids))
+        return {row["principal_id"]: row["last_us"] for row in rows}

@@ -1,0 +1,120 @@
+"""
+Answer once: a repeated request with the same idempotency key gets the stored answer, and nothing is done twice.
+
+The answer is kept with the ledger record of what was done, in the same transaction, and encrypted: it may hold a
+secret that is shown once (API contract §1).
+"""
+
+from collections.abc import Awaitable, Callable
+from uuid import UUID
+
+import msgspec
+from msgspec import Struct
+
+from governlayer_server.domain.errors import IdempotencyKeyReused
+from governlayer_server.domain.ledger.record import Actor
+from governlayer_server.ports import (
+    AnswerExists,
+    Append,
+    Clock,
+    LedgerStore,
+    Place,
+    Remember,
+    RunningRequests,
+    StoredAnswer,
+    Vault,
+)
+
+KEPT_US = 24 * 3600 * 1_000_000
+
+
+class Once(Struct, frozen=True, kw_only=True):
+    """The caller's idempotency key, and the exact body that came with it."""
+
+    key: str
+    body: bytes
+
+    def __repr__(self) -> str:
+        """No body: it may hold a secret."""
+        return "Once()"
+
+
+class Kept(Struct, frozen=True, kw_only=True):
+    """An answer in bytes, and whether it had been given before."""
+
+    answer: bytes
+    replayed: bool = False
+
+    def __repr__(self) -> str:
+        """No answer: it may hold a secret."""
+        return f"Kept(replayed={self.replayed})"
+
+
+Keep = Callable[[Append, bytes], Awaitable[Append]]
+"""Returns the record with the answer to keep beside it. Called before the transaction that the record goes into."""
+Work = Callable[[Keep], Awaitable[bytes]]
+"""Does what is asked for, hands its record and its answer to the ``Keep`` it is given, and returns the answer."""
+
+
+def answer_place(organization_id: UUID, record_id: UUID, key: bytes, body: bytes) -> Place:
+    """Return where an answer opens: only for the question it was given to, the same key and the same body."""
+    row = f"{record_id}/{key.hex()}/{body.hex()}"
+    return Place(organization_id=organization_id, table="idempotent_answer", column="sealed", row=row)
+
+
+class AnswerOnce(Struct, frozen=True, kw_only=True):
+    """Does work once for each idempotency key of a caller."""
+
+    ledger: LedgerStore
+    running: RunningRequests
+    vault: Vault
+    clock: Clock
+
+    async def __call__(
+        self, actor: Actor, organization_id: UUID, operation: str, once: Once | None, work: Work
+    ) -> Kept:
+        """
+        Return what *work* answers, or what it answered within the last 24 hours to this caller, key and body.
+
+        Args:
+            actor: the caller. Another caller with the same idempotency key is another request: an answer may hold a
+                secret, and is for those who asked for it.
+            organization_id: whose ledger *work* writes to.
+            operation: what is asked for, such as ``POST /v1/keys``; no spaces but one after the method.
+            once: None: the caller gave no idempotency key; *work* is done.
+            work: called at most once.
+
+        Raises:
+            IdempotencyKeyReused: the key was used with another body. Nothing was done.
+            IdempotencyInProgress: the first request with this key is still running.
+            LedgerUnavailable: the database is away.
+        """
+        if once is None:
+            return Kept(answer=await work(_keep_nothing))
+        name = f"{actor.kind} {actor.id} {operation} {once.key}"
+        key = self.vault.fingerprint("idempotency-key", name.encode())
+        body = self.vault.fingerprint("idempotency-body", once.body)
+
+        async def keep(append: Append, answer: bytes) -> Append:
+            place = answer_place(organization_id, append.record_id, key, body)
+            sealed = await self.vault.seal(place, answer)
+            remember = Remember(key=key, body=body, sealed=sealed, expires_us=self.clock.now_us() + KEPT_US)
+            return msgspec.structs.replace(append, remember=remember)
+
+        async with self.running.claim(organization_id, key):
+            stored = await self.ledger.answer(str(organization_id), key, self.clock.now_us())
+            if stored is None:
+                try:
+                    return Kept(answer=await work(keep))
+                except AnswerExists as exists:
+                    stored = exists.answer
+            return Kept(answer=await self._opened(organization_id, stored, key, body), replayed=True)
+
+    async def _opened(self, organization_id: UUID, stored: StoredAnswer, key: bytes, body: bytes) -> bytes:
+        if stored.body != body:
+            raise IdempotencyKeyReused("this idempotency key was used before with another body")
+        return await self.vault.open(answer_place(organization_id, stored.record_id, key, body), stored.sealed)
+
+
+async def _keep_nothing(append: Append, _answer: bytes) -> Append:
+    return append
