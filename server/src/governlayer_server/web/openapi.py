@@ -97,7 +97,7 @@ def complete(document: Mapping[str, Any]) -> Document:
                 "bearer": {
                     "type": "http",
                     "scheme": "bearer",
-                    "description": "An access token, or an API key, `gl_…`.",
+                    "description": "An access token or an API key.",
                 },
                 "api_key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
             },
