@@ -5,13 +5,13 @@ from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
+from governlayer_server.adapters.redis.address import RedisAddress
 from governlayer_server.adapters.redis.attempts import RedisSignInAttempts
+from governlayer_server.adapters.redis.connect import connect_redis as client_of
 from governlayer_server.adapters.redis.local_attempts import LocalSignInAttempts
 from governlayer_server.adapters.system import SystemClock
 from governlayer_server.domain.sign_in_throttle import Bucket, Counts
 from governlayer_server.ports.sign_in import SignInAttempts
-from governlayer_server.settings import RedisAddress
-from governlayer_server.wiring import _redis as client_of
 
 LONG_S = 3600
 

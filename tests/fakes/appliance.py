@@ -26,6 +26,7 @@ from governlayer_server.usecases.evaluate import Evaluate
 from governlayer_server.usecases.export_ledger import ExportLedger
 from governlayer_server.usecases.govern import Govern
 from governlayer_server.usecases.identity import Credentials, Letters, make_identity, operate_users
+from governlayer_server.usecases.limit_requests import LimitRequests
 from governlayer_server.usecases.principal_cache import PrincipalCache
 from governlayer_server.usecases.read_ledger import ReadLedger
 
@@ -34,6 +35,7 @@ from tests.fakes.clock import FakeClock, FakeEntropy, WallClock
 from tests.fakes.identity import CountedPasswords, Later, MemoryMailer
 from tests.fakes.ledger_store import MemoryLedgerStore
 from tests.fakes.policy_engine import ScriptedEngine
+from tests.fakes.quota_store import MemoryQuotaStore
 from tests.fakes.running_requests import MemoryRunningRequests
 
 DEPLOYMENT = "gl.example.com"
@@ -41,6 +43,7 @@ KEK, PEPPER, SEED = bytes(range(32)), bytes(range(32, 64)), bytes(range(64, 96))
 JWT_SECRET = bytes(range(128, 192))
 CHEAP_COST = 4
 PUBLIC_URL = "https://gl.example.com"
+ADDRESS_LIMIT = 300
 
 
 @dataclass
@@ -54,6 +57,11 @@ class FakeAppliance:
     running: MemoryRunningRequests = field(default_factory=MemoryRunningRequests)
 
     def __post_init__(self) -> None:
+        self.quotas = MemoryQuotaStore(self.clock)
+        self.addresses = MemoryQuotaStore(self.clock)
+        self.limit_requests = LimitRequests(
+            organizations=self.quotas, addresses=self.addresses, address_limit=ADDRESS_LIMIT
+        )
         self.ledger = MemoryLedgerStore(self.clock)
         self.accounts = MemoryAccountStore(self.ledger)
         self.vault = EnvelopeVault(

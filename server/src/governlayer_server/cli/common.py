@@ -16,6 +16,7 @@ from governlayer_server.adapters.embedded.postgres import EmbeddedPostgres
 from governlayer_server.adapters.embedded.redis import EmbeddedRedis
 from governlayer_server.adapters.embedded.roles import Login
 from governlayer_server.adapters.postgres.database import PostgresAddress
+from governlayer_server.adapters.redis.address import RedisAddress
 from governlayer_server.adapters.system import SystemEntropy
 from governlayer_server.domain.errors import ConfigurationError, LedgerUnavailable
 from governlayer_server.settings import (
@@ -23,11 +24,12 @@ from governlayer_server.settings import (
     PREFIX,
     SECRET_BYTES,
     IdentitySettings,
-    RedisAddress,
     Settings,
     decode_secret,
+    edge_from,
     encode_secret,
     identity_from,
+    limits_from,
     mail_from,
     settings_from,
 )
@@ -89,17 +91,17 @@ def embedded_settings(directory: DataDirectory, deployment: str | None = None) -
         policies=directory.path / "policies" / "default.cedar",
         identity=embedded_identity(directory),
         mail=mail_from(os.environ),
+        replicas=1,
+        **limits_from(os.environ),
+        edge=edge_from(os.environ, directory.secret("metrics-token", lambda: encode_secret(SystemEntropy().bytes(32)))),
     )
 
 
 def embedded_identity(directory: DataDirectory) -> IdentitySettings:
     """Return how people sign in to the appliance in *directory*; ``jwt-secret.previous`` verifies, if it is there."""
-    made = directory.secret("jwt-secret", lambda: encode_secret(SystemEntropy().bytes(KEY_BYTES)))
-    texts = [made]
-    previous = directory.secrets / "jwt-secret.previous"
-    if previous.exists():
-        texts.append(previous.read_text(encoding="ascii"))
-    return identity_from(os.environ, texts)
+    secret = directory.secret("jwt-secret", lambda: encode_secret(SystemEntropy().bytes(KEY_BYTES)))
+    previous = directory.existing_secret("jwt-secret.previous")
+    return identity_from(os.environ, [secret] if previous is None else [secret, previous])
 
 
 def postgres_address(login: Login) -> PostgresAddress:

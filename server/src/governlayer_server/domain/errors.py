@@ -13,6 +13,7 @@ All errors that the appliance raises on purpose, as one tree; the embedded serve
     │   ├── MissingScope
     │   └── StepUpRequired        the user has to show password and code again
     ├── TooManyAttempts           too many sign-ins of an account or from an address; try again later
+    ├── RateLimited               a plan's or an address's requests per minute are used up
     ├── NotFound
     ├── IdempotencyInProgress     the first request with this key is still running
     ├── Unavailable               no decision was made; nothing was promised
@@ -28,6 +29,10 @@ All errors that the appliance raises on purpose, as one tree; the embedded serve
 
 from collections.abc import Sequence
 from typing import ClassVar, NamedTuple
+
+from governlayer_server.domain.quota import Verdict
+
+_LIMITED = {"key": "this key", "org": "this organization", "address": "this address"}
 
 
 class Fault(NamedTuple):
@@ -115,6 +120,17 @@ class TooManyAttempts(GovernLayerError):
     def __init__(self, retry_after_s: int) -> None:
         super().__init__("too many attempts: try again later")
         self.retry_after_s = retry_after_s
+
+
+class RateLimited(GovernLayerError):
+    """A limit of requests per minute is used up. Nothing was done, and the request cost nothing."""
+
+    code = "rate_limited"
+
+    def __init__(self, verdict: Verdict) -> None:
+        names = " and ".join(_LIMITED.get(one.name, one.name) for one in verdict.refused) or "this client"
+        super().__init__(f"too many requests in 60 seconds for {names}")
+        self.verdict = verdict
 
 
 class NotFound(GovernLayerError):

@@ -41,17 +41,25 @@ _STRUCTS = (
 )  # fmt: skip
 _REF = "#/components/schemas/{name}"
 _SIGN_IN = frozenset({"sign_in", "refresh", "forgot_password", "reset_password"})
-_PUBLIC = frozenset({"livez", "readyz", "about", "problem_page", *_SIGN_IN})
-# Passwords, codes and letters: attempts are counted.
-_THROTTLED = frozenset(
-    {"sign_in", "change_password", "step_up", "confirm_totp", "remove_totp", "forgot_password", "reset_password"}
-)
+_PUBLIC = frozenset({"livez", "readyz", "about", "problem_page", "docs", "static_file", *_SIGN_IN})
+_MAY_BE_MISSING = frozenset({"security_txt"})
+_METRICS = "metrics"
+_UNLIMITED = frozenset({"livez", "readyz"})
 _ALWAYS = (400, 408, 431, 500)
+_LIMITED = (429,)
 _WITH_PLACE = (404,)
 _WITH_CREDENTIAL = (401, 403, 503)
 _WITH_BODY = (409, 413, 415, 422)
 _WITH_SIGN_IN = (401, 503)
-_WITH_ATTEMPTS = (429,)
+_ALWAYS_TOLD = ("RateLimit-Policy", "RateLimit")
+_LIMIT_HEADERS = {
+    "RateLimit-Policy": (
+        "The limits of requests, of the key and of the organization (draft-ietf-httpapi-ratelimit-headers): "
+        "`q` requests in any `w` seconds. On every answer to a request with a valid credential."
+    ),
+    "RateLimit": "What is left of these limits: `r` requests now, one more in `t` seconds.",
+    "Retry-After": "Seconds until a request would be admitted.",
+}
 Document = dict[str, Any]
 
 
@@ -91,7 +99,10 @@ def complete(document: Mapping[str, Any]) -> Document:
             "schemas": schemas,
             "responses": {
                 str(status): _problem(status)
-                for status in (*_ALWAYS, *_WITH_PLACE, *_WITH_CREDENTIAL, *_WITH_ATTEMPTS, *_WITH_BODY)
+                for status in (*_ALWAYS, *_LIMITED, *_WITH_PLACE, *_WITH_CREDENTIAL, *_WITH_BODY)
+            },
+            "headers": {
+                name: {"description": text, "schema": {"type": "string"}} for name, text in _LIMIT_HEADERS.items()
             },
             "securitySchemes": {
                 "bearer": {
@@ -100,6 +111,7 @@ def complete(document: Mapping[str, Any]) -> Document:
                     "description": "An access token or an API key.",
                 },
                 "api_key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+                "metrics_token": {"type": "http", "scheme": "bearer", "description": "The token of the metrics."},
             },
         },
     }
@@ -111,17 +123,20 @@ def _operations(paths: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, D
 
 
 def _complete_operation(operation: Document, *, has_place: bool) -> None:
-    public = operation["operationId"] in _PUBLIC
-    statuses: Sequence[int] = _ALWAYS + (() if public else _WITH_CREDENTIAL) + (_WITH_PLACE if has_place else ())
+    security, refusals = _access(operation["operationId"])
+    statuses: Sequence[int] = _ALWAYS + refusals + (_WITH_PLACE if has_place else ())
     if operation["operationId"] in _SIGN_IN:
         statuses = (*statuses, *_WITH_SIGN_IN)
-    if operation["operationId"] in _THROTTLED:
-        statuses = (*statuses, *_WITH_ATTEMPTS)
+    if operation["operationId"] not in _UNLIMITED:
+        statuses = (*statuses, *_LIMITED)
     if "requestBody" in operation:
         statuses = (*statuses, *_WITH_BODY)
     elif operation.get("parameters"):
         statuses = (*statuses, 422)
     answers = {status: answer for status, answer in operation["responses"].items() if status.startswith("2")}
+    if {"bearer": []} in security:
+        for answer in answers.values():
+            answer["headers"] = {**answer.get("headers", {}), **_header_references(*_ALWAYS_TOLD)}
     for status in sorted(set(statuses)):
         answers[str(status)] = {"$ref": f"#/components/responses/{status}"}
     if operation["operationId"] == "readyz":
@@ -130,12 +145,30 @@ def _complete_operation(operation: Document, *, has_place: bool) -> None:
             "content": {"application/json": {"schema": {"$ref": _REF.format(name="Health")}}},
         }
     operation["responses"] = answers
-    operation["security"] = [] if public else [{"bearer": []}, {"api_key": []}]
+    operation["security"] = security
+
+
+def _access(operation_id: str) -> tuple[list[Document], tuple[int, ...]]:
+    """Return who may use an operation, and the statuses that refusing others takes."""
+    if operation_id == _METRICS:
+        return [{"metrics_token": []}], (401,)
+    if operation_id in _MAY_BE_MISSING:
+        return [], _WITH_PLACE
+    if operation_id in _PUBLIC:
+        return [], ()
+    return [{"bearer": []}, {"api_key": []}], _WITH_CREDENTIAL
 
 
 def _problem(status: int) -> Document:
     schema = {"$ref": _REF.format(name="Problem")}
-    return {"description": HTTPStatus(status).phrase, "content": {PROBLEM_JSON: {"schema": schema}}}
+    answer = {"description": HTTPStatus(status).phrase, "content": {PROBLEM_JSON: {"schema": schema}}}
+    if status in {*_LIMITED, *_WITH_PLACE, *_WITH_CREDENTIAL, *_WITH_BODY} - {401}:
+        answer["headers"] = _header_references(*(_LIMIT_HEADERS if status in _LIMITED else _ALWAYS_TOLD))
+    return answer
+
+
+def _header_references(*names: str) -> Document:
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
 
 
 def _any_value(_: type) -> Document:
