@@ -1,11 +1,13 @@
 """Signing in: one answer and one check of a password for all that is wrong, and what a success leaves behind."""
 
 from typing import Any
+from uuid import UUID
 
 import pytest
 from governlayer_server.adapters.crypto.passwords import BcryptPasswords
 from governlayer_server.domain.errors import GovernLayerError, NotAuthenticated, Overloaded, TooManyAttempts
 from governlayer_server.domain.sign_in_throttle import FAMILIAR_S
+from governlayer_server.usecases.second_factor import recovery_fingerprint
 
 from tests.fakes.appliance import PEPPER
 from tests.fakes.identity import CountedPasswords
@@ -180,7 +182,7 @@ async def test_a_recovery_code_is_good_once_and_the_others_stay(world: World) ->
 
 async def test_a_recovery_code_of_another_user_opens_nothing(world: World) -> None:
     await world.with_totp()
-    theirs = world.made.vault.fingerprint("recovery-code", b"x" * 16 + world.recovery[0].replace("-", "").encode())
+    theirs = recovery_fingerprint(world.made.vault, UUID(int=9), world.recovery[0].replace("-", ""))
     world.change_user(recovery=(theirs,))
     await refused(world, code=world.recovery[0])
 

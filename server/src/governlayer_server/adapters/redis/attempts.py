@@ -44,14 +44,16 @@ class RedisSignInAttempts:
 
     def __init__(self, redis: AnyRedis, alone: SignInAttempts) -> None:
         self._redis = redis
-        self._spend = redis.register_script(_SPEND)
         self._alone = alone
 
     async def spend(self, attempt: UUID, buckets: Sequence[Bucket]) -> int:
         """Spend *attempt* from all of *buckets* and return 0, or from none and return the seconds to wait."""
-        limits = [number for bucket in buckets for number in (bucket.limit, bucket.window_s)]
+        names, limits = (
+            _names(buckets),
+            [str(number) for bucket in buckets for number in (bucket.limit, bucket.window_s)],
+        )
         try:
-            wait_us = int(await self._spend(keys=_names(buckets), args=[attempt.hex, *limits]))
+            wait_us = int(await self._redis.eval(_SPEND, len(names), *names, attempt.hex, *limits))
         except (RedisError, OSError):
             return await self._alone.spend(attempt, buckets)
         return -(-wait_us // _US)
@@ -60,10 +62,8 @@ class RedisSignInAttempts:
         """Let *attempt* no longer count in *buckets*, wherever it was counted."""
         await self._alone.give_back(attempt, buckets)
         try:
-            async with self._redis.pipeline(transaction=False) as commands:
-                for name in _names(buckets):
-                    commands.zrem(name, attempt.hex)
-                await commands.execute()
+            for name in _names(buckets):
+                await self._redis.zrem(name, attempt.hex)
         except (RedisError, OSError):
             return  # it stops counting by itself when its window ends
 
