@@ -14,10 +14,12 @@ from governlayer_server.domain.plan import Plan
 from governlayer_server.policies import DEFAULT
 from governlayer_server.ports import RecordFilter
 from governlayer_server.settings import Settings
+from governlayer_server.web.links import Links
 from governlayer_server.wiring import VERSION, Appliance, open_appliance
 from msgspec.structs import replace
 
 ALL = RecordFilter()
+LINKS = Links("http://test")
 
 
 async def system_records(appliance: Appliance) -> list[tuple[str, dict[str, Any]]]:
@@ -90,7 +92,7 @@ async def test_each_new_policy_text_is_recorded_once(migrated: Settings) -> None
     for text in (DEFAULT, DEFAULT, changed, DEFAULT):
         migrated.policies.write_text(text, encoding="utf-8")
         async with open_appliance(migrated) as appliance:
-            await appliance.application(migrated)
+            await appliance.application(migrated, LINKS)
             published = [body for kind, body in await system_records(appliance) if kind == "policy.published"]
     assert [body["version"] for body in published] == [1, 2]
     assert len({body["hash"] for body in published}) == 2
@@ -100,7 +102,7 @@ async def test_each_start_is_recorded_with_the_policies_in_force(migrated: Setti
     for text in (DEFAULT, DEFAULT, DEFAULT + "\n// another comment\n"):
         migrated.policies.write_text(text, encoding="utf-8")
         async with open_appliance(migrated) as appliance:
-            await appliance.application(migrated)
+            await appliance.application(migrated, LINKS)
     async with open_appliance(migrated) as appliance:
         records = await system_records(appliance)
     published = [body for kind, body in records if kind == "policy.published"]
@@ -115,10 +117,10 @@ async def test_policies_that_cannot_be_used_are_refused(migrated: Settings) -> N
         for content in (b"permit (principal, action, resource);", b"\xff", b"(" * 1_000):
             migrated.policies.write_bytes(content)
             with pytest.raises(PolicyError, match=re.escape(str(migrated.policies))):
-                await appliance.application(migrated)
+                await appliance.application(migrated, LINKS)
         migrated.policies.unlink()
         with pytest.raises(PolicyError, match="cannot be read"):
-            await appliance.application(migrated)
+            await appliance.application(migrated, LINKS)
         assert [kind for kind, _ in await system_records(appliance)] == ["ledger.key"]
 
 
@@ -126,7 +128,7 @@ async def test_a_decision_goes_through_everything_that_is_wired(migrated: Settin
     async with open_appliance(migrated) as appliance:
         acme = await appliance.create_organization("Acme", Plan.FREE, "ann@example.org", None)
         key = (await appliance.create_key(SYSTEM, acme.id, "key", frozenset(Scope))).key
-        transport = httpx.ASGITransport(app=await appliance.application(migrated))
+        transport = httpx.ASGITransport(app=await appliance.application(migrated, LINKS))
         headers = {"Authorization": f"Bearer {key}", "Idempotency-Key": "one"}
         body = {
             "stage": "model_request",
@@ -151,7 +153,7 @@ async def test_a_decision_goes_through_everything_that_is_wired(migrated: Settin
 async def test_readiness_names_what_fails(migrated: Settings, tmp_path: Path) -> None:
     without_redis = replace(migrated, redis=replace(migrated.redis, socket=str(tmp_path / "none")))
     async with open_appliance(without_redis) as appliance:
-        transport = httpx.ASGITransport(app=await appliance.application(without_redis))
+        transport = httpx.ASGITransport(app=await appliance.application(without_redis, LINKS))
         async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
             answer = await client.get("/readyz")
     assert (answer.status_code, answer.json()["failing"]) == (503, ["redis"])

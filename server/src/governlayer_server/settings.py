@@ -26,6 +26,7 @@ DEFAULT_DEPLOYMENT = "localhost"
 DEFAULT_PORT = 8600
 SECRET_BYTES = 32
 _DEPLOYMENT = re.compile(r"[A-Za-z0-9._-]{1,200}")
+_PUBLIC_URL = re.compile(r"https?://[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?")
 _Word = TypeVar("_Word", bound=StrEnum)
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
@@ -73,11 +74,15 @@ class Settings(Struct, frozen=True, kw_only=True):
     pepper: bytes
     policies: Path
     identity: IdentitySettings
+    # Where people reach the appliance, for links; None: where it listens.
+    public_url: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse what cannot be a deployment name or a key."""
         if not _DEPLOYMENT.fullmatch(self.deployment):
             raise ConfigurationError("the deployment name has 1 to 200 characters of [A-Za-z0-9._-]")
+        if self.public_url is not None and not _PUBLIC_URL.fullmatch(self.public_url):
+            raise ConfigurationError(f"{PREFIX}PUBLIC_URL is scheme, host and port: https://governlayer.example.com")
         for name, secret in (("key-encryption key", self.key_encryption_key), ("pepper", self.pepper)):
             if len(secret) != SECRET_BYTES or len(set(secret)) < SECRET_BYTES // 4:
                 raise ConfigurationError(f"the {name} must be {SECRET_BYTES} random bytes in base64")
@@ -146,6 +151,7 @@ def settings_from(environment: Mapping[str, str]) -> Settings:
         pepper=decode_secret(PREFIX + "PEPPER", values["PEPPER"]),
         policies=Path(values["POLICIES"]),
         identity=identity_from(environment, [values["JWT_SECRET"], *([previous] if previous else [])]),
+        public_url=environment.get(PREFIX + "PUBLIC_URL"),
     )
 
 

@@ -12,6 +12,7 @@ from redis.asyncio import BlockingConnectionPool, Redis, UnixDomainSocketConnect
 from governlayer_server.adapters.cedar.engine import CedarEngine
 from governlayer_server.adapters.cedar.files import read_policies
 from governlayer_server.adapters.crypto.access_tokens import AccessTokens
+from governlayer_server.adapters.crypto.common_passwords import ZxcvbnPasswords
 from governlayer_server.adapters.crypto.passwords import BcryptPasswords
 from governlayer_server.adapters.crypto.signer import Ed25519Signer
 from governlayer_server.adapters.crypto.vault import EnvelopeVault
@@ -37,17 +38,31 @@ from governlayer_server.ports import LedgerStore
 from governlayer_server.ports.accounts import AccountStore
 from governlayer_server.settings import RedisAddress, Settings
 from governlayer_server.usecases.authenticate import Authenticate
+from governlayer_server.usecases.change_organization import ChangeOrganization
 from governlayer_server.usecases.count_usage import CountUsage
 from governlayer_server.usecases.create_key import CreateKey
-from governlayer_server.usecases.create_organization import SYSTEM_LEDGER, CreateOrganization, origin_of
+from governlayer_server.usecases.create_organization import (
+    SYSTEM_LEDGER,
+    CreateOrganization,
+    FoundOrganization,
+    origin_of,
+)
 from governlayer_server.usecases.evaluate import Evaluate
 from governlayer_server.usecases.export_ledger import ExportLedger
 from governlayer_server.usecases.govern import Govern
+from governlayer_server.usecases.manage_organizations import ManageOrganizations
+from governlayer_server.usecases.manage_users import ManageUsers
 from governlayer_server.usecases.new_id import new_id
+from governlayer_server.usecases.one_time_tokens import OneTimeTokens
 from governlayer_server.usecases.principal_cache import PrincipalCache
 from governlayer_server.usecases.read_ledger import ReadLedger
+from governlayer_server.usecases.read_usage import ReadUsage
+from governlayer_server.usecases.read_users import ReadUsers
 from governlayer_server.usecases.record_event import record_event
+from governlayer_server.usecases.register import Register
+from governlayer_server.usecases.set_up import SetUp
 from governlayer_server.web.app import UseCases, create_app
+from governlayer_server.web.links import Links
 from governlayer_server.web.observe import Observed
 from governlayer_server.web.routes.health import About
 
@@ -64,6 +79,8 @@ class Appliance(Struct, frozen=True, kw_only=True):
     accounts: AccountStore
     ledger: LedgerStore
     create_organization: CreateOrganization
+    manage_organizations: ManageOrganizations
+    set_up: SetUp
     create_key: CreateKey
     read_ledger: ReadLedger
     export_ledger: ExportLedger
@@ -73,14 +90,18 @@ class Appliance(Struct, frozen=True, kw_only=True):
         """Append a record of the deployment itself to the system ledger."""
         await _record(self._parts, self.ledger, record_type, body)
 
-    async def application(self, settings: Settings) -> Observed:
+    async def application(self, settings: Settings, links: Links) -> Observed:
         """
         Return the web application under the policy set in ``settings.policies``; the start is recorded with it.
+
+        Args:
+            settings: of this appliance.
+            links: where people reach it.
 
         Raises:
             PolicyError: the policy set cannot be used. Nothing is served.
         """
-        application, policy_set = await _application(self, self._parts, settings)
+        application, policy_set = await _application(self, self._parts, settings, links)
         in_force = {"hash": policy_set.hash, "version": policy_set.version}
         await self.record_event("system.started", {"policy_set": in_force, "version": VERSION})
         return application
@@ -137,16 +158,22 @@ async def open_appliance(settings: Settings) -> AsyncIterator[Appliance]:
 def _appliance(settings: Settings, parts: _Parts, ledger: PostgresLedgerStore) -> Appliance:
     accounts = PostgresAccountStore(parts.database, parts.clock, RedisForgetting(parts.redis).forget)
     common: dict[str, Any] = {"vault": parts.vault, "clock": parts.clock, "entropy": parts.entropy}
+    one_time = OneTimeTokens(**common)
+    found = FoundOrganization(
+        passwords=BcryptPasswords(settings.pepper, settings.identity.bcrypt_cost),
+        common=ZxcvbnPasswords(),
+        deployment=settings.deployment,
+        **common,
+    )
     return Appliance(
         deployment=settings.deployment,
         accounts=accounts,
         ledger=ledger,
-        create_organization=CreateOrganization(
-            accounts=accounts,
-            passwords=BcryptPasswords(settings.pepper, settings.identity.bcrypt_cost),
-            deployment=settings.deployment,
-            **common,
+        create_organization=CreateOrganization(accounts=accounts, found=found),
+        manage_organizations=ManageOrganizations(
+            accounts=accounts, one_time=one_time, clock=parts.clock, entropy=parts.entropy
         ),
+        set_up=SetUp(accounts=accounts, one_time=one_time),
         create_key=CreateKey(accounts=accounts, **common),
         read_ledger=ReadLedger(ledger=ledger, signer=parts.signer),
         export_ledger=ExportLedger(ledger=ledger, signer=parts.signer, **common),
@@ -154,7 +181,12 @@ def _appliance(settings: Settings, parts: _Parts, ledger: PostgresLedgerStore) -
     )
 
 
-async def _application(appliance: Appliance, parts: _Parts, settings: Settings) -> tuple[Observed, PolicySet]:
+async def _application(
+    appliance: Appliance, parts: _Parts, settings: Settings, links: Links
+) -> tuple[Observed, PolicySet]:
+    accounts = appliance.accounts
+    usage = CountUsage(accounts, parts.clock)
+    common: dict[str, Any] = {"vault": parts.vault, "clock": parts.clock, "entropy": parts.entropy}
     engine = await _engine(appliance, parts, settings)
     use_cases = UseCases(
         authenticate=Authenticate(
@@ -163,7 +195,7 @@ async def _application(appliance: Appliance, parts: _Parts, settings: Settings) 
             clock=parts.clock,
             tokens=_access_tokens(settings, parts),
             cache=parts.principals,
-            usage=CountUsage(appliance.accounts, parts.clock),
+            usage=usage,
             limits=settings.identity.sessions,
         ),
         govern=Govern(
@@ -177,6 +209,17 @@ async def _application(appliance: Appliance, parts: _Parts, settings: Settings) 
         ),
         read_ledger=appliance.read_ledger,
         export_ledger=appliance.export_ledger,
+        register=Register(
+            accounts=accounts,
+            found=appliance.create_organization.found,
+            one_time=appliance.set_up.one_time,
+            registration=settings.identity.registration,
+        ),
+        read_users=ReadUsers(accounts=accounts, vault=parts.vault),
+        manage_users=ManageUsers(accounts=accounts, one_time=appliance.set_up.one_time, **common),
+        change_organization=ChangeOrganization(accounts=accounts, **common),
+        read_usage=ReadUsage(accounts=accounts, usage=usage, clock=parts.clock),
+        links=links,
     )
     about = About(
         deployment=settings.deployment,

@@ -8,6 +8,7 @@ import httpx
 import pytest
 from governlayer_server.domain.organization import Organization
 from governlayer_server.web.app import UseCases, create_app
+from governlayer_server.web.links import Links
 from governlayer_server.web.problems import PROBLEM_JSON
 from governlayer_server.web.routes.health import About
 
@@ -36,6 +37,12 @@ class Site:
                 govern=made.govern,
                 read_ledger=made.read_ledger,
                 export_ledger=made.export_ledger,
+                register=made.register(),
+                read_users=made.read_users,
+                manage_users=made.manage_users,
+                change_organization=made.change_organization,
+                read_usage=made.read_usage,
+                links=Links("https://gl.example.com"),
             ),
             About(deployment=DEPLOYMENT, version="0", ledger_keys=[made.read_ledger.key]),
             probe,

@@ -1,18 +1,22 @@
 """``governlayer keys``: API keys, the operator's side."""
 
 from pathlib import Path
-from uuid import UUID
 
 import click
 
-from governlayer_server.cli.common import data_option, json_option, print_json, run, running_appliance
+from governlayer_server.cli.common import (
+    data_option,
+    find_organization,
+    json_option,
+    print_json,
+    run,
+    running_appliance,
+)
 from governlayer_server.domain.access import Scope
 from governlayer_server.domain.account import ApiKey
-from governlayer_server.domain.errors import NotFound
 from governlayer_server.domain.ledger.record import SYSTEM
 from governlayer_server.domain.times import time_text
 from governlayer_server.usecases.create_key import NewKey
-from governlayer_server.wiring import Appliance
 
 
 @click.group()
@@ -62,19 +66,6 @@ async def _list(data: Path | None, org: str) -> list[ApiKey]:
         appliance.accounts.tenant(await find_organization(appliance, org)) as tenant,
     ):
         return list(await tenant.keys.all())
-
-
-async def find_organization(appliance: Appliance, org: str) -> UUID:
-    """
-    Return the id of the organization that *org* names, by id or by name.
-
-    Raises:
-        NotFound: there is none.
-    """
-    for organization in await appliance.accounts.organizations():
-        if org in {str(organization.id), organization.name}:
-            return organization.id
-    raise NotFound(f"there is no organization {org}: `governlayer orgs list` shows all")
 
 
 def _scopes(text: str) -> frozenset[Scope]:

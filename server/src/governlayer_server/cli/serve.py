@@ -12,9 +12,10 @@ import uvloop
 from governlayer_server.adapters.logs.access import configure_logs
 from governlayer_server.adapters.postgres.database import connect
 from governlayer_server.adapters.postgres.migrate import apply_migrations, pending_migrations
-from governlayer_server.cli.common import run
+from governlayer_server.cli.common import print_setup_url, run
 from governlayer_server.domain.errors import ConfigurationError
 from governlayer_server.settings import DEFAULT_PORT, Settings, settings_from
+from governlayer_server.web.links import Links
 from governlayer_server.web.server import Server, bind
 from governlayer_server.wiring import open_appliance
 
@@ -36,10 +37,16 @@ async def _serve(settings: Settings, port: int) -> None:
     except OSError as error:
         raise ConfigurationError(f"port {port} cannot be used: {error.strerror}") from None
     async with open_appliance(settings) as appliance:
-        server = Server(
-            await appliance.application(settings),
-            lambda: click.echo(f"governlayer: serving on http://{_HOST}:{port}", err=True),
-        )
+        links = Links(settings.public_url or f"http://{_HOST}:{port}")
+        application = await appliance.application(settings, links)
+        token = await appliance.set_up()
+
+        def ready() -> None:
+            click.echo(f"governlayer: serving on http://{_HOST}:{port}", err=True)
+            if token is not None:
+                print_setup_url(links.setup(token), wanted=False)
+
+        server = Server(application, ready)
 
         def stop() -> None:
             server.should_exit = True

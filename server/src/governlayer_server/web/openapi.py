@@ -21,11 +21,43 @@ from governlayer_server.usecases.read_ledger import LedgerState
 from governlayer_server.web.problems import PROBLEM_JSON, Problem
 from governlayer_server.web.routes.health import About, Health
 from governlayer_server.web.routes.ledger import RecordBody, RecordList
+from governlayer_server.web.routes.organization import OrganizationBody, OrganizationChange, UsageList
+from governlayer_server.web.routes.register import RegisterBody, RegisteredBody
+from governlayer_server.web.routes.users import (
+    CallerBody,
+    InviteBody,
+    InvitedBody,
+    UserBody,
+    UserChange,
+    UserList,
+)
 
 PATH = "/openapi.json"
-_STRUCTS = (About, ActionRequest, Decision, Health, LedgerState, Problem, RecordBody, RecordList)
+_STRUCTS = (
+    About,
+    ActionRequest,
+    CallerBody,
+    Decision,
+    Health,
+    InviteBody,
+    InvitedBody,
+    LedgerState,
+    OrganizationBody,
+    OrganizationChange,
+    Problem,
+    RecordBody,
+    RecordList,
+    RegisterBody,
+    RegisteredBody,
+    UsageList,
+    UserBody,
+    UserChange,
+    UserList,
+)
 _REF = "#/components/schemas/{name}"
-_PUBLIC = frozenset({"livez", "readyz", "about", "problem_page"})
+_PUBLIC = frozenset({"livez", "readyz", "about", "problem_page", "register"})
+# Without a body, and yet a conflict with what is stored.
+_CONFLICTING = frozenset({"remove_user"})
 _ALWAYS = (400, 408, 431, 500)
 _WITH_PLACE = (404,)
 _WITH_CREDENTIAL = (401, 403, 503)
@@ -85,11 +117,15 @@ def _operations(paths: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, D
 
 def _complete_operation(operation: Document, *, has_place: bool) -> None:
     public = operation["operationId"] in _PUBLIC
-    statuses: Sequence[int] = _ALWAYS + (() if public else _WITH_CREDENTIAL) + (_WITH_PLACE if has_place else ())
+    # A public operation that takes a body takes what is as good as a credential in it.
+    credential = not public or "requestBody" in operation
+    statuses: Sequence[int] = _ALWAYS + (_WITH_CREDENTIAL if credential else ()) + (_WITH_PLACE if has_place else ())
     if "requestBody" in operation:
         statuses = (*statuses, *_WITH_BODY)
     elif operation.get("parameters"):
         statuses = (*statuses, 422)
+    if operation["operationId"] in _CONFLICTING:
+        statuses = (*statuses, 409)
     answers = {status: answer for status, answer in operation["responses"].items() if status.startswith("2")}
     for status in sorted(set(statuses)):
         answers[str(status)] = {"$ref": f"#/components/responses/{status}"}

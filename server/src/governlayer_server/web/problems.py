@@ -34,6 +34,9 @@ KINDS: Mapping[str, ProblemKind] = {
         "Send a valid API key as `Authorization: Bearer gl_…` or `X-API-Key: gl_…`.",
     ),
     "forbidden": ProblemKind(403, "Not allowed", "This credential may not do this."),
+    "registration_closed": ProblemKind(
+        403, "Registration is closed", "Ask the operator, or the organization's owner, for an invitation."
+    ),
     "step_up_required": ProblemKind(
         403, "Show password and code again", "POST /v1/auth/step-up, then repeat the request with the new token."
     ),
@@ -44,6 +47,9 @@ KINDS: Mapping[str, ProblemKind] = {
         409,
         "The first request is still running",
         "Repeat the request in a moment; it will get the same answer.",
+    ),
+    "last_owner": ProblemKind(
+        409, "The last active owner", "Make somebody else an owner first: an organization always has one."
     ),
     "too_slow": ProblemKind(
         408, "The request came too slowly", "Send the head within 5 and the body within 15 seconds."
@@ -126,7 +132,7 @@ def problem(request: AnyRequest, code: str, detail: str, faults: Sequence[Fault]
     headers = {}
     if kind.status == 401:
         headers["WWW-Authenticate"] = 'Bearer realm="governlayer"'
-    if kind.status in {409, 503}:
+    if kind.status == 503 or code == "idempotency_in_progress":
         headers["Retry-After"] = _RETRY_AFTER_S
     return Response(body, status_code=kind.status, media_type=PROBLEM_JSON, headers=headers)
 
