@@ -58,7 +58,9 @@ def test_who_gives_whom_which_role(actor: Role, target: Role, role: Role) -> Non
     assert verdict(deed) is (None if {target, role} <= REACH[actor] else Forbidden)
 
 
-@pytest.mark.parametrize(("actor", "act", "role"), list(product(Role, [Act.CHANGE_ROLE, Act.DISABLE, Act.ENABLE], Role)))
+@pytest.mark.parametrize(
+    ("actor", "act", "role"), list(product(Role, [Act.CHANGE_ROLE, Act.DISABLE, Act.ENABLE], Role))
+)
 def test_nobody_changes_themselves(actor: Role, act: Act, role: Role) -> None:
     oneself = user(1, actor)
     deed = Deed(act=act, actor=oneself, target=oneself, role=role, other_owners=1)
