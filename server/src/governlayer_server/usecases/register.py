@@ -20,7 +20,7 @@ from governlayer_server.usecases.one_time_tokens import OneTimeTokens
 from governlayer_server.usecases.record_event import event
 from governlayer_server.usecases.seal_rows import is_genuine, sealed
 
-_PLACES = Places(name="/organization", email="/email", password="/password")  # noqa: S106  # a JSON pointer
+_PLACES = Places(name="/organization", email="/email", password="/password")  # noqa: S106  # nosec B106  # a pointer
 
 
 class NewAccount(Struct, frozen=True, kw_only=True):
