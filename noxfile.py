@@ -26,6 +26,13 @@ ALONE = {
     "sdk": ("tests/sdk", []),
     "server": ("tests/server tests/contract", ["rfc8785"]),
 }
+# Folders whose docstrings have examples.
+DOCTESTS = [
+    "server/src/governlayer_server/console",
+    "server/src/governlayer_server/domain",
+    "server/src/governlayer_server/web",
+    "tools/claims.py",
+]
 TEST_TOOLS = ["hypothesis", "pytest", "pytest-asyncio", "pytest-timeout"]
 
 
@@ -78,10 +85,9 @@ def vectors(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """All tests, and the examples in docstrings."""
-    session.run(
-        PYTHON, "-m", "pytest", "--doctest-modules", "server/src/governlayer_server/domain", "tests", *session.posargs
-    )
+    """All tests, and the examples in docstrings; a full run holds the claims against them (security/claims.toml)."""
+    chosen = session.posargs or ["-p", "tools.claims", "--claims", "security/claims.toml"]
+    session.run(PYTHON, "-m", "pytest", "--doctest-modules", *DOCTESTS, "tests", *chosen)
 
 
 @nox.session

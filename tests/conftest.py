@@ -4,7 +4,10 @@ from importlib.util import find_spec
 
 from hypothesis import HealthCheck, settings
 
-pytest_plugins = ["tests.fakes.servers"] if find_spec("governlayer_server") else []
+pytest_plugins = [
+    "pytester",
+    *(["tests.fakes.servers", "tests.fakes.debian"] if find_spec("governlayer_server") else []),
+]
 
 # A cold or loaded machine is slow; that says nothing about what is tested.
 settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])

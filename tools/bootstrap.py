@@ -129,7 +129,8 @@ def install_from(mirror: str, uv: Path, environment: dict) -> None:
     export = ["export", "--quiet", "--frozen", "--all-packages", "--no-emit-workspace", "--output-file", locked]
     run([uv, *export], environment)
     environment = {**environment, "UV_DEFAULT_INDEX": mirror, "UV_PYTHON": str(VENV / "bin" / "python")}
-    run([uv, "pip", "install", "--quiet", "--require-hashes", "-r", locked], environment)
+    # The list is whole; asked again, uv would not know what the lock overrides.
+    run([uv, "pip", "install", "--quiet", "--no-deps", "--require-hashes", "-r", locked], environment)
     members = [item for name in ("server", "sdk", "verifier") for item in ("-e", ROOT / name)]
     run([uv, "pip", "install", "--quiet", "--no-deps", *members], environment)
 

@@ -6,11 +6,11 @@ from uuid import uuid4
 
 import pytest
 from governlayer_server.adapters.redis import running_requests
+from governlayer_server.adapters.redis.address import RedisAddress
+from governlayer_server.adapters.redis.connect import connect_redis as client_of
 from governlayer_server.adapters.redis.running_requests import RedisRunningRequests, redis_answers
 from governlayer_server.domain.errors import IdempotencyInProgress
 from governlayer_server.ports import RunningRequests
-from governlayer_server.settings import RedisAddress
-from governlayer_server.wiring import _redis as client_of
 from redis.asyncio import Redis
 
 from tests.fakes.clock import FakeEntropy

@@ -30,6 +30,7 @@ from governlayer_server.usecases.create_organization import (
 from governlayer_server.usecases.evaluate import Evaluate
 from governlayer_server.usecases.export_ledger import ExportLedger
 from governlayer_server.usecases.govern import Govern
+from governlayer_server.usecases.limit_requests import LimitRequests
 from governlayer_server.usecases.manage_organizations import ManageOrganizations
 from governlayer_server.usecases.manage_users import ManageUsers
 from governlayer_server.usecases.one_time_tokens import OneTimeTokens
@@ -45,12 +46,14 @@ from tests.fakes.account_store import MemoryAccountStore, MemoryDataKeys
 from tests.fakes.clock import FakeClock, FakeEntropy
 from tests.fakes.ledger_store import MemoryLedgerStore
 from tests.fakes.policy_engine import ScriptedEngine
+from tests.fakes.quota_store import MemoryQuotaStore
 from tests.fakes.running_requests import MemoryRunningRequests
 
 DEPLOYMENT = "gl.example.com"
 KEK, PEPPER, SEED = bytes(range(32)), bytes(range(32, 64)), bytes(range(64, 96))
 JWT_SECRET = bytes(range(128, 192))
 CHEAP_COST = 4
+ADDRESS_LIMIT = 300
 
 
 @dataclass
@@ -64,6 +67,11 @@ class FakeAppliance:
     running: MemoryRunningRequests = field(default_factory=MemoryRunningRequests)
 
     def __post_init__(self) -> None:
+        self.quotas = MemoryQuotaStore(self.clock)
+        self.addresses = MemoryQuotaStore(self.clock)
+        self.limit_requests = LimitRequests(
+            organizations=self.quotas, addresses=self.addresses, address_limit=ADDRESS_LIMIT
+        )
         self.ledger = MemoryLedgerStore(self.clock)
         self.accounts = MemoryAccountStore(self.ledger)
         self.vault = EnvelopeVault(

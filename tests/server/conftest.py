@@ -3,8 +3,9 @@
 from pathlib import Path
 
 import pytest
+from governlayer_server.adapters.redis.address import RedisAddress
 from governlayer_server.policies import DEFAULT
-from governlayer_server.settings import IdentitySettings, RedisAddress, Settings
+from governlayer_server.settings import IdentitySettings, Settings
 
 from tests.fakes.servers import Servers, address, migrate
 

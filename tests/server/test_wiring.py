@@ -1,5 +1,6 @@
 """An appliance opens on what belongs together, and on nothing else."""
 
+import asyncio
 import json
 import re
 from pathlib import Path
@@ -150,10 +151,26 @@ async def test_a_decision_goes_through_everything_that_is_wired(migrated: Settin
         assert "ann.miller@example.org" in dump.text
 
 
+async def test_the_limit_of_the_plan_holds_over_all_that_is_wired_twice(migrated: Settings) -> None:
+    async with open_appliance(migrated) as one, open_appliance(migrated) as two:
+        acme = await one.create_organization("Acme", Plan.FREE, "ann@example.org", None)
+        keys = [(await one.create_key(SYSTEM, acme.id, f"key{n}", frozenset(Scope))).key for n in range(10)]
+        transports = [httpx.ASGITransport(app=await each.application(migrated, LINKS)) for each in (one, two)]
+        clients = [httpx.AsyncClient(transport=each, base_url="http://test") for each in transports]
+        answers = await asyncio.gather(
+            *(clients[n % 2].get("/v1/ledger", headers={"X-API-Key": keys[n % 10]}) for n in range(60))
+        )
+        assert sorted(one.status_code for one in answers) == [200] * 20 + [429] * 40
+        assert all('"org";q=20;w=60' in one.headers["ratelimit-policy"] for one in answers)
+        for client in clients:
+            await client.aclose()
+
+
 async def test_readiness_names_what_fails(migrated: Settings, tmp_path: Path) -> None:
     without_redis = replace(migrated, redis=replace(migrated.redis, socket=str(tmp_path / "none")))
     async with open_appliance(without_redis) as appliance:
         transport = httpx.ASGITransport(app=await appliance.application(without_redis, LINKS))
         async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
             answer = await client.get("/readyz")
-    assert (answer.status_code, answer.json()["failing"]) == (503, ["redis"])
+    assert answer.status_code == 503
+    assert answer.json() == {"status": "unavailable", "failing": ["redis"], "degraded": ["rate_limits"]}

@@ -3,6 +3,7 @@
 import http.client
 import json
 import re
+import ssl
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, Self
 
@@ -67,8 +68,14 @@ class Answer(NamedTuple):
 class Client:
     """One connection at a time to the appliance at *port*; opened again when it was lost."""
 
-    def __init__(self, port: int, key: str | None = None, timeout_s: float = 20.0) -> None:
-        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout_s)
+    def __init__(
+        self, port: int, key: str | None = None, timeout_s: float = 20.0, tls: ssl.SSLContext | None = None
+    ) -> None:
+        self._connection = (
+            http.client.HTTPSConnection("127.0.0.1", port, timeout=timeout_s, context=tls)
+            if tls
+            else http.client.HTTPConnection("127.0.0.1", port, timeout=timeout_s)
+        )
         self.key = key or ""
 
     def ask(

@@ -206,5 +206,5 @@ def test_every_method_is_answered_and_none_is_an_error_of_the_server(client: Cli
 
 
 def test_public_pages_are_served(client: Client) -> None:
-    for path in ("/livez", "/readyz", "/openapi.json", "/.well-known/governlayer", "/problems/not_found"):
+    for path in ("/livez", "/readyz", "/openapi.json", "/docs", "/.well-known/governlayer", "/problems/not_found"):
         assert client.get(path).status == 200, path

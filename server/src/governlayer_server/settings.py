@@ -16,33 +16,24 @@ from msgspec import Struct
 
 from governlayer_server.adapters.crypto.access_tokens import check_signing_key
 from governlayer_server.adapters.crypto.passwords import COST, MAX_COST
-from governlayer_server.adapters.postgres.database import PostgresAddress
+from governlayer_server.adapters.postgres.database import PostgresAddress, PostgresTls
+from governlayer_server.adapters.redis.address import HostAndPort, RedisAddress
 from governlayer_server.domain.errors import ConfigurationError
+from governlayer_server.domain.network import is_loopback
+from governlayer_server.domain.plan import Plan
 from governlayer_server.domain.registration import Registration
 from governlayer_server.domain.session_limits import HOUR_US, SessionLimits
+from governlayer_server.web.edge import Csp, Edge
 
 PREFIX = "GOVERNLAYER_"
 DEFAULT_DEPLOYMENT = "localhost"
 DEFAULT_PORT = 8600
 SECRET_BYTES = 32
+DEFAULT_ADDRESS_LIMIT = 300
 _DEPLOYMENT = re.compile(r"[A-Za-z0-9._-]{1,200}")
-_PUBLIC_URL = re.compile(r"https?://[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?")
 _Word = TypeVar("_Word", bound=StrEnum)
+_HOST = re.compile(r"[A-Za-z0-9._:-]{1,253}")
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
-
-
-class RedisAddress(Struct, frozen=True, kw_only=True):
-    """How to reach Redis: a Unix socket, or a loopback host and port."""
-
-    socket: str | None = None
-    host: str = "127.0.0.1"
-    port: int = 6379
-    user: str | None = None
-    password: str | None = None
-
-    def __repr__(self) -> str:
-        """No password."""
-        return f"RedisAddress({self.socket or self.host})"
 
 
 class IdentitySettings(Struct, frozen=True, kw_only=True):
@@ -57,11 +48,18 @@ class IdentitySettings(Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         """Refuse what is weak or out of range."""
         for secret in self.jwt_secrets:
-            check_signing_key(PREFIX + "JWT_SECRET", secret)
+            check_signing_key("JWT secret", secret)
+        if len(set(self.jwt_secrets)) != len(self.jwt_secrets) or not self.jwt_secrets:
+            raise ConfigurationError("the JWT secret and the previous one must differ")
 
     def __repr__(self) -> str:
         """No secrets."""
         return f"IdentitySettings(registration={self.registration!r})"
+
+
+_HOST_AND_PORT = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})")
+_A_PORT, _A_COUNT = "a port", "a number"
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 class Settings(Struct, frozen=True, kw_only=True):
@@ -74,15 +72,15 @@ class Settings(Struct, frozen=True, kw_only=True):
     pepper: bytes
     policies: Path
     identity: IdentitySettings
-    # Where people reach the appliance, for links; None: where it listens.
-    public_url: str | None = None
+    replicas: int = 1
+    address_limit: int = DEFAULT_ADDRESS_LIMIT
+    enterprise_limit: int = Plan.ENTERPRISE.requests_per_minute
+    edge: Edge = Edge()
 
     def __post_init__(self) -> None:
         """Refuse what cannot be a deployment name or a key."""
         if not _DEPLOYMENT.fullmatch(self.deployment):
             raise ConfigurationError("the deployment name has 1 to 200 characters of [A-Za-z0-9._-]")
-        if self.public_url is not None and not _PUBLIC_URL.fullmatch(self.public_url):
-            raise ConfigurationError(f"{PREFIX}PUBLIC_URL is scheme, host and port: https://governlayer.example.com")
         for name, secret in (("key-encryption key", self.key_encryption_key), ("pepper", self.pepper)):
             if len(secret) != SECRET_BYTES or len(set(secret)) < SECRET_BYTES // 4:
                 raise ConfigurationError(f"the {name} must be {SECRET_BYTES} random bytes in base64")
@@ -134,24 +132,37 @@ def settings_from(environment: Mapping[str, str]) -> Settings:
     return Settings(
         deployment=environment.get(PREFIX + "DEPLOYMENT", DEFAULT_DEPLOYMENT),
         database=PostgresAddress(
-            host=_local("DATABASE_HOST", values["DATABASE_HOST"]),
+            host=_host("DATABASE_HOST", values["DATABASE_HOST"]),
             port=_number(environment, "DATABASE_PORT", 5432),
             database=environment.get(PREFIX + "DATABASE_NAME", "governlayer"),
             user=values["DATABASE_USER"],
             password=values["DATABASE_PASSWORD"],
+            tls=_database_tls(environment, values["DATABASE_HOST"]),
         ),
-        redis=RedisAddress(
-            socket=environment.get(PREFIX + "REDIS_SOCKET"),
-            host=_local("REDIS_HOST", environment.get(PREFIX + "REDIS_HOST", "127.0.0.1")),
-            port=_number(environment, "REDIS_PORT", 6379),
-            user=environment.get(PREFIX + "REDIS_USER"),
-            password=_read(environment, "REDIS_PASSWORD"),
-        ),
+        redis=_redis(environment),
         key_encryption_key=decode_secret(PREFIX + "KEY_ENCRYPTION_KEY", values["KEY_ENCRYPTION_KEY"]),
         pepper=decode_secret(PREFIX + "PEPPER", values["PEPPER"]),
         policies=Path(values["POLICIES"]),
-        identity=identity_from(environment, [values["JWT_SECRET"], *([previous] if previous else [])]),
+        identity=identity_from(environment, [values["JWT_SECRET"], *([] if previous is None else [previous])]),
+        replicas=_number(environment, "REPLICAS", 1, _A_COUNT),
+        **limits_from(environment),
+        edge=edge_from(environment),
+    )
+
+
+def edge_from(environment: Mapping[str, str], metrics_token: str | None = None) -> Edge:
+    """
+    Return the choices for the edge in *environment*; *metrics_token* is used where it names none.
+
+    Raises:
+        ConfigurationError: one of them breaks its rule (``web/edge.py``).
+    """
+    token = _read(environment, "METRICS_TOKEN")
+    return Edge(
+        csp=_one_of(environment, "CSP", Csp.DEFAULT),
         public_url=environment.get(PREFIX + "PUBLIC_URL"),
+        security_contact=environment.get(PREFIX + "SECURITY_CONTACT"),
+        metrics_token=metrics_token if token is None else token,
     )
 
 
@@ -177,6 +188,56 @@ def identity_from(environment: Mapping[str, str], jwt_secrets: Sequence[str]) ->
     )
 
 
+def limits_from(environment: Mapping[str, str]) -> dict[str, int]:
+    """
+    Return the settings ``address_limit`` and ``enterprise_limit``, requests per minute.
+
+    Raises:
+        ConfigurationError: one is malformed.
+    """
+    enterprise = Plan.ENTERPRISE.requests_per_minute
+    return {
+        "address_limit": _number(environment, "ADDRESS_LIMIT", DEFAULT_ADDRESS_LIMIT, _A_COUNT),
+        "enterprise_limit": _number(environment, "ENTERPRISE_LIMIT", enterprise, _A_COUNT),
+    }
+
+
+def _redis(environment: Mapping[str, str]) -> RedisAddress:
+    ca = environment.get(PREFIX + "REDIS_CA")
+    return RedisAddress(
+        socket=environment.get(PREFIX + "REDIS_SOCKET"),
+        host=environment.get(PREFIX + "REDIS_HOST", "127.0.0.1"),
+        port=_number(environment, "REDIS_PORT", 6379),
+        sentinels=_hosts(environment, "REDIS_SENTINELS"),
+        master=environment.get(PREFIX + "REDIS_MASTER"),
+        cluster=_hosts(environment, "REDIS_CLUSTER"),
+        user=environment.get(PREFIX + "REDIS_USER"),
+        password=_read(environment, "REDIS_PASSWORD"),
+        sentinel_user=environment.get(PREFIX + "REDIS_SENTINEL_USER"),
+        sentinel_password=_read(environment, "REDIS_SENTINEL_PASSWORD"),
+        tls=_switch(environment, "REDIS_TLS"),
+        ca=Path(ca) if ca is not None else None,
+    )
+
+
+def _hosts(environment: Mapping[str, str], name: str) -> tuple[HostAndPort, ...]:
+    text = environment.get(PREFIX + name)
+    if text is None:
+        return ()
+    found = [_HOST_AND_PORT.fullmatch(one.strip()) for one in text.split(",")]
+    hosts = [(one[1].strip("[]"), int(one[2])) for one in found if one is not None and 0 < int(one[2]) < 65_536]
+    if len(hosts) < len(found):
+        raise ConfigurationError(f"{PREFIX}{name} must be host:port,host:port,…")
+    return tuple(hosts)
+
+
+def _switch(environment: Mapping[str, str], name: str) -> bool:
+    text = environment.get(PREFIX + name, "on")
+    if text not in {"on", "off"}:
+        raise ConfigurationError(f"{PREFIX}{name} must be on or off")
+    return text == "on"
+
+
 def _read(environment: Mapping[str, str], name: str) -> str | None:
     direct, file = environment.get(PREFIX + name), environment.get(f"{PREFIX}{name}_FILE")
     if direct is not None and file is not None:
@@ -194,7 +255,7 @@ def _read(environment: Mapping[str, str], name: str) -> str | None:
 def _whole(environment: Mapping[str, str], name: str, default: int, least: int, most: int) -> int:
     text = environment.get(PREFIX + name, str(default))
     if not re.fullmatch(r"[0-9]{1,9}", text) or not least <= int(text) <= most:
-        raise ConfigurationError(f"{PREFIX}{name} must be a whole number, {least} to {most}")
+        raise ConfigurationError(f"{PREFIX}{name} must be {least} to {most}")
     return int(text)
 
 
@@ -207,11 +268,42 @@ def _one_of(environment: Mapping[str, str], name: str, default: _Word) -> _Word:
         raise ConfigurationError(f"{PREFIX}{name} must be one of {words}") from None
 
 
-def _number(environment: Mapping[str, str], name: str, default: int) -> int:
+def _number(environment: Mapping[str, str], name: str, default: int, what: str = _A_PORT) -> int:
     text = environment.get(PREFIX + name, str(default))
     if not re.fullmatch(r"[0-9]{1,5}", text) or not 0 < int(text) < 65_536:
-        raise ConfigurationError(f"{PREFIX}{name} must be a port, 1 to 65535")
+        raise ConfigurationError(f"{PREFIX}{name} must be {what}, 1 to 65535")
     return int(text)
+
+
+def _host(name: str, host: str) -> str:
+    """Admit the directory of a Unix socket, a DNS name or an IP address."""
+    if host.startswith("/") or _HOST.fullmatch(host):
+        return host
+    raise ConfigurationError(f"{PREFIX}{name} must be the directory of a Unix socket, a DNS name or an IP address")
+
+
+def _database_tls(environment: Mapping[str, str], host: str) -> PostgresTls | None:
+    """
+    Return how PostgreSQL is verified; None for a Unix socket, and for loopback where the operator says so.
+
+    Raises:
+        ConfigurationError: TLS is switched off for another host, or files for it are given where there is none.
+    """
+    names = {"ca": "DATABASE_CA", "certificate": "DATABASE_CERTIFICATE", "key": "DATABASE_KEY"}
+    files = {key: Path(environment[PREFIX + name]) for key, name in names.items() if environment.get(PREFIX + name)}
+    switch = environment.get(f"{PREFIX}DATABASE_TLS", "verify-full")
+    if switch not in {"verify-full", "off"}:
+        raise ConfigurationError(f"{PREFIX}DATABASE_TLS is verify-full or off")
+    if switch == "off" and not (host.startswith("/") or is_loopback(host)):
+        raise ConfigurationError(f"{PREFIX}DATABASE_TLS=off is for loopback only, and {host} is not")
+    if host.startswith("/") or switch == "off":
+        if files:
+            unused = ", ".join(PREFIX + names[key] for key in files)
+            raise ConfigurationError(f"{unused}: there is no TLS to PostgreSQL that needs it")
+        return None
+    if ("certificate" in files) != ("key" in files):
+        raise ConfigurationError(f"{PREFIX}DATABASE_CERTIFICATE and {PREFIX}DATABASE_KEY go together")
+    return PostgresTls(**files)
 
 
 def _local(name: str, host: str) -> str:

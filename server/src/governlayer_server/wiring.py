@@ -7,7 +7,6 @@ from importlib.metadata import version
 from typing import Any
 
 from msgspec import Struct
-from redis.asyncio import BlockingConnectionPool, Redis, UnixDomainSocketConnection
 
 from governlayer_server.adapters.cedar.engine import CedarEngine
 from governlayer_server.adapters.cedar.files import read_policies
@@ -18,6 +17,7 @@ from governlayer_server.adapters.crypto.signer import Ed25519Signer
 from governlayer_server.adapters.crypto.vault import EnvelopeVault
 from governlayer_server.adapters.crypto.xaes import KEY_BYTES
 from governlayer_server.adapters.logs.access import access_logger
+from governlayer_server.adapters.metrics.prometheus import PrometheusMetrics
 from governlayer_server.adapters.postgres.account_store import PostgresAccountStore
 from governlayer_server.adapters.postgres.database import Database, connect
 from governlayer_server.adapters.postgres.deployment_store import (
@@ -27,16 +27,21 @@ from governlayer_server.adapters.postgres.deployment_store import (
 )
 from governlayer_server.adapters.postgres.ledger_store import PostgresLedgerStore
 from governlayer_server.adapters.postgres.migrate import pending_migrations
+from governlayer_server.adapters.redis.connect import AnyRedis, connect_redis
 from governlayer_server.adapters.redis.forgetting import RedisForgetting
+from governlayer_server.adapters.redis.quota import RedisQuotaStore
 from governlayer_server.adapters.redis.running_requests import RedisRunningRequests, redis_answers
 from governlayer_server.adapters.system import SystemClock, SystemEntropy
+from governlayer_server.console.docs import docs_route
+from governlayer_server.console.pages import Assets, static_route
 from governlayer_server.domain.errors import CipherError, ConfigurationError, GovernLayerError
 from governlayer_server.domain.ledger.checkpoint import verifier_key
 from governlayer_server.domain.ledger.record import SYSTEM
 from governlayer_server.domain.policy import PolicySet
+from governlayer_server.domain.quota import Mode
 from governlayer_server.ports import LedgerStore
 from governlayer_server.ports.accounts import AccountStore
-from governlayer_server.settings import RedisAddress, Settings
+from governlayer_server.settings import Settings
 from governlayer_server.usecases.authenticate import Authenticate
 from governlayer_server.usecases.change_organization import ChangeOrganization
 from governlayer_server.usecases.count_usage import CountUsage
@@ -50,6 +55,7 @@ from governlayer_server.usecases.create_organization import (
 from governlayer_server.usecases.evaluate import Evaluate
 from governlayer_server.usecases.export_ledger import ExportLedger
 from governlayer_server.usecases.govern import Govern
+from governlayer_server.usecases.limit_requests import LimitRequests
 from governlayer_server.usecases.manage_organizations import ManageOrganizations
 from governlayer_server.usecases.manage_users import ManageUsers
 from governlayer_server.usecases.new_id import new_id
@@ -61,14 +67,12 @@ from governlayer_server.usecases.read_users import ReadUsers
 from governlayer_server.usecases.record_event import record_event
 from governlayer_server.usecases.register import Register
 from governlayer_server.usecases.set_up import SetUp
-from governlayer_server.web.app import UseCases, create_app
+from governlayer_server.web.app import Metrics, UseCases, create_app
 from governlayer_server.web.links import Links
 from governlayer_server.web.observe import Observed
-from governlayer_server.web.routes.health import About
+from governlayer_server.web.routes.health import About, Readiness
 
 VERSION = version("governlayer-server")
-_REDIS_CONNECTIONS = 16
-_REDIS_TIMEOUT_S = 0.5
 _PROBE_S = 3.0
 
 
@@ -109,7 +113,7 @@ class Appliance(Struct, frozen=True, kw_only=True):
 
 class _Parts(Struct, frozen=True, kw_only=True):
     database: Database
-    redis: Redis
+    redis: AnyRedis
     vault: EnvelopeVault
     signer: Ed25519Signer
     clock: SystemClock
@@ -127,7 +131,7 @@ async def open_appliance(settings: Settings) -> AsyncIterator[Appliance]:
         ConfigurationError: migrations are missing, or the keys or the name belong to another installation.
     """
     database = await connect(settings.database)
-    redis = _redis(settings.redis)
+    redis = connect_redis(settings.redis)
     try:
         if pending := await pending_migrations():
             raise ConfigurationError(f"{len(pending)} migrations have not been applied: run `governlayer migrate`")
@@ -188,6 +192,7 @@ async def _application(
     usage = CountUsage(accounts, parts.clock)
     common: dict[str, Any] = {"vault": parts.vault, "clock": parts.clock, "entropy": parts.entropy}
     engine = await _engine(appliance, parts, settings)
+    limit_requests = _limit_requests(parts, settings)
     use_cases = UseCases(
         authenticate=Authenticate(
             accounts=appliance.accounts,
@@ -198,6 +203,7 @@ async def _application(
             usage=usage,
             limits=settings.identity.sessions,
         ),
+        limit_requests=limit_requests,
         govern=Govern(
             evaluate=Evaluate(engine=engine, clock=parts.clock),
             ledger=appliance.ledger,
@@ -227,16 +233,38 @@ async def _application(
         ledger_keys=[verifier_key(parts.signer.name, parts.signer.public_key)],
     )
 
-    async def probes() -> Mapping[str, bool]:
+    async def probes() -> Readiness:
         asked = {
             "ledger": _ledger_answers(appliance.ledger),
             "migrations": _migrated(),
             "postgresql": parts.database.answers(),
             "redis": redis_answers(parts.redis),
         }
-        return dict(zip(asked, await asyncio.gather(*map(_in_time, asked.values())), strict=True))
+        works = dict(zip(asked, await asyncio.gather(*map(_in_time, asked.values())), strict=True))
+        local = limit_requests.mode is Mode.LOCAL or not works["redis"]
+        return Readiness(works, ("rate_limits",) if local else ())
 
-    app = create_app(use_cases, about, probes, parts.clock, parts.entropy, access_logger())
+    async def components() -> Mapping[str, bool]:
+        return (await probes()).works
+
+    figures = PrometheusMetrics(VERSION, components)
+    figures.gauge(
+        "rate_limits_local",
+        "1 while this replica limits requests by itself, because Redis is away; 0 while all replicas share the counts.",
+        lambda: float(limit_requests.mode is Mode.LOCAL),
+    )
+    assets = Assets.shipped()
+    app = create_app(
+        use_cases,
+        about,
+        probes,
+        parts.clock,
+        parts.entropy,
+        access_logger(),
+        Metrics(measure=figures.measure, exposition=figures.exposition),
+        settings.edge,
+        [docs_route(assets), static_route(assets)],
+    )
     return app, engine.policy_set
 
 
@@ -248,6 +276,16 @@ def _access_tokens(settings: Settings, parts: _Parts) -> AccessTokens:
         lifetime_s=settings.identity.access_token_s,
         clock=parts.clock,
         entropy=parts.entropy,
+    )
+
+
+def _limit_requests(parts: _Parts, settings: Settings) -> LimitRequests:
+    return LimitRequests(
+        organizations=RedisQuotaStore(parts.redis, parts.clock, replicas=settings.replicas),
+        # Apart, so that a flood of addresses pushes no organization out of this replica's memory.
+        addresses=RedisQuotaStore(parts.redis, parts.clock, replicas=settings.replicas),
+        address_limit=settings.address_limit,
+        enterprise_limit=settings.enterprise_limit,
     )
 
 
@@ -338,19 +376,3 @@ async def _migrated() -> bool:
         return not await pending_migrations()
     except GovernLayerError:
         return False
-
-
-def _redis(address: RedisAddress) -> Redis:
-    common: dict[str, Any] = {
-        "username": address.user,
-        "password": address.password,
-        "max_connections": _REDIS_CONNECTIONS,
-        "timeout": _REDIS_TIMEOUT_S,
-        "socket_timeout": _REDIS_TIMEOUT_S,
-        "socket_connect_timeout": _REDIS_TIMEOUT_S,
-    }
-    if address.socket is None:
-        pool = BlockingConnectionPool(host=address.host, port=address.port, **common)
-    else:
-        pool = BlockingConnectionPool(connection_class=UnixDomainSocketConnection, path=address.socket, **common)
-    return Redis(connection_pool=pool)

@@ -121,6 +121,18 @@ def test_a_token_of_another_deployment_or_of_a_longer_life_is_refused_even_under
     assert tokens_with(KEY, lifetime_s=901).verify(issued(tokens_with(KEY))).subject == SUBJECT
 
 
+def test_a_token_over_two_kib_is_refused_whatever_it_is() -> None:
+    for length, accepted in ((800, True), (2000, False)):
+        tokens = tokens_with(KEY, issuer="x" * length)
+        token = issued(tokens)
+        assert (len(token) <= 2048) is accepted
+        if accepted:
+            assert tokens.verify(token).subject == SUBJECT
+        else:
+            with pytest.raises(NotAuthenticated):
+                tokens.verify(token)
+
+
 WEAK = {
     "nothing": b"", "63 bytes": KEY[:63], "65 bytes": KEY + b"x", "32 bytes": KEY[:32], "128 bytes": KEY + PREVIOUS,
     "zeros": bytes(64), "half of it twice": bytes(range(32)) * 2, "31 different bytes": bytes(range(31)) * 3,

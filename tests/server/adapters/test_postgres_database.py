@@ -93,8 +93,8 @@ async def test_a_closed_database_is_unavailable(servers: Servers) -> None:
 
 
 def test_the_password_is_not_shown() -> None:
-    shown: Any = PostgresAddress(host="h", port=1, database="d", user="u", password="CANARY")
-    assert repr(shown) == "PostgresAddress(u@h:1/d)"
+    shown: Any = PostgresAddress(host="localhost", port=1, database="d", user="u", password="CANARY")
+    assert repr(shown) == "PostgresAddress(u@localhost:1/d)"
 
 
 async def test_a_transaction_is_all_or_nothing(database: Database) -> None:

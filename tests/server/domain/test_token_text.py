@@ -109,6 +109,13 @@ def test_a_token_of_another_kind_or_length_is_refused(prefix: str) -> None:
     refused(prefix, make_api_key(bytes(32)))
 
 
+@pytest.mark.parametrize("prefix", PAYLOAD_BYTES)
+def test_another_prefix_or_length_is_refused_even_with_the_right_checksum(prefix: str) -> None:
+    digits = make_token(prefix, ORGANIZATION, bytes(PAYLOAD_BYTES[prefix]))[4:-6]
+    for head in (f"glx_{digits}", f"GL{prefix[2:]}{digits}", prefix + digits[1:], f"{prefix}0{digits}", prefix, ""):
+        refused(prefix, head + checksum(head))
+
+
 def test_a_refresh_token_always_names_an_organization() -> None:
     refused(REFRESH_PREFIX, sealed(REFRESH_PREFIX, 5))
     for nobody in (None, UUID(int=0)):

@@ -6,14 +6,19 @@ from typing import Any
 
 import httpx
 import pytest
+from governlayer_server.adapters.metrics.prometheus import PrometheusMetrics
+from governlayer_server.console.docs import docs_route
+from governlayer_server.console.pages import Assets, static_route
 from governlayer_server.domain.organization import Organization
-from governlayer_server.web.app import UseCases, create_app
+from governlayer_server.web.app import Metrics, UseCases, create_app
+from governlayer_server.web.edge import Edge
 from governlayer_server.web.links import Links
 from governlayer_server.web.problems import PROBLEM_JSON
-from governlayer_server.web.routes.health import About
+from governlayer_server.web.routes.health import About, Readiness
 
 from tests.fakes.appliance import DEPLOYMENT, FakeAppliance
 
+METRICS_TOKEN = "metrics-token-of-the-tests-0123456789"
 QUESTION = {"stage": "input", "agent": {"id": "a"}, "action": {"name": "n"}}
 
 
@@ -23,17 +28,26 @@ class Site:
 
     appliance: FakeAppliance = field(default_factory=FakeAppliance)
     log: list[dict[str, Any]] = field(default_factory=list)
+    degraded: list[str] = field(default_factory=list)
     probes: dict[str, bool] = field(default_factory=lambda: {"ledger": True, "redis": True})
+
+    edge: Edge = field(default_factory=lambda: Edge(metrics_token=METRICS_TOKEN))
 
     def __post_init__(self) -> None:
         made = self.appliance
 
-        async def probe() -> dict[str, bool]:
+        async def probe() -> Readiness:
+            return Readiness(self.probes, tuple(self.degraded))
+
+        async def components() -> dict[str, bool]:
             return self.probes
 
+        self.metrics = PrometheusMetrics("0", components)
+        assets = Assets.shipped()
         self.app = create_app(
             UseCases(
                 authenticate=made.authenticate,
+                limit_requests=made.limit_requests,
                 govern=made.govern,
                 read_ledger=made.read_ledger,
                 export_ledger=made.export_ledger,
@@ -49,6 +63,9 @@ class Site:
             made.clock,
             made.entropy,
             lambda event, **fields: self.log.append({"event": event, **fields}),
+            Metrics(measure=self.metrics.measure, exposition=self.metrics.exposition),
+            self.edge,
+            [docs_route(assets), static_route(assets)],
         )
 
 

@@ -8,7 +8,8 @@ import pytest
 from governlayer_server.web.problems import KINDS
 
 # What any request may be answered: not HTTP, too slow, a head too large, a fault inside.
-ANY = {400, 408, 431, 500}
+ANY_HEALTH = {400, 408, 431, 500}
+ANY = {*ANY_HEALTH, 429}
 CREDENTIAL = {401, 403, 503}
 STATUSES = {
     ("post", "/v1/govern"): {200, *ANY, *CREDENTIAL, 409, 413, 415, 422},
@@ -28,10 +29,14 @@ STATUSES = {
     ("get", "/v1/organization"): {200, *ANY, *CREDENTIAL},
     ("patch", "/v1/organization"): {200, *ANY, *CREDENTIAL, 409, 413, 415, 422},
     ("get", "/v1/organization/usage"): {200, *ANY, *CREDENTIAL, 422},
-    ("get", "/livez"): {200, *ANY},
-    ("get", "/readyz"): {200, 503, *ANY},
+    ("get", "/livez"): {200, *ANY_HEALTH},
+    ("get", "/readyz"): {200, 503, *ANY_HEALTH},
     ("get", "/.well-known/governlayer"): {200, *ANY},
     ("get", "/problems/{code}"): {200, *ANY, 404, 422},
+    ("get", "/metrics"): {200, *ANY, 401},
+    ("get", "/.well-known/security.txt"): {200, *ANY, 404},
+    ("get", "/docs"): {200, *ANY},
+    ("get", "/static/{name}"): {200, *ANY, 404, 422},
 }
 
 
@@ -94,8 +99,21 @@ def test_every_status_that_a_problem_can_have_is_described(document: dict[str, A
 def test_no_reference_dangles_and_no_component_is_unused(document: dict[str, Any]) -> None:
     found = reachable(document, document["paths"])
     assert {reference for reference in references(document) if reference not in found} == set()
-    for kind in ("schemas", "responses"):
+    for kind in ("schemas", "responses", "headers"):
         assert {f"#/components/{kind}/{name}" for name in document["components"][kind]} <= set(found)
+
+
+def test_answers_with_a_credential_tell_the_limits(document: dict[str, Any]) -> None:
+    limits = {"RateLimit-Policy", "RateLimit"}
+    for place, one in operations(document).items():
+        for status, answer in one["responses"].items():
+            headers = set((followed(document, answer["$ref"]) if "$ref" in answer else answer).get("headers", {}))
+            if status == "429":
+                assert headers == {*limits, "Retry-After"}, place
+            elif status.startswith("2"):
+                assert (headers & limits == limits) == ({"bearer": []} in one["security"]), place
+            elif status in {"403", "404", "409", "413", "415", "422"}:
+                assert headers == limits, place
 
 
 def test_request_bodies_admit_no_unknown_member(document: dict[str, Any]) -> None:
@@ -143,4 +161,5 @@ def test_every_parameter_is_described_where_it_is(document: dict[str, Any]) -> N
         ("post", "/v1/users/{user_id}/invitation"): {("path", "user_id", True)},
         ("get", "/v1/organization/usage"): {("query", "days", False)},
         ("get", "/problems/{code}"): {("path", "code", True)},
+        ("get", "/static/{name}"): {("path", "name", True)},
     }

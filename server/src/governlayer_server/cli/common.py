@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -18,6 +17,7 @@ from governlayer_server.adapters.embedded.postgres import EmbeddedPostgres
 from governlayer_server.adapters.embedded.redis import EmbeddedRedis
 from governlayer_server.adapters.embedded.roles import Login
 from governlayer_server.adapters.postgres.database import PostgresAddress
+from governlayer_server.adapters.redis.address import RedisAddress
 from governlayer_server.adapters.system import SystemEntropy
 from governlayer_server.domain.errors import ConfigurationError, InvalidRequest, LedgerUnavailable, NotFound
 from governlayer_server.settings import (
@@ -25,11 +25,12 @@ from governlayer_server.settings import (
     PREFIX,
     SECRET_BYTES,
     IdentitySettings,
-    RedisAddress,
     Settings,
     decode_secret,
+    edge_from,
     encode_secret,
     identity_from,
+    limits_from,
     settings_from,
 )
 from governlayer_server.usecases.set_up import SET_UP_MINUTES
@@ -67,18 +68,9 @@ def print_json(value: object) -> None:
     click.echo(json.dumps(value, ensure_ascii=False, sort_keys=True))
 
 
-def print_setup_url(url: str, *, wanted: bool) -> None:
-    """
-    Print the one-time set-up link for the operator, apart from the log lines.
-
-    Args:
-        url: the link; it holds a secret.
-        wanted: whether to print it where standard error is no terminal, and so perhaps a log that is kept.
-    """
-    if wanted or sys.stderr.isatty():
-        click.echo(f"governlayer: one-time set-up: {url} (valid {SET_UP_MINUTES} minutes)", err=True)
-    else:
-        click.echo("governlayer: no organization yet: `governlayer orgs create` or `governlayer orgs invite`", err=True)
+def print_setup_url(url: str) -> None:
+    """Print the one-time set-up link for the operator, apart from the log lines; it holds a secret."""
+    click.echo(f"governlayer: one-time set-up: {url} (valid {SET_UP_MINUTES} minutes)", err=True)
 
 
 def run(work: Coroutine[Any, Any, _T]) -> _T:
@@ -104,18 +96,17 @@ def embedded_settings(directory: DataDirectory, deployment: str | None = None) -
         pepper=secret("pepper"),
         policies=directory.path / "policies" / "default.cedar",
         identity=embedded_identity(directory),
-        public_url=os.environ.get(PREFIX + "PUBLIC_URL"),
+        replicas=1,
+        **limits_from(os.environ),
+        edge=edge_from(os.environ, directory.secret("metrics-token", lambda: encode_secret(SystemEntropy().bytes(32)))),
     )
 
 
 def embedded_identity(directory: DataDirectory) -> IdentitySettings:
     """Return how people sign in to the appliance in *directory*; ``jwt-secret.previous`` verifies, if it is there."""
-    made = directory.secret("jwt-secret", lambda: encode_secret(SystemEntropy().bytes(KEY_BYTES)))
-    texts = [made]
-    previous = directory.secrets / "jwt-secret.previous"
-    if previous.exists():
-        texts.append(previous.read_text(encoding="ascii"))
-    return identity_from(os.environ, texts)
+    secret = directory.secret("jwt-secret", lambda: encode_secret(SystemEntropy().bytes(KEY_BYTES)))
+    previous = directory.existing_secret("jwt-secret.previous")
+    return identity_from(os.environ, [secret] if previous is None else [secret, previous])
 
 
 def postgres_address(login: Login) -> PostgresAddress:

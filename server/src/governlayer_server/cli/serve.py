@@ -5,6 +5,7 @@ import os
 import resource
 import signal
 import sys
+from typing import Any
 
 import click
 import uvloop
@@ -13,40 +14,49 @@ from governlayer_server.adapters.logs.access import configure_logs
 from governlayer_server.adapters.postgres.database import connect
 from governlayer_server.adapters.postgres.migrate import apply_migrations, pending_migrations
 from governlayer_server.cli.common import print_setup_url, run
-from governlayer_server.domain.errors import ConfigurationError
+from governlayer_server.cli.listen import Listening, listen_options, parse_listening
 from governlayer_server.settings import DEFAULT_PORT, Settings, settings_from
+from governlayer_server.web.headers import security_headers
 from governlayer_server.web.links import Links
-from governlayer_server.web.server import Server, bind
+from governlayer_server.web.server import Server
 from governlayer_server.wiring import open_appliance
-
-_HOST = "127.0.0.1"
 
 
 @click.command()
 @click.option("--port", type=click.IntRange(1, 65_535), default=DEFAULT_PORT, show_default=True)
-def serve(port: int) -> None:
-    """Run the server on 127.0.0.1, against the PostgreSQL and Redis that GOVERNLAYER_… settings name."""
+@listen_options
+def serve(port: int, **where: Any) -> None:
+    """Run the server against the PostgreSQL and Redis that GOVERNLAYER_… settings name."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     configure_logs()
-    uvloop.run(_serve(settings_from(os.environ), port))
+    listening = parse_listening(**where)
+    uvloop.run(_serve(settings_from(os.environ), listening, port))
 
 
-async def _serve(settings: Settings, port: int) -> None:
-    try:
-        bound = bind(_HOST, port)
-    except OSError as error:
-        raise ConfigurationError(f"port {port} cannot be used: {error.strerror}") from None
-    async with open_appliance(settings) as appliance:
-        links = Links(settings.public_url or f"http://{_HOST}:{port}")
+async def _serve(settings: Settings, listening: Listening, port: int) -> None:
+    bound = listening.bind(port)
+    async with open_appliance(settings) as appliance, listening.watching():
+        url = listening.url(bound)
+        links = Links(settings.edge.public_url or url)
         application = await appliance.application(settings, links)
         token = await appliance.set_up()
 
         def ready() -> None:
-            click.echo(f"governlayer: serving on http://{_HOST}:{port}", err=True)
-            if token is not None:
-                print_setup_url(links.setup(token), wanted=False)
+            click.echo(f"governlayer: serving on {url}", err=True)
+            if token is None:
+                return
+            if sys.stderr.isatty():
+                print_setup_url(links.setup(token))
+            else:  # perhaps a log that is kept
+                click.echo("governlayer: no organization yet: `governlayer orgs create` or `orgs invite`", err=True)
 
-        server = Server(application, ready)
+        server = Server(
+            application,
+            ready,
+            headers=security_headers(settings.edge.csp),
+            tls=listening.tls,
+            trusted_proxies=listening.trusted_proxies,
+        )
 
         def stop() -> None:
             server.should_exit = True

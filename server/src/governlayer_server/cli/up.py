@@ -9,6 +9,7 @@ import sys
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import click
 import uvloop
@@ -28,14 +29,15 @@ from governlayer_server.cli.common import (
     print_json,
     print_setup_url,
 )
-from governlayer_server.domain.errors import ConfigurationError, LedgerUnavailable
+from governlayer_server.cli.listen import Listening, listen_options, parse_listening
+from governlayer_server.domain.errors import LedgerUnavailable
 from governlayer_server.policies import DEFAULT
 from governlayer_server.settings import DEFAULT_PORT, Settings
+from governlayer_server.web.headers import security_headers
 from governlayer_server.web.links import Links
-from governlayer_server.web.server import Server, bind
+from governlayer_server.web.server import Server
 from governlayer_server.wiring import VERSION, Appliance, open_appliance
 
-_HOST = "127.0.0.1"
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
@@ -53,10 +55,11 @@ _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
     metavar="NAME",
     help="Name of the deployment, at the first start only.  [default: localhost]",
 )
+@listen_options
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on standard output when ready to serve.")
-def up(data: Path | None, port: int, deployment: str | None, as_json: bool) -> None:
+def up(data: Path | None, port: int, deployment: str | None, as_json: bool, **where: Any) -> None:
     """
-    Run the whole appliance on this machine: embedded PostgreSQL and Redis, migrations, keys, server on 127.0.0.1.
+    Run the whole appliance on this machine: embedded PostgreSQL and Redis, migrations, keys, server.
 
     The first start makes the data directory; later starts resume. Ctrl-C or SIGTERM stops all that it started.
     """
@@ -64,26 +67,24 @@ def up(data: Path | None, port: int, deployment: str | None, as_json: bool) -> N
     os.umask(0o077)
     configure_logs()
     started_s = time.monotonic()
+    listening = parse_listening(**where)
     path = data or default_data()
     if (path / "lock").exists():
         # The likelier mistake first: an appliance that runs here holds the port too.
         with DataDirectory.open(path).lock():
             pass
-    try:
-        bound = bind(_HOST, port)
-    except OSError as error:
-        hint = "choose another with --port, or 0 for any"
-        raise ConfigurationError(f"port {port} cannot be used ({error.strerror}): {hint}") from None
+    bound = listening.bind(port)
     directory = DataDirectory.open(path)
     with directory.lock():
-        uvloop.run(_Up(directory, as_json, started_s).run(bound, deployment))
+        uvloop.run(_Up(directory, listening, as_json, started_s).run(bound, deployment))
 
 
 class _Up:
     """One run of the appliance."""
 
-    def __init__(self, directory: DataDirectory, as_json: bool, started_s: float) -> None:
+    def __init__(self, directory: DataDirectory, listening: Listening, as_json: bool, started_s: float) -> None:
         self._directory = directory
+        self._listening = listening
         self._as_json = as_json
         self._started_s = started_s
 
@@ -106,7 +107,7 @@ class _Up:
             settings = embedded_settings(self._directory, deployment)
             await self._migrate(postgres)
             _write_default_policies(settings.policies)
-            async with open_appliance(settings) as appliance:
+            async with open_appliance(settings) as appliance, self._listening.watching():
                 await self._serve(appliance, settings, bound, stop)
         finally:
             stopping.cancel()
@@ -122,12 +123,18 @@ class _Up:
             await owner.close()
 
     async def _serve(self, appliance: Appliance, settings: Settings, bound: socket.socket, stop: asyncio.Event) -> None:
-        url = f"http://{_HOST}:{bound.getsockname()[1]}"
-        links = Links(settings.public_url or url)
+        url = self._listening.url(bound)
+        links = Links(settings.edge.public_url or url)
         application = await appliance.application(settings, links)
         token = await appliance.set_up()
         setup_url = None if token is None else links.setup(token)
-        server = Server(application, lambda: self._ready(url, setup_url, settings))
+        server = Server(
+            application,
+            lambda: self._ready(url, setup_url, settings),
+            headers=security_headers(settings.edge.csp),
+            tls=self._listening.tls,
+            trusted_proxies=self._listening.trusted_proxies,
+        )
         serving = asyncio.create_task(server.serve(sockets=[bound]))
         waiting = asyncio.create_task(stop.wait())
         await asyncio.wait({serving, waiting}, return_when=asyncio.FIRST_COMPLETED)
@@ -149,9 +156,10 @@ class _Up:
         _progress(f"policies: {settings.policies}")
         if setup_url is None:
             return
-        print_setup_url(setup_url, wanted=not self._as_json)
+        if not self._as_json or sys.stderr.isatty():
+            print_setup_url(setup_url)
         _progress(
-            f"or:       governlayer orgs create --data {data} --name Acme --plan pro --owner-email you@example.com"
+            f"next:     governlayer orgs create --data {data} --name Acme --plan pro --owner-email you@example.com"
         )
 
 

@@ -13,6 +13,7 @@ All errors that the appliance raises on purpose, as one tree; the embedded serve
     │   ├── MissingScope
     │   ├── RegistrationClosed    nobody may found an organization, or join it, this way
     │   └── StepUpRequired        the user has to show password and code again
+    ├── RateLimited               a plan's or an address's requests per minute are used up
     ├── NotFound
     ├── LastOwner                 the organization would be left without an active owner
     ├── IdempotencyInProgress     the first request with this key is still running
@@ -29,6 +30,10 @@ All errors that the appliance raises on purpose, as one tree; the embedded serve
 
 from collections.abc import Sequence
 from typing import ClassVar, NamedTuple
+
+from governlayer_server.domain.quota import Verdict
+
+_LIMITED = {"key": "this key", "org": "this organization", "address": "this address"}
 
 
 class Fault(NamedTuple):
@@ -112,6 +117,17 @@ class StepUpRequired(Forbidden):
     """The act is dangerous, and the user's last sign-in is too long ago."""
 
     code = "step_up_required"
+
+
+class RateLimited(GovernLayerError):
+    """A limit of requests per minute is used up. Nothing was done, and the request cost nothing."""
+
+    code = "rate_limited"
+
+    def __init__(self, verdict: Verdict) -> None:
+        names = " and ".join(_LIMITED.get(one.name, one.name) for one in verdict.refused) or "this client"
+        super().__init__(f"too many requests in 60 seconds for {names}")
+        self.verdict = verdict
 
 
 class NotFound(GovernLayerError):

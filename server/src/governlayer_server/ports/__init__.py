@@ -19,6 +19,7 @@ from governlayer_server.domain.ledger.chain import Head
 from governlayer_server.domain.ledger.record import Draft, Record
 from governlayer_server.domain.ledger.tree import Edge
 from governlayer_server.domain.policy import EngineAnswer, PolicySet, Question
+from governlayer_server.domain.quota import Bucket, Mode, Verdict
 
 
 class Clock(Protocol):
@@ -165,6 +166,27 @@ class RunningRequests(Protocol):
 
         Raises:
             IdempotencyInProgress: another request holds it.
+        """
+
+
+class QuotaStore(Protocol):
+    """Rate limits: what was admitted in the last 60 seconds, over all replicas (API contract §3)."""
+
+    @property
+    def mode(self) -> Mode:
+        """Whether all replicas share the count, or this one decides (also) by its share of the limits."""
+
+    async def spend(self, owner: str, buckets: Sequence[Bucket], created_us: int | None = None) -> Verdict:
+        """
+        Return whether one more request of *owner* is admitted by all *buckets*, taken from all of them if so.
+
+        A refused request costs nothing. Never fails, and never waits long: without the shared count this replica
+        decides by its own.
+
+        Args:
+            owner: whose buckets they are; an id without braces.
+            buckets: their limits may change from request to request.
+            created_us: when the owner came to be; None if counts of it may be lost.
         """
 
 

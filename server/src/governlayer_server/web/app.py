@@ -1,11 +1,13 @@
 """The application: routes, their use cases, and the rules that hold for all of them."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from litestar import Litestar, Router
 from litestar.di import Provide
 from litestar.enums import MediaType
 from litestar.exceptions import HTTPException
+from litestar.handlers import HTTPRouteHandler
 from litestar.openapi import OpenAPIConfig
 from msgspec import Struct
 
@@ -15,17 +17,19 @@ from governlayer_server.usecases.authenticate import Authenticate
 from governlayer_server.usecases.change_organization import ChangeOrganization
 from governlayer_server.usecases.export_ledger import ExportLedger
 from governlayer_server.usecases.govern import Govern
+from governlayer_server.usecases.limit_requests import LimitRequests
 from governlayer_server.usecases.manage_users import ManageUsers
 from governlayer_server.usecases.read_ledger import ReadLedger
 from governlayer_server.usecases.read_usage import ReadUsage
 from governlayer_server.usecases.read_users import ReadUsers
 from governlayer_server.usecases.register import Register
-from governlayer_server.web.authenticate import PUBLIC, Authentication
+from governlayer_server.web.authenticate import PUBLIC, Authentication, Authorization
 from governlayer_server.web.bodies import MAX_BODY_BYTES
 from governlayer_server.web.deadline import Deadline
+from governlayer_server.web.edge import Edge
 from governlayer_server.web.links import Links
-from governlayer_server.web.observe import LogLine, Observed
-from governlayer_server.web.openapi import PATH, TrueJsonPlugin, refuse_other_paths
+from governlayer_server.web.observe import LogLine, Measure, Observed
+from governlayer_server.web.openapi import PATH, TrueJsonPlugin, complete, refuse_other_paths
 from governlayer_server.web.options import complete_options
 from governlayer_server.web.problems import on_any_error, on_governlayer_error, on_http_error
 from governlayer_server.web.routes.govern import govern_route
@@ -44,12 +48,14 @@ from governlayer_server.web.routes.ledger import (
     record_route,
     records_route,
 )
+from governlayer_server.web.routes.metrics import Exposition, metrics_route
 from governlayer_server.web.routes.organization import (
     change_organization_route,
     organization_route,
     usage_route,
 )
 from governlayer_server.web.routes.register import register_route
+from governlayer_server.web.routes.security_txt import security_txt_route
 from governlayer_server.web.routes.users import (
     change_user_route,
     invite_again_route,
@@ -59,12 +65,21 @@ from governlayer_server.web.routes.users import (
     user_route,
     users_route,
 )
+from governlayer_server.web.throttle import Spending, Throttle
+
+
+class Metrics(Struct, frozen=True, kw_only=True):
+    """The figures: what counts each request, and what tells them all."""
+
+    measure: Measure
+    exposition: Exposition
 
 
 class UseCases(Struct, frozen=True, kw_only=True):
     """All that the routes may call, and the links they hand out."""
 
     authenticate: Authenticate
+    limit_requests: LimitRequests
     govern: Govern
     read_ledger: ReadLedger
     export_ledger: ExportLedger
@@ -77,9 +92,25 @@ class UseCases(Struct, frozen=True, kw_only=True):
 
 
 def create_app(
-    use_cases: UseCases, about: About, probes: Probes, clock: Clock, entropy: Entropy, log: LogLine
+    use_cases: UseCases,
+    about: About,
+    probes: Probes,
+    clock: Clock,
+    entropy: Entropy,
+    log: LogLine,
+    metrics: Metrics,
+    edge: Edge,
+    pages: Sequence[HTTPRouteHandler] = (),
 ) -> Observed:
-    """Return the ASGI application. The security headers are the ASGI server's to add (``web/headers.py``)."""
+    """
+    Return the ASGI application. The security headers are the ASGI server's to add (``web/headers.py``).
+
+    *pages* are open to anyone; they may ask for the dependency ``openapi``, which returns the OpenAPI document.
+    """
+
+    def openapi() -> dict[str, Any]:
+        return complete(app.openapi_schema.to_schema())
+
     app = Litestar(
         route_handlers=[
             govern_route,
@@ -103,6 +134,9 @@ def create_app(
             readyz_route,
             about_route,
             problem_route,
+            security_txt_route(edge, clock),
+            *([metrics_route(edge.metrics_token)] if edge.metrics_token else []),
+            Router(path="/", route_handlers=pages, opt={"access": PUBLIC}),
         ],
         dependencies={
             "govern": _provide(use_cases.govern),
@@ -116,8 +150,16 @@ def create_app(
             "links": _provide(use_cases.links),
             "about": _provide(about),
             "probes": _provide(probes),
+            "exposition": _provide(metrics.exposition),
+            "openapi": _provide(openapi),
         },
-        middleware=[Deadline(), Authentication(use_cases.authenticate, clock)],
+        middleware=[
+            Throttle(use_cases.limit_requests, clock, entropy),
+            Deadline(),
+            Authentication(use_cases.authenticate),
+            Spending(use_cases.limit_requests),
+            Authorization(clock),
+        ],
         exception_handlers={
             GovernLayerError: on_governlayer_error,
             HTTPException: on_http_error,
@@ -136,7 +178,7 @@ def create_app(
         logging_config=None,
     )
     complete_options(app)
-    return Observed(app, clock, entropy, log)
+    return Observed(app, clock, entropy, log, metrics.measure)
 
 
 def _provide(value: Any) -> Provide:

@@ -25,29 +25,49 @@ class Authentication(ASGIMiddleware):
 
     scopes = (ScopeType.HTTP,)
 
-    def __init__(self, authenticate: Authenticator, clock: Clock) -> None:
+    def __init__(self, authenticate: Authenticator) -> None:
         self._authenticate = authenticate
-        self._clock = clock
 
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
         """
-        Check the caller against the route's rule.
+        Find out who asks, if the route needs a principal.
 
         Raises:
             NotAuthenticated: no credential, or none that is valid.
             AmbiguousCredentials: two different ones.
-            Forbidden: the rule does not admit the principal, or the route has none.
+            Forbidden: the route has no rule.
         """
-        rule = scope["route_handler"].opt.get("access")
-        # The framework answers OPTIONS by itself: only with the methods of the route.
-        if rule != PUBLIC and scope.get("method") != "OPTIONS":
-            if not isinstance(rule, access.Rule):
+        if needs_principal(scope):
+            if not isinstance(scope["route_handler"].opt.get("access"), access.Rule):
                 raise Forbidden("this route has no access rule")
             client = scope["client"]
-            principal = await self._authenticate(credential(scope["headers"]), client[0] if client else None)
-            scope["auth"] = principal
-            principal.require(rule, self._clock.now_us())
+            scope["auth"] = await self._authenticate(credential(scope["headers"]), client[0] if client else None)
         await next_app(scope, receive, send)
+
+
+class Authorization(ASGIMiddleware):
+    """Ends the request of a principal who may not use the route."""
+
+    scopes = (ScopeType.HTTP,)
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
+        """
+        Check the principal, if the route needs one, against the route's rule.
+
+        Raises:
+            Forbidden: the rule does not admit the principal.
+        """
+        if needs_principal(scope):
+            scope["auth"].require(scope["route_handler"].opt["access"], self._clock.now_us())
+        await next_app(scope, receive, send)
+
+
+def needs_principal(scope: Scope) -> bool:
+    """Return whether the route is not public. OPTIONS the framework answers by itself: the methods of the route."""
+    return scope["route_handler"].opt.get("access") != PUBLIC and scope.get("method") != "OPTIONS"
 
 
 def credential(headers: Iterable[tuple[bytes, bytes]]) -> str:

@@ -55,13 +55,28 @@ _STRUCTS = (
     UserList,
 )
 _REF = "#/components/schemas/{name}"
-_PUBLIC = frozenset({"livez", "readyz", "about", "problem_page", "register"})
+_PUBLIC = frozenset({"livez", "readyz", "about", "problem_page", "docs", "static_file"})
+_MAY_BE_MISSING = frozenset({"security_txt"})
+# Public, and yet with what is as good as a credential in its body.
+_WITH_TOKEN = frozenset({"register"})
 # Without a body, and yet a conflict with what is stored.
 _CONFLICTING = frozenset({"remove_user"})
+_METRICS = "metrics"
+_UNLIMITED = frozenset({"livez", "readyz"})
 _ALWAYS = (400, 408, 431, 500)
+_LIMITED = (429,)
 _WITH_PLACE = (404,)
 _WITH_CREDENTIAL = (401, 403, 503)
 _WITH_BODY = (409, 413, 415, 422)
+_ALWAYS_TOLD = ("RateLimit-Policy", "RateLimit")
+_LIMIT_HEADERS = {
+    "RateLimit-Policy": (
+        "The limits of requests, of the key and of the organization (draft-ietf-httpapi-ratelimit-headers): "
+        "`q` requests in any `w` seconds. On every answer to a request with a valid credential."
+    ),
+    "RateLimit": "What is left of these limits: `r` requests now, one more in `t` seconds.",
+    "Retry-After": "Seconds until a request would be admitted.",
+}
 Document = dict[str, Any]
 
 
@@ -100,11 +115,16 @@ def complete(document: Mapping[str, Any]) -> Document:
         "components": {
             "schemas": schemas,
             "responses": {
-                str(status): _problem(status) for status in (*_ALWAYS, *_WITH_PLACE, *_WITH_CREDENTIAL, *_WITH_BODY)
+                str(status): _problem(status)
+                for status in (*_ALWAYS, *_LIMITED, *_WITH_PLACE, *_WITH_CREDENTIAL, *_WITH_BODY)
+            },
+            "headers": {
+                name: {"description": text, "schema": {"type": "string"}} for name, text in _LIMIT_HEADERS.items()
             },
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer", "description": "An API key, `gl_…`."},
                 "api_key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+                "metrics_token": {"type": "http", "scheme": "bearer", "description": "The token of the metrics."},
             },
         },
     }
@@ -116,10 +136,10 @@ def _operations(paths: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, D
 
 
 def _complete_operation(operation: Document, *, has_place: bool) -> None:
-    public = operation["operationId"] in _PUBLIC
-    # A public operation that takes a body takes what is as good as a credential in it.
-    credential = not public or "requestBody" in operation
-    statuses: Sequence[int] = _ALWAYS + (_WITH_CREDENTIAL if credential else ()) + (_WITH_PLACE if has_place else ())
+    security, refusals = _access(operation["operationId"])
+    statuses: Sequence[int] = _ALWAYS + refusals + (_WITH_PLACE if has_place else ())
+    if operation["operationId"] not in _UNLIMITED:
+        statuses = (*statuses, *_LIMITED)
     if "requestBody" in operation:
         statuses = (*statuses, *_WITH_BODY)
     elif operation.get("parameters"):
@@ -127,6 +147,9 @@ def _complete_operation(operation: Document, *, has_place: bool) -> None:
     if operation["operationId"] in _CONFLICTING:
         statuses = (*statuses, 409)
     answers = {status: answer for status, answer in operation["responses"].items() if status.startswith("2")}
+    if {"bearer": []} in security:
+        for answer in answers.values():
+            answer["headers"] = {**answer.get("headers", {}), **_header_references(*_ALWAYS_TOLD)}
     for status in sorted(set(statuses)):
         answers[str(status)] = {"$ref": f"#/components/responses/{status}"}
     if operation["operationId"] == "readyz":
@@ -135,12 +158,32 @@ def _complete_operation(operation: Document, *, has_place: bool) -> None:
             "content": {"application/json": {"schema": {"$ref": _REF.format(name="Health")}}},
         }
     operation["responses"] = answers
-    operation["security"] = [] if public else [{"bearer": []}, {"api_key": []}]
+    operation["security"] = security
+
+
+def _access(operation_id: str) -> tuple[list[Document], tuple[int, ...]]:
+    """Return who may use an operation, and the statuses that refusing others takes."""
+    if operation_id == _METRICS:
+        return [{"metrics_token": []}], (401,)
+    if operation_id in _MAY_BE_MISSING:
+        return [], _WITH_PLACE
+    if operation_id in _PUBLIC:
+        return [], ()
+    if operation_id in _WITH_TOKEN:
+        return [], _WITH_CREDENTIAL
+    return [{"bearer": []}, {"api_key": []}], _WITH_CREDENTIAL
 
 
 def _problem(status: int) -> Document:
     schema = {"$ref": _REF.format(name="Problem")}
-    return {"description": HTTPStatus(status).phrase, "content": {PROBLEM_JSON: {"schema": schema}}}
+    answer = {"description": HTTPStatus(status).phrase, "content": {PROBLEM_JSON: {"schema": schema}}}
+    if status in {*_LIMITED, *_WITH_PLACE, *_WITH_CREDENTIAL, *_WITH_BODY} - {401}:
+        answer["headers"] = _header_references(*(_LIMIT_HEADERS if status in _LIMITED else _ALWAYS_TOLD))
+    return answer
+
+
+def _header_references(*names: str) -> Document:
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
 
 
 def _any_value(_: type) -> Document:

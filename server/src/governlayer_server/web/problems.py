@@ -8,7 +8,7 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException
 from msgspec import Struct
 
-from governlayer_server.domain.errors import Fault, GovernLayerError, InvalidRequest
+from governlayer_server.domain.errors import Fault, GovernLayerError, InvalidRequest, RateLimited
 
 PROBLEM_JSON = "application/problem+json"
 _RETRY_AFTER_S = "1"
@@ -53,6 +53,11 @@ KINDS: Mapping[str, ProblemKind] = {
     ),
     "too_slow": ProblemKind(
         408, "The request came too slowly", "Send the head within 5 and the body within 15 seconds."
+    ),
+    "rate_limited": ProblemKind(
+        429,
+        "Too many requests",
+        "Wait for the seconds in `Retry-After`. `RateLimit` tells on every answer how many requests are left.",
     ),
     "body_too_large": ProblemKind(413, "The body is too large", "A body has at most 1 MiB (1,048,576 bytes)."),
     "unsupported_media_type": ProblemKind(415, "Unsupported media type", "Send `Content-Type: application/json`."),
@@ -140,7 +145,10 @@ def problem(request: AnyRequest, code: str, detail: str, faults: Sequence[Fault]
 def on_governlayer_error(request: AnyRequest, error: GovernLayerError) -> Response[bytes]:
     """Answer an error raised on purpose. The text of one without a public code stays inside."""
     faults = error.faults if isinstance(error, InvalidRequest) else ()
-    return problem(request, error.code, str(error), faults)
+    response = problem(request, error.code, str(error), faults)
+    if isinstance(error, RateLimited):
+        response.headers["Retry-After"] = str(error.verdict.retry_after_s)
+    return response
 
 
 def on_http_error(request: AnyRequest, error: HTTPException) -> Response[bytes]:

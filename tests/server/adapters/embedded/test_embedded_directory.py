@@ -172,13 +172,24 @@ def test_a_secret_that_is_open_linked_or_empty_is_refused(
     spoil(directory.secrets / "key")
     with pytest.raises(UnsafeDirectoryError, match="key"):
         directory.secret("key", lambda: "new")
+    with pytest.raises(UnsafeDirectoryError, match="key"):
+        directory.existing_secret("key")
     assert not (directory.path / "nothing").exists()
+
+
+def test_a_secret_that_may_be_missing_is_never_made(directory: DataDirectory) -> None:
+    assert directory.existing_secret("key") is None
+    assert not list(directory.secrets.iterdir())
+    directory.secret("key", lambda: "value")
+    assert directory.existing_secret("key") == "value"
 
 
 @pytest.mark.parametrize("name", ["", "../lock", "a/b", ".hidden", "A", "a" * 65, "a\n"])
 def test_a_secret_cannot_leave_its_directory(directory: DataDirectory, name: str) -> None:
     with pytest.raises(ValueError, match="secret's name"):
         directory.secret(name, lambda: "x")
+    with pytest.raises(ValueError, match="secret's name"):
+        directory.existing_secret(name)
 
 
 def test_a_long_path_gets_a_short_private_socket_directory_that_is_remembered(

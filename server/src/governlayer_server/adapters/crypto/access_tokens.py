@@ -31,7 +31,7 @@ _DISTINCT_BYTES = 32  # fewer than 32 distinct ones among 64 random bytes: once 
 _US = 1_000_000
 
 
-class _Payload(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class _Payload(Struct, frozen=True, kw_only=True):
     """The claims in the order they are written in. Times are NumericDates: whole seconds since the Unix epoch."""
 
     iss: str

@@ -2,7 +2,8 @@
 What attackers try first: zxcvbn's lists of leaked passwords, names, words and keyboard walks, and its count of guesses.
 
 zxcvbn enumerates every reading of characters that stand for letters, which takes a second for 72 hostile characters.
-Here they are read in one way before, and no more than 32 characters are looked at at a time: milliseconds at most.
+Here they are read in one way before, and no more than 32 characters are looked at at a time: some ten milliseconds
+at most.
 """
 
 from zxcvbn import zxcvbn

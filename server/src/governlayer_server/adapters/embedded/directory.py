@@ -125,12 +125,25 @@ class DataDirectory:
         Raises:
             UnsafeDirectoryError: the file is not a regular file of this user, is open to others, or is empty.
         """
-        if not re.fullmatch(r"[a-z][a-z0-9._-]{0,63}", name):
-            raise ValueError("a secret's name is 1 to 64 characters of [a-z0-9._-]")
-        path = self.secrets / name
+        path = self._secret_path(name)
         if not os.path.lexists(path):
             _write_once(path, make())
         return _read_private(path)
+
+    def existing_secret(self, name: str) -> str | None:
+        """
+        Return the secret *name* of ``secrets/``, or None when there is no such file. Nothing is made.
+
+        Raises:
+            UnsafeDirectoryError: as for ``secret``.
+        """
+        path = self._secret_path(name)
+        return _read_private(path) if os.path.lexists(path) else None
+
+    def _secret_path(self, name: str) -> Path:
+        if not re.fullmatch(r"[a-z][a-z0-9._-]{0,63}", name):
+            raise ValueError("a secret's name is 1 to 64 characters of [a-z0-9._-]")
+        return self.secrets / name
 
     def give(self, path: Path, account: Account) -> None:
         """Make *path*, a directory in this one or in the one of the sockets, for *account* alone (0700)."""

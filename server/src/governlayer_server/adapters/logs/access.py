@@ -13,7 +13,7 @@ import structlog
 FIELDS = frozenset(
     {
         "event", "level", "timestamp", "request_id", "method", "route", "status", "latency_us",
-        "organization_id", "key_id", "error", "component",
+        "organization_id", "key_id", "user_id", "error", "component",
     }
 )  # fmt: skip
 

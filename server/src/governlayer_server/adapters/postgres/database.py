@@ -6,8 +6,10 @@ Durability is checked, not assumed: a server with fsync, full_page_writes or syn
 
 import asyncio
 import os
+import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -17,7 +19,9 @@ from piccolo.apps.migrations.tables import Migration
 from piccolo.engine.postgres import PostgresEngine
 
 from governlayer_server.adapters.postgres import piccolo_conf, tables
+from governlayer_server.adapters.tls.contexts import client_context
 from governlayer_server.domain.errors import ConfigurationError, GovernLayerError, LedgerUnavailable
+from governlayer_server.domain.network import is_loopback
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
@@ -38,14 +42,50 @@ FROM pg_roles WHERE rolname = current_user
 _DURABLE = {"fsync": "on", "full_page_writes": "on", "synchronous_commit": "on"}
 
 
+class PostgresTls(Struct, frozen=True, kw_only=True):
+    """
+    How the server's certificate is verified: chain, dates and host name (libpq's *verify-full*).
+
+    Attributes:
+        ca: the authorities (PEM) that alone are trusted; None: the system's roots.
+        certificate: our own certificate (PEM), where the server wants one.
+        key: its private key.
+    """
+
+    ca: Path | None = None
+    certificate: Path | None = None
+    key: Path | None = None
+
+
 class PostgresAddress(Struct, frozen=True, kw_only=True):
-    """How to reach the database. *host* is a name, an address or the directory of a Unix socket."""
+    """
+    How to reach the database. Without *tls* nothing but a Unix socket or loopback can be named.
+
+    Attributes:
+        host: a name, an address or the directory of a Unix socket.
+        tls: how TLS is done; None: not at all.
+    """
 
     host: str
     port: int
     database: str
     user: str
     password: str
+    tls: PostgresTls | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what would cross a network in the clear."""
+        if self.tls is None and not (self.host.startswith("/") or is_loopback(self.host)):
+            raise ConfigurationError(f"PostgreSQL on {self.host} is reached over TLS or not at all")
+
+    def encryption(self) -> ssl.SSLContext | bool:
+        """
+        Return what asyncpg takes as ``ssl``, and never None: it would then do without TLS where there is none.
+
+        Raises:
+            ConfigurationError: a file cannot be used.
+        """
+        return client_context(self.tls.ca, self.tls.certificate, self.tls.key) if self.tls else False
 
     def __repr__(self) -> str:
         """No password."""
@@ -166,13 +206,30 @@ def failures_named() -> Iterator[None]:
         raise LedgerUnavailable("the database did not answer as it should") from error
 
 
+@contextmanager
+def _tls_failures_named(address: PostgresAddress) -> Iterator[None]:
+    where = f"PostgreSQL on {address.host} port {address.port}"
+    try:
+        yield
+    except ssl.SSLCertVerificationError as error:
+        raise ConfigurationError(f"{where} is not trusted, nothing was sent: {error.verify_message}") from None
+    except ssl.SSLError as error:
+        raise ConfigurationError(f"{where} and we do not agree on TLS: {error.reason}") from None
+    except ConnectionError as error:
+        # What asyncpg raises itself; the system's are subclasses.
+        if type(error) is ConnectionError and address.tls:
+            raise ConfigurationError(f"{where} does not offer TLS, nothing was sent") from None
+        raise
+
+
 async def connect(address: PostgresAddress) -> Database:
     """
     Return the open database.
 
     Raises:
         LedgerUnavailable: it cannot be reached.
-        ConfigurationError: it is not durable (fsync, full_page_writes or synchronous_commit is off).
+        ConfigurationError: TLS is asked for, and it has none or its certificate does not hold; no password was sent.
+            Or it is not durable (fsync, full_page_writes or synchronous_commit is off).
     """
     engine = _QuietEngine(
         config={
@@ -181,6 +238,8 @@ async def connect(address: PostgresAddress) -> Database:
             "database": address.database,
             "user": address.user,
             "password": address.password,
+            "ssl": address.encryption(),
+            "direct_tls": False,
             "timeout": _ACQUIRE_TIMEOUT_S,
             "command_timeout": _COMMAND_TIMEOUT_S,
             "server_settings": {
@@ -197,7 +256,7 @@ async def connect(address: PostgresAddress) -> Database:
         table._meta.db = engine  # Piccolo's documented way; a table left out would keep the engine of its first use
     database = Database(engine)
     try:
-        with failures_named():
+        with failures_named(), _tls_failures_named(address):
             await engine.start_connection_pool(min_size=1, max_size=_POOL_SIZE)
         await _check_durable(database)
     except GovernLayerError:

@@ -5,8 +5,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from uuid import UUID
 
-from redis.asyncio import Redis
 from redis.exceptions import RedisError
+
+from governlayer_server.adapters.redis.connect import AnyRedis
 
 _CHANNEL = "governlayer:forget"
 _RETRY_S = 0.2
@@ -15,7 +16,7 @@ _RETRY_S = 0.2
 class RedisForgetting:
     """Quick, not sure: where Redis is away, what a replica keeps ends by itself after a moment (``PrincipalCache``)."""
 
-    def __init__(self, redis: Redis) -> None:
+    def __init__(self, redis: AnyRedis) -> None:
         self._redis = redis
 
     async def forget(self, organization_id: UUID) -> None:

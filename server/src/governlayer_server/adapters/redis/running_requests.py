@@ -4,9 +4,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from uuid import UUID
 
-from redis.asyncio import Redis
-from redis.exceptions import RedisError
+from redis.exceptions import RedisClusterException, RedisError
 
+from governlayer_server.adapters.redis.connect import AnyRedis
 from governlayer_server.domain.errors import IdempotencyInProgress
 from governlayer_server.ports import Entropy
 
@@ -17,7 +17,7 @@ _RELEASE = "if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS
 class RedisRunningRequests:
     """``ports.RunningRequests``. A holder that died lets go after 10 seconds."""
 
-    def __init__(self, redis: Redis, entropy: Entropy) -> None:
+    def __init__(self, redis: AnyRedis, entropy: Entropy) -> None:
         self._redis = redis
         self._entropy = entropy
 
@@ -33,7 +33,7 @@ class RedisRunningRequests:
         token = self._entropy.bytes(16).hex()
         try:
             held = await self._redis.set(name, token, nx=True, px=_LIFE_MS)
-        except (RedisError, OSError):
+        except (RedisError, RedisClusterException, OSError):
             # The ledger store refuses a second record by itself; this marker only gives the clearer answer.
             yield
             return
@@ -42,13 +42,13 @@ class RedisRunningRequests:
         try:
             yield
         finally:
-            with suppress(RedisError, OSError):
+            with suppress(RedisError, RedisClusterException, OSError):
                 await self._redis.eval(_RELEASE, 1, name, token)
 
 
-async def redis_answers(redis: Redis) -> bool:
+async def redis_answers(redis: AnyRedis) -> bool:
     """Return whether Redis answers."""
     try:
         return bool(await redis.ping())
-    except (RedisError, OSError):
+    except (RedisError, RedisClusterException, OSError):
         return False

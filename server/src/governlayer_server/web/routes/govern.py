@@ -15,6 +15,12 @@ from governlayer_server.usecases.govern import Govern, Once
 from governlayer_server.web.bodies import JsonBody, refuse_empty
 
 _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+IDEMPOTENCY_KEY = HeaderParameter(
+    name="Idempotency-Key",
+    required=False,
+    description="1 to 255 visible ASCII characters",
+    schema_extra={"minLength": 1, "maxLength": 255, "pattern": r"^[\x21-\x7e]+$"},
+)
 
 
 @post(
@@ -34,7 +40,7 @@ async def govern_route(
     govern: NamedDependency[Govern],
     idempotency_key: Annotated[
         str | None,
-        HeaderParameter(name="Idempotency-Key", required=False, description="1 to 255 visible ASCII characters"),
+        IDEMPOTENCY_KEY,
     ] = None,
 ) -> Response[Decision]:
     """Return the decision, durably recorded before it is answered."""

@@ -10,16 +10,25 @@ from msgspec import Struct
 from governlayer_server.domain.errors import NotFound
 from governlayer_server.web.authenticate import PUBLIC
 from governlayer_server.web.problems import KINDS
+from governlayer_server.web.throttle import UNLIMITED
 
 _PUBLIC = {"access": PUBLIC}
-Probes = Callable[[], Awaitable[Mapping[str, bool]]]
+_HEALTH = {"access": PUBLIC, UNLIMITED: True}
 
 
 class Health(Struct, frozen=True, omit_defaults=True):
-    """Whether the process works; ``failing`` names what does not."""
+    """Whether the process works; ``failing`` names what does not, ``degraded`` what works with less."""
 
     status: str
     failing: list[str] | None = None
+    degraded: list[str] | None = None
+
+
+class Readiness(Struct, frozen=True):
+    """What works and what does not, by name, and the names of what works with less than it should have."""
+
+    works: Mapping[str, bool]
+    degraded: tuple[str, ...] = ()
 
 
 class About(Struct, frozen=True):
@@ -30,19 +39,28 @@ class About(Struct, frozen=True):
     ledger_keys: list[str]
 
 
-@get("/livez", opt=_PUBLIC, operation_id="livez", summary="Whether the process is alive")
+Probes = Callable[[], Awaitable[Readiness]]
+
+
+@get("/livez", opt=_HEALTH, operation_id="livez", summary="Whether the process is alive")
 async def livez_route() -> Health:
     """Answer if the event loop runs; asks nothing else."""
     return Health("ok")
 
 
-@get("/readyz", opt=_PUBLIC, operation_id="readyz", summary="Whether decisions can be made")
+@get("/readyz", opt=_HEALTH, operation_id="readyz", summary="Whether decisions can be made")
 async def readyz_route(probes: NamedDependency[Probes]) -> Response[Health]:
-    """Answer 200 if PostgreSQL, Redis, migrations and the ledger are in order, else 503 with the failing names."""
-    failing = sorted(name for name, works in (await probes()).items() if not works)
+    """
+    Answer 200 if PostgreSQL, Redis, migrations and the ledger are in order, else 503 with the failing names.
+
+    ``degraded`` names ``rate_limits`` while this replica limits requests by its own count and share.
+    """
+    found = await probes()
+    failing = sorted(name for name, works in found.works.items() if not works)
+    degraded = list(found.degraded) or None
     if failing:
-        return Response(Health("unavailable", failing), status_code=503)
-    return Response(Health("ok"))
+        return Response(Health("unavailable", failing, degraded), status_code=503)
+    return Response(Health("ok", degraded=degraded))
 
 
 @get(

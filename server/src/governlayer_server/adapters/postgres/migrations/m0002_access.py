@@ -105,21 +105,24 @@ _TENANT_ORGANIZATION = """
         RETURN CASE WHEN length(current_setting('governlayer.tenant', true)) = 36
                     THEN current_setting('governlayer.tenant', true)::uuid END
 """
+_BY_ID = "{} = tenant_organization()"
+_BY_NAME = "{} = tenant()"
 TENANT_TABLES = {
-    "organization": "id = tenant_organization()",
-    "app_user": "organization_id = tenant_organization()",
-    "api_key": "organization_id = tenant_organization()",
-    "api_key_event": "organization_id = tenant_organization()",
-    "session": "organization_id = tenant_organization()",
-    "familiar_address": "organization_id = tenant_organization()",
-    "usage_count": "organization_id = tenant_organization()",
-    "one_time_token": "tenant = tenant()",
-    "data_key": "owner = tenant()",
-    "ledger": "id = tenant()",
-    "ledger_record": "ledger_id = tenant()",
-    "ledger_payload": "ledger_id = tenant()",
-    "idempotent_answer": "ledger_id = tenant()",
+    "organization": _BY_ID.format("id"),
+    "app_user": _BY_ID.format("organization_id"),
+    "api_key": _BY_ID.format("organization_id"),
+    "api_key_event": _BY_ID.format("organization_id"),
+    "session": _BY_ID.format("organization_id"),
+    "familiar_address": _BY_ID.format("organization_id"),
+    "usage_count": _BY_ID.format("organization_id"),
+    "one_time_token": _BY_NAME.format("tenant"),
+    "data_key": _BY_NAME.format("owner"),
+    "ledger": _BY_NAME.format("id"),
+    "ledger_record": _BY_NAME.format("ledger_id"),
+    "ledger_payload": _BY_NAME.format("ledger_id"),
+    "idempotent_answer": _BY_NAME.format("ledger_id"),
 }
+"""Every table of tenants, and what binds its rows to the transaction's tenant."""
 
 # Three questions are asked before the organization is known, or for all of them. Each is a function of the tables'
 # owner that answers no more than that; the first two need a keyed fingerprint that only the appliance can make.

@@ -1,0 +1,94 @@
+"""
+Figures for Prometheus, in a registry of their own: nothing global, so that two appliances in one process stay apart.
+
+A label is a route's template, a known method, a status, or the name of a component: never a path, an id, or anything
+that a customer sent. So the number of series is bounded, and scraping tells nothing about any organization.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector
+from prometheus_client.exposition import generate_latest
+
+METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
+_OTHER = "other"
+_US_PER_S = 1_000_000
+# Seconds. A decision takes single milliseconds; the deadline of an answer is 7 s (web/deadline.py).
+_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 7.5)
+Components = Callable[[], Awaitable[Mapping[str, bool]]]
+
+
+class PrometheusMetrics:
+    """
+    Counts requests, and tells the figures that it was given callbacks for.
+
+    Args:
+        version: of the appliance; the label of ``governlayer_build_info``.
+        components: asked at each exposition; name of a component → whether it works.
+    """
+
+    def __init__(self, version: str, components: Components) -> None:
+        self._registry = CollectorRegistry()
+        self._components = components
+        self._requests = Counter(
+            "governlayer_http_requests",
+            "Requests answered, by template of the route (empty: none), method and status.",
+            ("route", "method", "status"),
+            registry=self._registry,
+        )
+        self._seconds = Histogram(
+            "governlayer_http_request_duration_seconds",
+            "Time from the head of a request to the end of its answer, by template of the route (empty: none).",
+            ("route",),
+            buckets=_BUCKETS_S,
+            registry=self._registry,
+        )
+        self._up = Gauge(
+            "governlayer_component_up",
+            "Whether a part that decisions need works (1) or not (0), as /readyz says it.",
+            ("component",),
+            registry=self._registry,
+        )
+        Info("governlayer_build", "What runs.", registry=self._registry).info({"version": version})
+        ProcessCollector(registry=self._registry)
+
+    def measure(self, route: str, method: str, status: int, latency_us: int) -> None:
+        """
+        Count one request.
+
+        Args:
+            route: the template, such as ``/v1/ledger/records/{seq}``; empty when no route was reached.
+            method: counted as ``other`` unless it is a usual one; empty when there was no request to speak of.
+            status: 100 to 599; 0 when the client left before it was answered.
+            latency_us: microseconds, not negative.
+        """
+        known = method if method in METHODS or not method else _OTHER
+        self._requests.labels(route, known, str(status)).inc()
+        self._seconds.labels(route).observe(latency_us / _US_PER_S)
+
+    def gauge(self, name: str, text: str, read: Callable[[], float]) -> None:
+        """
+        Show the figure that *read* returns, from now on, as ``governlayer_<name>``.
+
+        Args:
+            name: ``[a-z0-9_]+`` with the unit at its end; each one once.
+            text: what it says, one line.
+            read: asked at each exposition, quick and without waiting; where it fails the figure is ``NaN``.
+
+        Raises:
+            ValueError: there is a figure of this name already.
+        """
+
+        def safely() -> float:
+            try:
+                return read()
+            except Exception:  # noqa: BLE001  # one figure that cannot be had does not cost all the others
+                return float("nan")
+
+        Gauge(f"governlayer_{name}", text, registry=self._registry).set_function(safely)
+
+    async def exposition(self) -> bytes:
+        """Return all figures in Prometheus' text format 0.0.4, UTF-8."""
+        for name, works in (await self._components()).items():
+            self._up.labels(name).set(works)
+        return generate_latest(self._registry)

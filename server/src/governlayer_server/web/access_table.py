@@ -1,0 +1,50 @@
+"""The access table: every route, and who may use it, read off the rules that the routes themselves state."""
+
+from collections.abc import Iterator
+
+from litestar import Litestar
+from litestar.routes import HTTPRoute
+
+from governlayer_server.domain.access import Role, Rule
+from governlayer_server.web.authenticate import PUBLIC
+
+_FRAMEWORK = {"/", "/{path}"}
+_HEAD = """# Who may do what
+
+Generated from the routes' own rules (`./run docs`); a test compares it, and another asks each cell of the running
+application. **yes** admits; **again** admits a user who has shown password and code within the last 10 minutes;
+an empty cell refuses with 403. API keys need the scope named; public routes need no credential.
+"""
+
+
+def access_rules(app: Litestar) -> Iterator[tuple[str, str, Rule | str | None]]:
+    """Yield method, path template and rule of every route, by path and method; None where a route has no rule."""
+    routes = sorted((route for route in app.routes if isinstance(route, HTTPRoute)), key=lambda one: one.path_format)
+    for route in routes:
+        if route.path_format in _FRAMEWORK:
+            continue
+        for method, (handler, _) in sorted(route.route_handler_map.items()):
+            if method != "OPTIONS":
+                yield method, route.path_format, handler.opt.get("access")
+
+
+def access_table(app: Litestar) -> str:
+    """Return the table as Markdown."""
+    columns = ["method", "path", "API key", *(role.value for role in Role)]
+    lines = [_row(columns), _row(["---"] * len(columns))]
+    lines += [_row([method, f"`{path}`", *_cells(rule)]) for method, path, rule in access_rules(app)]
+    return f"{_HEAD}\n" + "\n".join(lines) + "\n"
+
+
+def _cells(rule: Rule | str | None) -> list[str]:
+    if rule == PUBLIC:
+        return ["public"] * (1 + len(Role))
+    if not isinstance(rule, Rule):
+        return ["no rule"] * (1 + len(Role))
+    key = "" if not rule.keys else (f"`{rule.scope}`" if rule.scope else "yes")
+    admitted = "again" if rule.step_up else "yes"
+    return [key, *(admitted if not rule.roles or role in rule.roles else "" for role in Role)]
+
+
+def _row(cells: list[str]) -> str:
+    return f"| {' | '.join(cells)} |"

@@ -1,0 +1,52 @@
+"""The secrets that ``governlayer up`` makes in its data directory."""
+
+import stat
+from pathlib import Path
+
+import pytest
+from governlayer_server.adapters.embedded.directory import DataDirectory
+from governlayer_server.cli.common import embedded_settings
+from governlayer_server.domain.errors import ConfigurationError
+from governlayer_server.settings import PREFIX, encode_secret
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> DataDirectory:
+    return DataDirectory.open(tmp_path / "data")
+
+
+def test_the_jwt_secret_is_made_once_private_and_of_64_bytes(directory: DataDirectory, tmp_path: Path) -> None:
+    first = embedded_settings(directory).sign_in
+    assert [len(secret) for secret in first.jwt_secrets] == [64]
+    assert embedded_settings(directory).sign_in == first
+    assert stat.S_IMODE((directory.secrets / "jwt-secret").stat().st_mode) == 0o600
+    assert embedded_settings(DataDirectory.open(tmp_path / "other")).sign_in != first
+
+
+def test_a_jwt_secret_that_is_moved_aside_goes_on_to_verify(directory: DataDirectory) -> None:
+    (old,) = embedded_settings(directory).sign_in.jwt_secrets
+    assert not (directory.secrets / "jwt-secret.previous").exists()
+    (directory.secrets / "jwt-secret").rename(directory.secrets / "jwt-secret.previous")
+    new, previous = embedded_settings(directory).sign_in.jwt_secrets
+    assert previous == old
+    assert new != old
+
+
+@pytest.mark.parametrize("name", ["jwt-secret", "jwt-secret.previous"])
+def test_a_weak_secret_in_the_directory_is_refused(directory: DataDirectory, name: str) -> None:
+    file = directory.secrets / name
+    for weak in (encode_secret(bytes(64)), encode_secret(bytes(range(63))), "no secret"):
+        file.write_text(weak, encoding="utf-8")
+        file.chmod(0o600)
+        with pytest.raises(ConfigurationError) as refused:
+            embedded_settings(directory)
+        assert weak not in str(refused.value)
+
+
+def test_the_environment_sets_lifetime_and_cost(directory: DataDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(PREFIX + "ACCESS_TOKEN_MINUTES", "5")
+    monkeypatch.setenv(PREFIX + "BCRYPT_COST", "13")
+    settings = embedded_settings(directory)
+    assert (settings.sign_in.access_token_minutes, settings.sign_in.bcrypt_cost) == (5, 13)
+    secrets = settings.sign_in.jwt_secrets
+    assert not any(encode_secret(secret) in repr(settings) + repr(settings.sign_in) for secret in secrets)

@@ -1,0 +1,180 @@
+"""
+Claims → tests: a full run is red while a claim that is said to be shown is not (docs/spec/security.md §1).
+
+    pytest -p tools.claims --claims security/claims.toml tests
+
+A pytest plugin. The file has one ``[[claim]]`` per row of the specification:
+
+    [[claim]]
+    id = 3
+    text = "the seven headers, byte for byte, exactly once, on every response"
+    status = "shown"            # or "open", then with: because = "what is missing"
+    tests = [
+        "tests/system/test_system_wire.py",                       # all tests of a file
+        "tests/system/test_system_wire.py::TestHeaders::",        # all below
+        "tests/system/test_system_wire.py::test_of_every_status", # one, with all its parameters
+    ]
+
+A claim is shown if each of its entries stands for at least one collected test, and all those tests passed; a skipped
+test, an expected failure and a test that was not run did not pass. Claims that are open are listed, with why.
+"""
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+_MEMBERS = {"id", "text", "status", "tests", "because"}
+_SHOWN, _OPEN = "shown", "open"
+
+
+class ClaimsError(ValueError):
+    """The file of claims breaks its rules."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One row: what is claimed, and the tests that show it, or why they do not yet."""
+
+    id: int
+    text: str
+    status: str
+    tests: Sequence[str]
+    because: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a claim that would say less than it seems to."""
+        if self.status not in {_SHOWN, _OPEN}:
+            raise ClaimsError(f"claim {self.id}: the status is `shown` or `open`")
+        if self.status == _SHOWN and not self.tests:
+            raise ClaimsError(f"claim {self.id}: what is shown names tests")
+        if (self.status == _OPEN) != bool(self.because):
+            raise ClaimsError(f"claim {self.id}: what is open, and nothing else, says `because`")
+
+
+def read_claims(text: str) -> list[Claim]:
+    """
+    Return the claims in *text*, a TOML document.
+
+    Raises:
+        ClaimsError: a member is missing or unknown, an id stands twice, or a claim breaks a rule.
+    """
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ClaimsError(f"not TOML: {error}") from None
+    claims = []
+    for row in document.get("claim", []):
+        if unknown := row.keys() - _MEMBERS:
+            raise ClaimsError(f"claim {row.get('id')}: unknown members {sorted(unknown)}")
+        try:
+            claims.append(Claim(**row))
+        except TypeError:
+            raise ClaimsError(f"claim {row.get('id')}: needs id, text, status and tests") from None
+    ids = [claim.id for claim in claims]
+    if not ids or len(set(ids)) != len(ids) or document.keys() != {"claim"}:
+        raise ClaimsError("there is nothing but [[claim]], at least one, and each id once")
+    return claims
+
+
+def stands_for(entry: str, node_id: str) -> bool:
+    """
+    Return whether *entry* of a claim stands for the test *node_id*.
+
+    >>> stands_for("tests/a.py", "tests/a.py::test_x[1]"), stands_for("tests/a.py::test_x", "tests/a.py::test_x[1]")
+    (True, True)
+    >>> stands_for("tests/a.py::Test::", "tests/a.py::Test::test_x"), stands_for("tests/a.py::te", "tests/a.py::test_x")
+    (True, False)
+    """
+    if entry.endswith("::"):
+        return node_id.startswith(entry)
+    return node_id == entry or node_id.startswith((entry + "::", entry + "["))
+
+
+@dataclass
+class Verdict:
+    """What became of the tests of one claim."""
+
+    claim: Claim
+    tests: list[str] = field(default_factory=list)
+    passed: int = 0
+    faults: list[str] = field(default_factory=list)
+
+    @property
+    def is_red(self) -> bool:
+        """Whether the run must fail."""
+        return bool(self.faults) and self.claim.status == _SHOWN
+
+
+def judge(claim: Claim, outcomes: Mapping[str, str]) -> Verdict:
+    """Return what became of *claim*; *outcomes* has each collected test, ``passed`` or another word."""
+    verdict = Verdict(claim)
+    for entry in claim.tests:
+        found = [node_id for node_id in outcomes if stands_for(entry, node_id)]
+        if not found:
+            verdict.faults.append(f"{entry}: no such test was collected")
+        verdict.tests += [node_id for node_id in found if node_id not in verdict.tests]
+    for node_id in verdict.tests:
+        if outcomes[node_id] == "passed":
+            verdict.passed += 1
+        else:
+            verdict.faults.append(f"{node_id}: {outcomes[node_id]}")
+    return verdict
+
+
+class ClaimsPlugin:
+    """Notes what becomes of each test, judges the claims at the end, and prints them as a table."""
+
+    def __init__(self, claims: Sequence[Claim]) -> None:
+        self._claims = claims
+        self._outcomes: dict[str, str] = {}
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Note what was collected."""
+        self._outcomes = dict.fromkeys((item.nodeid for item in session.items), "not run")
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Note what became of a test: it passed if its call passed and nothing around it failed."""
+        expected_to_fail = hasattr(report, "wasxfail")
+        if report.outcome != "passed" or expected_to_fail:
+            self._outcomes[report.nodeid] = "expected to fail" if expected_to_fail else report.outcome
+        elif report.when == "call":
+            self._outcomes[report.nodeid] = "passed"
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Turn a run that would be green red if a claim is not shown."""
+        if session.exitstatus == pytest.ExitCode.OK and any(verdict.is_red for verdict in self._verdicts()):
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Print a line for each claim, and below it why it is not shown."""
+        terminalreporter.section("claims (docs/spec/security.md §1)")
+        terminalreporter.line("claim  tests  passed  status")
+        for verdict in self._verdicts():
+            claim = verdict.claim
+            word = "NOT SHOWN" if verdict.is_red else claim.status
+            terminalreporter.line(f"{claim.id:>5}  {len(verdict.tests):>5}  {verdict.passed:>6}  {word}: {claim.text}")
+            for reason in verdict.faults if claim.status == _SHOWN else [str(claim.because), *verdict.faults]:
+                terminalreporter.line(f"{'':>21}  {reason}")
+
+    def _verdicts(self) -> list[Verdict]:
+        return [judge(claim, self._outcomes) for claim in self._claims]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add ``--claims FILE``."""
+    parser.addoption("--claims", metavar="FILE", type=Path, help="fail unless the tests of all shown claims passed")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Judge claims if there is a file of them."""
+    path = config.getoption("claims")
+    if path is None:
+        return
+    try:
+        claims = read_claims(path.read_text(encoding="utf-8"))
+    except (ClaimsError, OSError) as error:
+        raise pytest.UsageError(f"--claims {path}: {error}") from None
+    config.pluginmanager.register(ClaimsPlugin(claims), "claims-judge")
