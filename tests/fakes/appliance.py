@@ -9,7 +9,9 @@ from governlayer_server.adapters.crypto.access_tokens import AccessTokens
 from governlayer_server.adapters.crypto.common_passwords import ZxcvbnPasswords
 from governlayer_server.adapters.crypto.passwords import BcryptPasswords
 from governlayer_server.adapters.crypto.signer import Ed25519Signer
+from governlayer_server.adapters.crypto.totp import Totp
 from governlayer_server.adapters.crypto.vault import EnvelopeVault
+from governlayer_server.adapters.redis.local_attempts import LocalSignInAttempts
 from governlayer_server.domain.access import Principal, Scope
 from governlayer_server.domain.action import ActionRequest
 from governlayer_server.domain.ledger.record import SYSTEM, ActorKind
@@ -30,6 +32,7 @@ from governlayer_server.usecases.create_organization import (
 from governlayer_server.usecases.evaluate import Evaluate
 from governlayer_server.usecases.export_ledger import ExportLedger
 from governlayer_server.usecases.govern import Govern
+from governlayer_server.usecases.identity import Credentials, Letters, make_identity, operate_users
 from governlayer_server.usecases.limit_requests import LimitRequests
 from governlayer_server.usecases.manage_organizations import ManageOrganizations
 from governlayer_server.usecases.manage_users import ManageUsers
@@ -43,7 +46,8 @@ from governlayer_server.usecases.set_up import SetUp
 from msgspec.structs import replace
 
 from tests.fakes.account_store import MemoryAccountStore, MemoryDataKeys
-from tests.fakes.clock import FakeClock, FakeEntropy
+from tests.fakes.clock import FakeClock, FakeEntropy, WallClock
+from tests.fakes.identity import CountedPasswords, Later, MemoryMailer
 from tests.fakes.ledger_store import MemoryLedgerStore
 from tests.fakes.policy_engine import ScriptedEngine
 from tests.fakes.quota_store import MemoryQuotaStore
@@ -54,6 +58,7 @@ KEK, PEPPER, SEED = bytes(range(32)), bytes(range(32, 64)), bytes(range(64, 96))
 JWT_SECRET = bytes(range(128, 192))
 CHEAP_COST = 4
 ADDRESS_LIMIT = 300
+PUBLIC_URL = "https://gl.example.com"
 
 
 @dataclass
@@ -82,6 +87,9 @@ class FakeAppliance:
             entropy=self.entropy,
         )
         self.signer = Ed25519Signer(DEPLOYMENT, SEED)
+        self.passwords = CountedPasswords(BcryptPasswords(PEPPER, CHEAP_COST))
+        self.attempts = LocalSignInAttempts(WallClock(self.clock))
+        self.mailer, self.later, self.codes = MemoryMailer(), Later(), Totp(self.entropy)
         common: dict[str, Any] = {"vault": self.vault, "clock": self.clock, "entropy": self.entropy}
         self.govern = Govern(
             evaluate=Evaluate(engine=self.engine, clock=self.clock),
@@ -92,7 +100,7 @@ class FakeAppliance:
         )
         self.one_time = OneTimeTokens(**common)
         self.found = FoundOrganization(
-            passwords=BcryptPasswords(PEPPER, CHEAP_COST),
+            passwords=self.passwords,
             common=ZxcvbnPasswords(),
             deployment=DEPLOYMENT,
             **common,
@@ -124,6 +132,16 @@ class FakeAppliance:
         self.read_usage = ReadUsage(accounts=self.accounts, usage=self.usage, clock=self.clock)
         self.read_ledger = ReadLedger(ledger=self.ledger, signer=self.signer)
         self.export_ledger = ExportLedger(ledger=self.ledger, signer=self.signer, **common)
+
+        self.identity = make_identity(
+            self.accounts, self.vault, self.clock, self.entropy, self.attempts,
+            Credentials(
+                passwords=self.passwords, common=ZxcvbnPasswords(), codes=self.codes, tokens=self.tokens,
+                lifetime_s=900, limits=SessionLimits(),
+            ),
+            Letters(mailer=self.mailer, public_url=PUBLIC_URL, later=self.later),
+        )  # fmt: skip
+        self.operate_users = operate_users(self.accounts, **common)
 
     async def start(self, name: str = "Acme") -> Organization:
         """Make the system ledger and an organization."""

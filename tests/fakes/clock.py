@@ -23,6 +23,19 @@ class FakeClock:
         self.time_us += microseconds
 
 
+class WallClock:
+    """``ports.Clock`` whose monotonic time goes on with the other's time of day."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        self._clock = clock
+
+    def now_us(self) -> int:
+        return self._clock.now_us()
+
+    def monotonic_us(self) -> int:
+        return self._clock.now_us()
+
+
 class FakeEntropy:
     """``ports.Entropy``: the same bytes in the same order at each run, never the same twice in one."""
 

@@ -27,6 +27,10 @@ class MemoryQuotaStore:
         standings = tuple(standing(bucket, log, now_us, self._window_us) for bucket, log in pairs)
         return Verdict(admitted=admitted, standings=standings, mode=self.mode)
 
+    def clear(self) -> None:
+        """As if nobody had asked for anything yet."""
+        self._newest_first.clear()
+
     def _log(self, owner: str, bucket: Bucket, now_us: int) -> list[int]:
         log = self._newest_first.setdefault((owner, bucket.name, bucket.id), [])
         log[:] = [time_us for time_us in log if time_us > now_us - self._window_us]

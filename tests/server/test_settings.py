@@ -248,9 +248,9 @@ def test_what_says_too_little_or_too_much_of_redis_or_limits_is_refused(given: d
 
 
 def test_limits_have_defaults_and_may_be_set() -> None:
-    default = settings_from(environment())
+    default = settings_from(environment()).limits
     assert (default.replicas, default.address_limit, default.enterprise_limit) == (1, 300, 2_000)
-    given = settings_from(environment(REPLICAS="3", ADDRESS_LIMIT="50", ENTERPRISE_LIMIT="60000"))
+    given = settings_from(environment(REPLICAS="3", ADDRESS_LIMIT="50", ENTERPRISE_LIMIT="60000")).limits
     assert (given.replicas, given.address_limit, given.enterprise_limit) == (3, 50, 60_000)
 
 
@@ -272,3 +272,44 @@ def test_no_secret_is_shown() -> None:
 def test_a_secret_is_written_and_read_back(secret: bytes) -> None:
     assert decode_secret("x", encode_secret(secret)) == secret
     assert encode_secret(secret) == base64.b64encode(secret).decode()
+
+
+MAIL = {
+    "SMTP_URL": "smtps://gl@mail.example.com",
+    "SMTP_PASSWORD": "CANARY-smtp",
+    "MAIL_FROM": "governlayer@example.com",
+    "PUBLIC_URL": "https://gl.example.com",
+}
+
+
+def test_letters_are_sent_where_a_mail_server_is_named_and_only_there() -> None:
+    assert settings_from(environment()).mail is None
+    assert settings_from(environment(PUBLIC_URL="https://gl.example.com")).mail is None
+    mail = settings_from(environment(**MAIL)).mail
+    assert mail is not None
+    assert (mail.server.host, mail.server.port, mail.sender) == ("mail.example.com", 465, "governlayer@example.com")
+    assert "CANARY" not in repr(mail)
+
+
+@pytest.mark.parametrize("missing", MAIL)
+def test_half_a_mail_server_is_an_error(missing: str) -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        settings_from(environment(**{**MAIL, missing: None}))
+    assert "CANARY" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("MAIL_FROM", "GovernLayer"),
+        ("MAIL_FROM", "a@b.example\nBcc: c@d.example"),
+        ("PUBLIC_URL", "http://gl.example.com"),
+        ("PUBLIC_URL", "https://gl.example.com/?x=1"),
+        ("PUBLIC_URL", "https://user@gl.example.com"),
+        ("PUBLIC_URL", "javascript:alert(1)"),
+        ("SMTP_URL", "smtp://gl@mail.example.com"),
+    ],
+)
+def test_what_cannot_be_a_sender_or_a_place_for_links_is_refused(name: str, value: str) -> None:
+    with pytest.raises(ConfigurationError):
+        settings_from(environment(**{**MAIL, name: value}))

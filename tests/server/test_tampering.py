@@ -40,11 +40,11 @@ class Deployment:
         return made.key, made.stored
 
     async def status(self, key: str, path: str = "/v1/ledger") -> int:
-        self.appliance._parts.principals.forget(None)
+        self.appliance.parts.principals.forget(None)
         return (await self.client.get(path, headers={"Authorization": f"Bearer {key}"})).status_code
 
     async def govern(self, key: str, question: dict[str, Any], once: str) -> httpx.Response:
-        self.appliance._parts.principals.forget(None)
+        self.appliance.parts.principals.forget(None)
         headers = {"Authorization": f"Bearer {key}", "Idempotency-Key": once}
         return await self.client.post("/v1/govern", json=question, headers=headers)
 
@@ -119,7 +119,7 @@ async def test_a_row_that_was_written_by_hand_opens_nothing(deployment: Deployme
 @pytest.mark.parametrize("change", ["NULL", "expires_us + 1", "expires_us - 1"])
 async def test_the_expiry_of_a_key_cannot_be_put_off(deployment: Deployment, change: str) -> None:
     key, stored = await deployment.key(await deployment.organization("acme"), Scope.AUDIT)
-    vault = deployment.appliance._parts.vault
+    vault = deployment.appliance.parts.vault
     limited = sealed(vault, replace(stored, expires_us=stored.created_us + YEAR_US))
     statement = "UPDATE api_key SET expires_us = $1, seal = $2"
     await deployment.tables.execute(statement, limited.expires_us, limited.seal)

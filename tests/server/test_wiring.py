@@ -51,7 +51,7 @@ async def test_a_founding_that_was_interrupted_is_completed(
         raise LedgerUnavailable("killed")
 
     with monkeypatch.context() as patch:
-        patch.setattr("governlayer_server.wiring._record", fail)
+        patch.setattr("governlayer_server.wiring.founding.record_event", fail)
         with pytest.raises(LedgerUnavailable):
             async with open_appliance(migrated):
                 pytest.fail("it opened")
@@ -152,10 +152,10 @@ async def test_a_decision_goes_through_everything_that_is_wired(migrated: Settin
 
 
 async def test_the_limit_of_the_plan_holds_over_all_that_is_wired_twice(migrated: Settings) -> None:
-    async with open_appliance(migrated) as one, open_appliance(migrated) as two:
-        acme = await one.create_organization("Acme", Plan.FREE, "ann@example.org", None)
-        keys = [(await one.create_key(SYSTEM, acme.id, f"key{n}", frozenset(Scope))).key for n in range(10)]
-        transports = [httpx.ASGITransport(app=await each.application(migrated, LINKS)) for each in (one, two)]
+    async with open_appliance(migrated) as appliance:
+        acme = await appliance.create_organization("Acme", Plan.FREE, "ann@example.org", None)
+        keys = [(await appliance.create_key(SYSTEM, acme.id, f"key{n}", frozenset(Scope))).key for n in range(10)]
+        transports = [httpx.ASGITransport(app=await appliance.application(migrated, LINKS)) for _ in range(2)]
         clients = [httpx.AsyncClient(transport=each, base_url="http://test") for each in transports]
         answers = await asyncio.gather(
             *(clients[n % 2].get("/v1/ledger", headers={"X-API-Key": keys[n % 10]}) for n in range(60))

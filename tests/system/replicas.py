@@ -81,6 +81,7 @@ def environment_of(appliance: Appliance, **more: str) -> dict[str, str]:
         "REDIS_PASSWORD": redis.password,
         "KEY_ENCRYPTION_KEY": encode_secret(settings.key_encryption_key),
         "PEPPER": encode_secret(settings.pepper),
+        "JWT_SECRET": encode_secret(settings.identity.jwt_secrets[0]),
         "POLICIES": settings.policies,
         **more,
     }

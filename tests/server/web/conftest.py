@@ -57,6 +57,7 @@ class Site:
                 change_organization=made.change_organization,
                 read_usage=made.read_usage,
                 links=Links("https://gl.example.com"),
+                identity=made.identity,
             ),
             About(deployment=DEPLOYMENT, version="0", ledger_keys=[made.read_ledger.key]),
             probe,

@@ -11,6 +11,8 @@ from governlayer_server.web.problems import KINDS
 ANY_HEALTH = {400, 408, 431, 500}
 ANY = {*ANY_HEALTH, 429}
 CREDENTIAL = {401, 403, 503}
+BODY = {409, 413, 415, 422}
+SIGN_IN = {401, 503, *BODY}
 STATUSES = {
     ("post", "/v1/govern"): {200, *ANY, *CREDENTIAL, 409, 413, 415, 422},
     ("get", "/v1/ledger"): {200, *ANY, *CREDENTIAL},
@@ -29,6 +31,18 @@ STATUSES = {
     ("get", "/v1/organization"): {200, *ANY, *CREDENTIAL},
     ("patch", "/v1/organization"): {200, *ANY, *CREDENTIAL, 409, 413, 415, 422},
     ("get", "/v1/organization/usage"): {200, *ANY, *CREDENTIAL, 422},
+    ("post", "/v1/auth/login"): {200, *ANY, *SIGN_IN},
+    ("post", "/v1/auth/refresh"): {200, *ANY, *SIGN_IN},
+    ("post", "/v1/auth/forgot"): {202, *ANY, *SIGN_IN},
+    ("post", "/v1/auth/reset"): {204, *ANY, *SIGN_IN},
+    ("post", "/v1/auth/logout"): {204, *ANY, *CREDENTIAL, *BODY},
+    ("post", "/v1/auth/password"): {204, *ANY, *CREDENTIAL, *BODY},
+    ("post", "/v1/auth/step-up"): {200, *ANY, *CREDENTIAL, *BODY},
+    ("get", "/v1/auth/sessions"): {200, *ANY, *CREDENTIAL},
+    ("delete", "/v1/auth/sessions/{session_id}"): {204, *ANY, *CREDENTIAL, 404, 422},
+    ("post", "/v1/auth/totp"): {200, *ANY, *CREDENTIAL},
+    ("post", "/v1/auth/totp/confirm"): {200, *ANY, *CREDENTIAL, *BODY},
+    ("delete", "/v1/auth/totp"): {204, *ANY, *CREDENTIAL, *BODY},
     ("get", "/livez"): {200, *ANY_HEALTH},
     ("get", "/readyz"): {200, 503, *ANY_HEALTH},
     ("get", "/.well-known/governlayer"): {200, *ANY},
@@ -118,7 +132,7 @@ def test_answers_with_a_credential_tell_the_limits(document: dict[str, Any]) -> 
 
 def test_request_bodies_admit_no_unknown_member(document: dict[str, Any]) -> None:
     bodies = [one["requestBody"] for one in operations(document).values() if "requestBody" in one]
-    assert len(bodies) == 5
+    assert len(bodies) == 14
     schemas = [one for body in bodies for one in reachable(document, body).values() if one.get("type") == "object"]
     assert {one["title"] for one in schemas} >= {"ActionRequest", "Agent", "Action", "Tool", "Resource", "Options"}
     for schema in schemas:
@@ -151,6 +165,7 @@ def test_every_parameter_is_described_where_it_is(document: dict[str, Any]) -> N
     queries = ("after_seq", "cursor", "limit", "type", "agent", "decision", "from", "to")
     assert {place: parameters for place, parameters in found.items() if parameters} == {
         ("post", "/v1/govern"): {("header", "Idempotency-Key", False)},
+        ("delete", "/v1/auth/sessions/{session_id}"): {("path", "session_id", True)},
         ("get", "/v1/ledger/records"): {("query", name, False) for name in queries},
         ("get", "/v1/ledger/records/{seq}"): {("path", "seq", True)},
         ("get", "/v1/ledger/dump"): {("query", name, False) for name in ("first", "last", "payloads")},

@@ -9,6 +9,7 @@ from governlayer_server.cli.policy import policy
 from governlayer_server.cli.serve import migrate, serve
 from governlayer_server.cli.tls import tls
 from governlayer_server.cli.up import up
+from governlayer_server.cli.users import users
 from governlayer_server.wiring import VERSION
 
 
@@ -21,5 +22,5 @@ def governlayer() -> None:
     """Govern AI agents: every decision is made by your policies and stands on a hash-chained ledger."""
 
 
-for command in (up, serve, migrate, orgs, keys, ledger, policy, tls):
+for command in (up, serve, migrate, orgs, users, keys, ledger, policy, tls):
     governlayer.add_command(command)

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 import click
+from msgspec.structs import replace
 
 from governlayer_server.adapters.crypto.access_tokens import KEY_BYTES
 from governlayer_server.adapters.embedded.directory import DataDirectory
@@ -31,6 +32,7 @@ from governlayer_server.settings import (
     encode_secret,
     identity_from,
     limits_from,
+    mail_from,
     settings_from,
 )
 from governlayer_server.usecases.set_up import SET_UP_MINUTES
@@ -88,6 +90,7 @@ def embedded_settings(directory: DataDirectory, deployment: str | None = None) -
     name = directory.secret("deployment", lambda: deployment or DEFAULT_DEPLOYMENT)
     if deployment not in {None, name}:
         raise ConfigurationError(f"this data directory belongs to the deployment {name}, which never changes")
+    edge = edge_from(os.environ, directory.secret("metrics-token", lambda: encode_secret(SystemEntropy().bytes(32))))
     return Settings(
         deployment=name,
         database=postgres_address(EmbeddedPostgres(directory).app),
@@ -96,9 +99,9 @@ def embedded_settings(directory: DataDirectory, deployment: str | None = None) -
         pepper=secret("pepper"),
         policies=directory.path / "policies" / "default.cedar",
         identity=embedded_identity(directory),
-        replicas=1,
-        **limits_from(os.environ),
-        edge=edge_from(os.environ, directory.secret("metrics-token", lambda: encode_secret(SystemEntropy().bytes(32)))),
+        limits=replace(limits_from(os.environ), replicas=1),
+        edge=edge,
+        mail=mail_from(os.environ, edge.public_url),
     )
 
 

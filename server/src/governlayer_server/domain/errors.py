@@ -14,6 +14,7 @@ All errors that the appliance raises on purpose, as one tree; the embedded serve
     │   ├── RegistrationClosed    nobody may found an organization, or join it, this way
     │   └── StepUpRequired        the user has to show password and code again
     ├── RateLimited               a plan's or an address's requests per minute are used up
+    ├── TooManyAttempts           too many sign-ins of an account or from an address; try again later
     ├── NotFound
     ├── LastOwner                 the organization would be left without an active owner
     ├── IdempotencyInProgress     the first request with this key is still running
@@ -128,6 +129,16 @@ class RateLimited(GovernLayerError):
         names = " and ".join(_LIMITED.get(one.name, one.name) for one in verdict.refused) or "this client"
         super().__init__(f"too many requests in 60 seconds for {names}")
         self.verdict = verdict
+
+
+class TooManyAttempts(GovernLayerError):
+    """Too many sign-ins were tried. Nothing was checked; it is the same whether or not the account exists."""
+
+    code = "too_many_attempts"
+
+    def __init__(self, retry_after_s: int) -> None:
+        super().__init__("too many attempts: try again later")
+        self.retry_after_s = retry_after_s
 
 
 class NotFound(GovernLayerError):

@@ -4,7 +4,8 @@ from msgspec import Struct
 
 from governlayer_server.domain.account import Session
 
-HOUR_US = 3600 * 1_000_000
+MINUTE_US = 60 * 1_000_000
+HOUR_US = 60 * MINUTE_US
 
 
 class SessionLimits(Struct, frozen=True, kw_only=True):

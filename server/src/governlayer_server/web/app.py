@@ -17,6 +17,7 @@ from governlayer_server.usecases.authenticate import Authenticate
 from governlayer_server.usecases.change_organization import ChangeOrganization
 from governlayer_server.usecases.export_ledger import ExportLedger
 from governlayer_server.usecases.govern import Govern
+from governlayer_server.usecases.identity import Identity
 from governlayer_server.usecases.limit_requests import LimitRequests
 from governlayer_server.usecases.manage_users import ManageUsers
 from governlayer_server.usecases.read_ledger import ReadLedger
@@ -32,6 +33,13 @@ from governlayer_server.web.observe import LogLine, Measure, Observed
 from governlayer_server.web.openapi import PATH, TrueJsonPlugin, complete, refuse_other_paths
 from governlayer_server.web.options import complete_options
 from governlayer_server.web.problems import on_any_error, on_governlayer_error, on_http_error
+from governlayer_server.web.routes.auth import (
+    login_route,
+    logout_route,
+    password_route,
+    refresh_route,
+    step_up_route,
+)
 from governlayer_server.web.routes.govern import govern_route
 from governlayer_server.web.routes.health import (
     About,
@@ -55,7 +63,10 @@ from governlayer_server.web.routes.organization import (
     usage_route,
 )
 from governlayer_server.web.routes.register import register_route
+from governlayer_server.web.routes.reset import forgot_route, reset_route
 from governlayer_server.web.routes.security_txt import security_txt_route
+from governlayer_server.web.routes.sessions import end_session_route, sessions_route
+from governlayer_server.web.routes.totp import begin_totp_route, confirm_totp_route, remove_totp_route
 from governlayer_server.web.routes.users import (
     change_user_route,
     invite_again_route,
@@ -89,6 +100,7 @@ class UseCases(Struct, frozen=True, kw_only=True):
     change_organization: ChangeOrganization
     read_usage: ReadUsage
     links: Links
+    identity: Identity
 
 
 def create_app(
@@ -130,6 +142,18 @@ def create_app(
             organization_route,
             change_organization_route,
             usage_route,
+            login_route,
+            refresh_route,
+            logout_route,
+            password_route,
+            step_up_route,
+            sessions_route,
+            end_session_route,
+            begin_totp_route,
+            confirm_totp_route,
+            remove_totp_route,
+            forgot_route,
+            reset_route,
             livez_route,
             readyz_route,
             about_route,
@@ -148,6 +172,7 @@ def create_app(
             "change_organization": _provide(use_cases.change_organization),
             "read_usage": _provide(use_cases.read_usage),
             "links": _provide(use_cases.links),
+            "identity": _provide(use_cases.identity),
             "about": _provide(about),
             "probes": _provide(probes),
             "exposition": _provide(metrics.exposition),

@@ -19,10 +19,21 @@ from governlayer_server.domain.decision import Decision
 from governlayer_server.domain.errors import NotFound
 from governlayer_server.usecases.read_ledger import LedgerState
 from governlayer_server.web.problems import PROBLEM_JSON, Problem
+from governlayer_server.web.routes.auth import (
+    LoginBody,
+    LogoutBody,
+    PasswordBody,
+    RefreshBody,
+    StepUpBody,
+    TokenBody,
+)
 from governlayer_server.web.routes.health import About, Health
 from governlayer_server.web.routes.ledger import RecordBody, RecordList
 from governlayer_server.web.routes.organization import OrganizationBody, OrganizationChange, UsageList
 from governlayer_server.web.routes.register import RegisterBody, RegisteredBody
+from governlayer_server.web.routes.reset import AcceptedBody, ForgotBody, ResetBody
+from governlayer_server.web.routes.sessions import SessionBody, SessionList
+from governlayer_server.web.routes.totp import CodeBody, RecoveryBody, TotpBody
 from governlayer_server.web.routes.users import (
     CallerBody,
     InviteBody,
@@ -34,6 +45,20 @@ from governlayer_server.web.routes.users import (
 
 PATH = "/openapi.json"
 _STRUCTS = (
+    AcceptedBody,
+    CodeBody,
+    ForgotBody,
+    LoginBody,
+    LogoutBody,
+    PasswordBody,
+    RecoveryBody,
+    RefreshBody,
+    ResetBody,
+    SessionBody,
+    SessionList,
+    StepUpBody,
+    TokenBody,
+    TotpBody,
     About,
     ActionRequest,
     CallerBody,
@@ -55,6 +80,7 @@ _STRUCTS = (
     UserList,
 )
 _REF = "#/components/schemas/{name}"
+_SIGN_IN = frozenset({"sign_in", "refresh", "forgot_password", "reset_password"})
 _PUBLIC = frozenset({"livez", "readyz", "about", "problem_page", "docs", "static_file"})
 _MAY_BE_MISSING = frozenset({"security_txt"})
 # Public, and yet with what is as good as a credential in its body.
@@ -68,6 +94,7 @@ _LIMITED = (429,)
 _WITH_PLACE = (404,)
 _WITH_CREDENTIAL = (401, 403, 503)
 _WITH_BODY = (409, 413, 415, 422)
+_WITH_SIGN_IN = (401, 503)
 _ALWAYS_TOLD = ("RateLimit-Policy", "RateLimit")
 _LIMIT_HEADERS = {
     "RateLimit-Policy": (
@@ -122,7 +149,11 @@ def complete(document: Mapping[str, Any]) -> Document:
                 name: {"description": text, "schema": {"type": "string"}} for name, text in _LIMIT_HEADERS.items()
             },
             "securitySchemes": {
-                "bearer": {"type": "http", "scheme": "bearer", "description": "An API key, `gl_…`."},
+                "bearer": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "An access token, or an API key, `gl_…`.",
+                },
                 "api_key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
                 "metrics_token": {"type": "http", "scheme": "bearer", "description": "The token of the metrics."},
             },
@@ -171,6 +202,8 @@ def _access(operation_id: str) -> tuple[list[Document], tuple[int, ...]]:
         return [], ()
     if operation_id in _WITH_TOKEN:
         return [], _WITH_CREDENTIAL
+    if operation_id in _SIGN_IN:
+        return [], _WITH_SIGN_IN
     return [{"bearer": []}, {"api_key": []}], _WITH_CREDENTIAL
 
 

@@ -8,7 +8,7 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException
 from msgspec import Struct
 
-from governlayer_server.domain.errors import Fault, GovernLayerError, InvalidRequest, RateLimited
+from governlayer_server.domain.errors import Fault, GovernLayerError, InvalidRequest, RateLimited, TooManyAttempts
 
 PROBLEM_JSON = "application/problem+json"
 _RETRY_AFTER_S = "1"
@@ -31,7 +31,7 @@ KINDS: Mapping[str, ProblemKind] = {
     "not_authenticated": ProblemKind(
         401,
         "No valid credential",
-        "Send a valid API key as `Authorization: Bearer gl_…` or `X-API-Key: gl_…`.",
+        "Send an API key or an access token as `Authorization: Bearer …`, or an API key as `X-API-Key: gl_…`.",
     ),
     "forbidden": ProblemKind(403, "Not allowed", "This credential may not do this."),
     "registration_closed": ProblemKind(
@@ -58,6 +58,9 @@ KINDS: Mapping[str, ProblemKind] = {
         429,
         "Too many requests",
         "Wait for the seconds in `Retry-After`. `RateLimit` tells on every answer how many requests are left.",
+    ),
+    "too_many_attempts": ProblemKind(
+        429, "Too many attempts", "Wait for the seconds in `Retry-After`. No password was checked."
     ),
     "body_too_large": ProblemKind(413, "The body is too large", "A body has at most 1 MiB (1,048,576 bytes)."),
     "unsupported_media_type": ProblemKind(415, "Unsupported media type", "Send `Content-Type: application/json`."),
@@ -148,6 +151,8 @@ def on_governlayer_error(request: AnyRequest, error: GovernLayerError) -> Respon
     response = problem(request, error.code, str(error), faults)
     if isinstance(error, RateLimited):
         response.headers["Retry-After"] = str(error.verdict.retry_after_s)
+    if isinstance(error, TooManyAttempts):
+        response.headers["Retry-After"] = str(error.retry_after_s)
     return response
 
 

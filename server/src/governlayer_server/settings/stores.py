@@ -1,0 +1,92 @@
+"""Where PostgreSQL and Redis are. What leaves the machine is TLS, verified in full."""
+
+import re
+from pathlib import Path
+
+from governlayer_server.adapters.postgres.database import PostgresAddress, PostgresTls
+from governlayer_server.adapters.redis.address import HostAndPort, RedisAddress
+from governlayer_server.domain.errors import ConfigurationError
+from governlayer_server.domain.network import is_loopback
+from governlayer_server.settings.reading import PREFIX, Environment, path, port, secret, switch, text
+
+_HOST = re.compile(r"[A-Za-z0-9._:-]{1,253}")
+_HOST_AND_PORT = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})")
+
+
+def database_from(environment: Environment, host: str, user: str, password: str) -> PostgresAddress:
+    """
+    Return how to reach PostgreSQL.
+
+    Raises:
+        ConfigurationError: a setting is malformed, or the way there would not be verified.
+    """
+    if not (host.startswith("/") or _HOST.fullmatch(host)):
+        named = f"{PREFIX}DATABASE_HOST"
+        raise ConfigurationError(f"{named} must be the directory of a Unix socket, a DNS name or an IP address")
+    return PostgresAddress(
+        host=host,
+        port=port(environment, "DATABASE_PORT", 5432),
+        database=environment.get(PREFIX + "DATABASE_NAME", "governlayer"),
+        user=user,
+        password=password,
+        tls=_database_tls(environment, host),
+    )
+
+
+def _database_tls(environment: Environment, host: str) -> PostgresTls | None:
+    """
+    Return how PostgreSQL is verified; None for a Unix socket, and for loopback where the operator says so.
+
+    Raises:
+        ConfigurationError: TLS is switched off for another host, or files for it are given where there is none.
+    """
+    names = {"ca": "DATABASE_CA", "certificate": "DATABASE_CERTIFICATE", "key": "DATABASE_KEY"}
+    found = {member: path(environment, name) for member, name in names.items()}
+    files: dict[str, Path] = {member: file for member, file in found.items() if file is not None}
+    mode = environment.get(f"{PREFIX}DATABASE_TLS", "verify-full")
+    if mode not in {"verify-full", "off"}:
+        raise ConfigurationError(f"{PREFIX}DATABASE_TLS is verify-full or off")
+    if mode == "off" and not (host.startswith("/") or is_loopback(host)):
+        raise ConfigurationError(f"{PREFIX}DATABASE_TLS=off is for loopback only, and {host} is not")
+    if host.startswith("/") or mode == "off":
+        if files:
+            unused = ", ".join(PREFIX + names[member] for member in files)
+            raise ConfigurationError(f"{unused}: there is no TLS to PostgreSQL that needs it")
+        return None
+    if ("certificate" in files) != ("key" in files):
+        raise ConfigurationError(f"{PREFIX}DATABASE_CERTIFICATE and {PREFIX}DATABASE_KEY go together")
+    return PostgresTls(**files)
+
+
+def redis_from(environment: Environment) -> RedisAddress:
+    """
+    Return how to reach Redis.
+
+    Raises:
+        ConfigurationError: a setting is malformed, or the way there would not be verified.
+    """
+    return RedisAddress(
+        socket=text(environment, "REDIS_SOCKET"),
+        host=environment.get(PREFIX + "REDIS_HOST", "127.0.0.1"),
+        port=port(environment, "REDIS_PORT", 6379),
+        sentinels=_hosts(environment, "REDIS_SENTINELS"),
+        master=text(environment, "REDIS_MASTER"),
+        cluster=_hosts(environment, "REDIS_CLUSTER"),
+        user=text(environment, "REDIS_USER"),
+        password=secret(environment, "REDIS_PASSWORD"),
+        sentinel_user=text(environment, "REDIS_SENTINEL_USER"),
+        sentinel_password=secret(environment, "REDIS_SENTINEL_PASSWORD"),
+        tls=switch(environment, "REDIS_TLS"),
+        ca=path(environment, "REDIS_CA"),
+    )
+
+
+def _hosts(environment: Environment, name: str) -> tuple[HostAndPort, ...]:
+    given = text(environment, name)
+    if given is None:
+        return ()
+    found = [_HOST_AND_PORT.fullmatch(one.strip()) for one in given.split(",")]
+    hosts = [(one[1].strip("[]"), int(one[2])) for one in found if one is not None and 0 < int(one[2]) < 65_536]
+    if len(hosts) < len(found):
+        raise ConfigurationError(f"{PREFIX}{name} must be host:port,host:port,…")
+    return tuple(hosts)

@@ -1,0 +1,145 @@
+"""
+Check credentials: e-mail address, password and second factor, so that every refusal looks the same and takes as long.
+
+An account that does not exist, has no password, is disabled, was altered, or belongs to a closed organization costs
+the same queries, the same counters and one check of a password, like a wrong password. The second factor is looked at
+before it is known whether the password is right, and counts only after.
+"""
+
+from uuid import UUID
+
+from msgspec import Struct
+
+from governlayer_server.domain.account import User, UserStatus
+from governlayer_server.domain.errors import NotAuthenticated, NotFound, Overloaded
+from governlayer_server.domain.organization import Organization
+from governlayer_server.domain.password import MAX_CHARACTERS, MIN_CHARACTERS
+from governlayer_server.domain.sign_in_throttle import FAMILIAR_S, familiar_place, sign_in_buckets
+from governlayer_server.ports import Clock, PasswordHasher, Vault
+from governlayer_server.ports.accounts import AccountStore, Tenant
+from governlayer_server.usecases.count_sign_in_failures import CountSignInFailures
+from governlayer_server.usecases.seal_rows import is_genuine
+from governlayer_server.usecases.second_factor import NONE, SecondFactor
+from governlayer_server.usecases.throttle import Spent, Throttle
+
+NOBODY = UUID(int=0)
+_US = 1_000_000
+
+
+class Checked(Struct, frozen=True, kw_only=True):
+    """A user who showed the right password, and what the attempt has spent."""
+
+    user: User
+    spent: Spent
+
+    def __repr__(self) -> str:
+        """No hash."""
+        return f"Checked({self.user.id})"
+
+
+class _Found(Struct, frozen=True, kw_only=True):
+    """What the store says of an account; ``standing`` is whether it may sign in at all."""
+
+    user: User | None
+    standing: bool
+    familiar: bool
+
+
+class CheckCredentials(Struct, frozen=True, kw_only=True):
+    """Checks a password and a code; a failure is counted, a success is not."""
+
+    accounts: AccountStore
+    vault: Vault
+    passwords: PasswordHasher
+    second_factor: SecondFactor
+    throttle: Throttle
+    failures: CountSignInFailures
+    clock: Clock
+
+    async def __call__(
+        self, account: bytes, password: str, code: str | None, address: str, *, with_code: bool = True
+    ) -> Checked:
+        """
+        Return the user who has shown *password* and *code*; ``confirm`` spends the code.
+
+        Args:
+            account: blind index of the e-mail address.
+            password: as received; one outside 12 to 128 characters is wrong.
+            code: six digits or a recovery code, for a user with a second factor.
+            address: the client's.
+            with_code: whether the second factor is asked for.
+
+        Raises:
+            TooManyAttempts: too many failed lately. No password was checked.
+            NotAuthenticated: anything else is wrong; it never says what.
+            Overloaded: too many are waiting. No password was checked.
+        """
+        organization_id = await self.accounts.organization_of_user(account)
+        found = await self._look_up(organization_id or NOBODY, account, address)
+        spent = await self.throttle.spend(sign_in_buckets(account, address, familiar=found.familiar))
+        user = found.user if found.standing else None
+        try:
+            right = await self.passwords.verify(password, _comparable(user, password))
+        except Overloaded:
+            await self.throttle.give_back(spent)
+            raise
+        if user is not None and with_code:
+            right = await self.second_factor.spend(user, code) is not None and right
+        if user is None or not right:
+            self.failures.note(organization_id, None if found.user is None else found.user.id)
+            raise NotAuthenticated("the credential is not valid")
+        return Checked(user=user, spent=spent)
+
+    async def confirm(
+        self, tenant: Tenant, checked: Checked, code: str | None, *, with_code: bool = True
+    ) -> tuple[User, str]:
+        """
+        Return the user, locked in the transaction, with the code spent, and what the code was.
+
+        Raises:
+            NotAuthenticated: user or code have changed or been used since they were checked. Save nothing.
+        """
+        try:
+            user, organization = await tenant.users.one(checked.user.id, lock=True), await tenant.organization()
+        except NotFound:
+            raise NotAuthenticated("the credential is not valid") from None
+        if user.password_hash != checked.user.password_hash or not may_sign_in(self.vault, user, organization):
+            raise NotAuthenticated("the credential is not valid")
+        accepted = await self.second_factor.spend(user, code) if with_code else (user, NONE)
+        if accepted is None:
+            raise NotAuthenticated("the credential is not valid")
+        return accepted
+
+    async def succeeded(self, checked: Checked) -> None:
+        """Give back what the attempt would have cost as a failure."""
+        await self.throttle.give_back(checked.spent)
+
+    async def _look_up(self, organization_id: UUID, account: bytes, address: str) -> _Found:
+        since_us = self.clock.now_us() - FAMILIAR_S * _US
+        async with self.accounts.tenant(organization_id) as tenant:
+            user = await tenant.users.by_email(account)
+            place = address_fingerprint(self.vault, account, address)
+            familiar = await tenant.users.is_familiar(NOBODY if user is None else user.id, place, since_us)
+            try:
+                organization = await tenant.organization()
+            except NotFound:
+                return _Found(user=None, standing=False, familiar=False)
+        standing = user is not None and may_sign_in(self.vault, user, organization)
+        return _Found(user=user, standing=standing, familiar=familiar)
+
+
+def may_sign_in(vault: Vault, user: User, organization: Organization) -> bool:
+    """Return whether the account may sign in at all: active, as the appliance wrote it, its organization not closed."""
+    return user.status is UserStatus.ACTIVE and organization.closed_us is None and is_genuine(vault, user)
+
+
+def address_fingerprint(vault: Vault, account: bytes, address: str) -> bytes:
+    """Return what is stored of an address that *account* has signed in from."""
+    return vault.fingerprint("familiar-address", familiar_place(account, address).encode())
+
+
+def _comparable(user: User | None, password: str) -> str | None:
+    """Return the hash to check *password* against: None, nobody's, where it cannot be right."""
+    if user is None or not MIN_CHARACTERS <= len(password) <= MAX_CHARACTERS:
+        return None
+    return user.password_hash

@@ -1,0 +1,80 @@
+"""POST /v1/auth/totp…: the own second factor."""
+
+from litestar import Response, delete, post
+from litestar.di import NamedDependency
+from litestar.params import JSONBody
+
+from governlayer_server.domain.access import MEMBERS, Role, Rule
+from governlayer_server.usecases.identity import Identity
+from governlayer_server.web.bodies import JsonBody, refuse_empty
+from governlayer_server.web.routes.auth import NO_STORE, Code, Secret, UserRequest
+
+_STEPPED_UP = Rule(roles=frozenset(Role), step_up=True)
+
+
+class CodeBody(Secret, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Six digits of the authenticator app; where the second factor is taken off, a recovery code too."""
+
+    code: Code
+
+
+class TotpBody(Secret, frozen=True, kw_only=True):
+    """The pending secret, base32, and the URI that authenticator apps read. Shown this once."""
+
+    secret: str
+    uri: str
+
+
+class RecoveryBody(Secret, frozen=True, kw_only=True):
+    """Ten codes, each good once in place of the app's. Shown this once."""
+
+    recovery_codes: list[str]
+
+
+@post(
+    "/v1/auth/totp",
+    status_code=200,
+    opt={"access": _STEPPED_UP},
+    operation_id="begin_totp",
+    summary="Make a secret for a second factor; it is not in force yet",
+)
+async def begin_totp_route(request: UserRequest, identity: NamedDependency[Identity]) -> Response[TotpBody]:
+    """Return the pending secret."""
+    pending = await identity.totp.begin(request.auth)
+    return Response(TotpBody(secret=pending.secret, uri=pending.uri), headers=NO_STORE)
+
+
+@post(
+    "/v1/auth/totp/confirm",
+    dto=JsonBody[CodeBody],
+    return_dto=None,
+    before_request=refuse_empty,
+    status_code=200,
+    opt={"access": MEMBERS},
+    operation_id="confirm_totp",
+    summary="Put the pending second factor in force",
+    description="All other sessions of the user end.",
+)
+async def confirm_totp_route(
+    request: UserRequest, data: JSONBody[CodeBody], identity: NamedDependency[Identity]
+) -> Response[RecoveryBody]:
+    """Return the recovery codes."""
+    return Response(
+        RecoveryBody(recovery_codes=list(await identity.totp.confirm(request.auth, data.code))), headers=NO_STORE
+    )
+
+
+@delete(
+    "/v1/auth/totp",
+    dto=JsonBody[CodeBody],
+    return_dto=None,
+    before_request=refuse_empty,
+    opt={"access": _STEPPED_UP},
+    operation_id="remove_totp",
+    summary="Take the second factor off",
+)
+async def remove_totp_route(
+    request: UserRequest, data: JSONBody[CodeBody], identity: NamedDependency[Identity]
+) -> None:
+    """Take it off."""
+    await identity.totp.remove(request.auth, data.code)

@@ -1,0 +1,151 @@
+"""Open an appliance: what the command line and the web server may call."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+
+from msgspec import Struct
+
+from governlayer_server.adapters.crypto.common_passwords import ZxcvbnPasswords
+from governlayer_server.adapters.crypto.passwords import BcryptPasswords
+from governlayer_server.adapters.logs.access import access_logger
+from governlayer_server.adapters.postgres.account_store import PostgresAccountStore
+from governlayer_server.adapters.postgres.database import connect
+from governlayer_server.adapters.postgres.deployment_store import PostgresDeploymentStore
+from governlayer_server.adapters.postgres.ledger_store import PostgresLedgerStore
+from governlayer_server.adapters.postgres.migrate import pending_migrations
+from governlayer_server.adapters.redis.connect import connect_redis
+from governlayer_server.adapters.redis.forgetting import RedisForgetting
+from governlayer_server.adapters.system import SystemClock, SystemEntropy
+from governlayer_server.adapters.system.background import Background
+from governlayer_server.domain.errors import ConfigurationError
+from governlayer_server.ports import LedgerStore
+from governlayer_server.ports.accounts import AccountStore
+from governlayer_server.settings import Settings
+from governlayer_server.usecases.create_key import CreateKey
+from governlayer_server.usecases.create_organization import CreateOrganization, FoundOrganization
+from governlayer_server.usecases.export_ledger import ExportLedger
+from governlayer_server.usecases.identity import operate_users
+from governlayer_server.usecases.manage_organizations import ManageOrganizations
+from governlayer_server.usecases.one_time_tokens import OneTimeTokens
+from governlayer_server.usecases.operate_users import OperateUsers
+from governlayer_server.usecases.principal_cache import PrincipalCache
+from governlayer_server.usecases.read_ledger import ReadLedger
+from governlayer_server.usecases.set_up import SetUp
+from governlayer_server.web.links import Links
+from governlayer_server.web.observe import Observed
+from governlayer_server.wiring.application import Operations, build_application
+from governlayer_server.wiring.founding import begin_system_ledger, deployment_keys, record_of_system
+from governlayer_server.wiring.parts import Parts
+
+VERSION = version("governlayer-server")
+
+
+class Appliance(Struct, frozen=True, kw_only=True):
+    """An opened appliance."""
+
+    deployment: str
+    accounts: AccountStore
+    ledger: LedgerStore
+    create_organization: CreateOrganization
+    manage_organizations: ManageOrganizations
+    set_up: SetUp
+    create_key: CreateKey
+    operate_users: OperateUsers
+    read_ledger: ReadLedger
+    export_ledger: ExportLedger
+    parts: Parts
+
+    async def record_event(self, record_type: str, body: Mapping[str, object]) -> None:
+        """Append a record of the deployment itself to the system ledger."""
+        await record_of_system(self.ledger, self.parts.clock, self.parts.entropy, record_type, body)
+
+    async def application(self, settings: Settings, links: Links) -> Observed:
+        """
+        Return the web application under the policy set in ``settings.policies``; the start is recorded with it.
+
+        Args:
+            settings: of this appliance.
+            links: where people reach it.
+
+        Raises:
+            PolicyError: the policy set cannot be used. Nothing is served.
+        """
+        operations = Operations(
+            version=VERSION,
+            accounts=self.accounts,
+            ledger=self.ledger,
+            read_ledger=self.read_ledger,
+            export_ledger=self.export_ledger,
+            record=self.record_event,
+            found=self.create_organization.found,
+            one_time=self.set_up.one_time,
+            links=links,
+        )
+        application, policy_set = await build_application(operations, self.parts, settings)
+        in_force = {"hash": policy_set.hash, "version": policy_set.version}
+        await self.record_event("system.started", {"policy_set": in_force, "version": VERSION})
+        return application
+
+
+@asynccontextmanager
+async def open_appliance(settings: Settings) -> AsyncIterator[Appliance]:
+    """
+    Open the appliance that *settings* name; its database must have been migrated.
+
+    Raises:
+        LedgerUnavailable: PostgreSQL is away.
+        ConfigurationError: migrations are missing, the keys or the name belong to another installation, or row level
+            security would not bind the database role.
+    """
+    database = await connect(settings.database)
+    redis = connect_redis(settings.redis)
+    passwords = BcryptPasswords(settings.pepper, settings.identity.bcrypt_cost)
+    try:
+        if pending := await pending_migrations():
+            raise ConfigurationError(f"{len(pending)} migrations have not been applied: run `governlayer migrate`")
+        await database.require_bound_role()
+        clock, entropy = SystemClock(), SystemEntropy()
+        vault, signer = await deployment_keys(settings, PostgresDeploymentStore(database), clock, entropy)
+        ledger = PostgresLedgerStore(database, clock)
+        await begin_system_ledger(ledger, signer, clock, entropy)
+        async with Background(access_logger()) as background:
+            parts = Parts(
+                database=database,
+                redis=redis,
+                vault=vault,
+                signer=signer,
+                clock=clock,
+                entropy=entropy,
+                principals=PrincipalCache(clock),
+                passwords=passwords,
+                background=background,
+            )
+            yield _appliance(settings, parts, ledger)
+    finally:
+        passwords.close()
+        await redis.aclose()
+        await database.close()
+
+
+def _appliance(settings: Settings, parts: Parts, ledger: PostgresLedgerStore) -> Appliance:
+    accounts = PostgresAccountStore(parts.database, parts.clock, RedisForgetting(parts.redis).forget)
+    one_time = OneTimeTokens(**parts.common)
+    found = FoundOrganization(
+        passwords=parts.passwords, common=ZxcvbnPasswords(), deployment=settings.deployment, **parts.common
+    )
+    return Appliance(
+        deployment=settings.deployment,
+        accounts=accounts,
+        ledger=ledger,
+        create_organization=CreateOrganization(accounts=accounts, found=found),
+        manage_organizations=ManageOrganizations(
+            accounts=accounts, one_time=one_time, clock=parts.clock, entropy=parts.entropy
+        ),
+        set_up=SetUp(accounts=accounts, one_time=one_time),
+        create_key=CreateKey(accounts=accounts, **parts.common),
+        operate_users=operate_users(accounts, **parts.common),
+        read_ledger=ReadLedger(ledger=ledger, signer=parts.signer),
+        export_ledger=ExportLedger(ledger=ledger, signer=parts.signer, **parts.common),
+        parts=parts,
+    )

@@ -1,0 +1,204 @@
+"""The web application over an opened appliance: use cases of the routes, figures, pages, and work in the background."""
+
+from collections.abc import Awaitable, Callable, Mapping
+
+from msgspec import Struct
+
+from governlayer_server.adapters.cedar.engine import CedarEngine
+from governlayer_server.adapters.cedar.files import read_policies
+from governlayer_server.adapters.crypto.access_tokens import AccessTokens
+from governlayer_server.adapters.crypto.common_passwords import ZxcvbnPasswords
+from governlayer_server.adapters.crypto.totp import Totp
+from governlayer_server.adapters.logs.access import access_logger
+from governlayer_server.adapters.mail.smtp import SmtpMailer
+from governlayer_server.adapters.metrics.prometheus import PrometheusMetrics
+from governlayer_server.adapters.postgres.deployment_store import PostgresPolicyStore
+from governlayer_server.adapters.redis.attempts import RedisSignInAttempts
+from governlayer_server.adapters.redis.forgetting import RedisForgetting
+from governlayer_server.adapters.redis.local_attempts import LocalSignInAttempts
+from governlayer_server.adapters.redis.quota import RedisQuotaStore
+from governlayer_server.adapters.redis.running_requests import RedisRunningRequests
+from governlayer_server.console.docs import docs_route
+from governlayer_server.console.pages import Assets, static_route
+from governlayer_server.domain.ledger.checkpoint import verifier_key
+from governlayer_server.domain.policy import PolicySet
+from governlayer_server.domain.quota import Mode
+from governlayer_server.ports import LedgerStore
+from governlayer_server.ports.accounts import AccountStore
+from governlayer_server.settings import Settings
+from governlayer_server.usecases.authenticate import Authenticate
+from governlayer_server.usecases.change_organization import ChangeOrganization
+from governlayer_server.usecases.count_usage import CountUsage
+from governlayer_server.usecases.create_organization import FoundOrganization
+from governlayer_server.usecases.evaluate import Evaluate
+from governlayer_server.usecases.export_ledger import ExportLedger
+from governlayer_server.usecases.govern import Govern
+from governlayer_server.usecases.identity import Credentials, Identity, Letters, make_identity
+from governlayer_server.usecases.limit_requests import LimitRequests
+from governlayer_server.usecases.manage_users import ManageUsers
+from governlayer_server.usecases.one_time_tokens import OneTimeTokens
+from governlayer_server.usecases.read_ledger import ReadLedger
+from governlayer_server.usecases.read_usage import ReadUsage
+from governlayer_server.usecases.read_users import ReadUsers
+from governlayer_server.usecases.register import Register
+from governlayer_server.web.app import Metrics, UseCases, create_app
+from governlayer_server.web.links import Links
+from governlayer_server.web.observe import Observed
+from governlayer_server.web.routes.health import About
+from governlayer_server.wiring.parts import Parts
+from governlayer_server.wiring.probes import probes_of
+
+_USAGE_S, _FAILURES_S = 5.0, 30.0
+Record = Callable[[str, Mapping[str, object]], Awaitable[None]]
+
+
+class Operations(Struct, frozen=True, kw_only=True):
+    """What the opened appliance lends to its web application."""
+
+    version: str
+    accounts: AccountStore
+    ledger: LedgerStore
+    read_ledger: ReadLedger
+    export_ledger: ExportLedger
+    record: Record
+    found: FoundOrganization
+    one_time: OneTimeTokens
+    links: Links
+
+
+async def build_application(operations: Operations, parts: Parts, settings: Settings) -> tuple[Observed, PolicySet]:
+    """
+    Return the application and the policy set that is in force in it; its background work has begun.
+
+    Raises:
+        PolicyError: the policy set cannot be used.
+    """
+    engine = await _engine(operations, parts, settings)
+    limit_requests = _limit_requests(parts, settings)
+    about = About(
+        deployment=settings.deployment,
+        version=operations.version,
+        ledger_keys=[verifier_key(parts.signer.name, parts.signer.public_key)],
+    )
+    probes = probes_of(operations.ledger, parts, limit_requests)
+
+    async def components() -> Mapping[str, bool]:
+        return (await probes()).works
+
+    figures = PrometheusMetrics(operations.version, components)
+    figures.gauge(
+        "rate_limits_local",
+        "1 while this replica limits requests by itself, because Redis is away; 0 while all replicas share the counts.",
+        lambda: float(limit_requests.mode is Mode.LOCAL),
+    )
+    assets = Assets.shipped()
+    app = create_app(
+        _use_cases(operations, parts, settings, engine, limit_requests),
+        about,
+        probes,
+        parts.clock,
+        parts.entropy,
+        access_logger(),
+        Metrics(measure=figures.measure, exposition=figures.exposition),
+        settings.edge,
+        [docs_route(assets), static_route(assets)],
+    )
+    return app, engine.policy_set
+
+
+def _use_cases(
+    operations: Operations, parts: Parts, settings: Settings, engine: CedarEngine, limit_requests: LimitRequests
+) -> UseCases:
+    tokens, usage = _access_tokens(settings, parts), CountUsage(operations.accounts, parts.clock)
+    accounts = operations.accounts
+    parts.background.start(RedisForgetting(parts.redis).listen(parts.principals.forget))
+    parts.background.every(_USAGE_S, usage.flush)
+    return UseCases(
+        authenticate=Authenticate(
+            accounts=operations.accounts,
+            vault=parts.vault,
+            clock=parts.clock,
+            tokens=tokens,
+            cache=parts.principals,
+            usage=usage,
+            limits=settings.identity.sessions,
+        ),
+        limit_requests=limit_requests,
+        govern=Govern(
+            evaluate=Evaluate(engine=engine, clock=parts.clock),
+            ledger=operations.ledger,
+            running=RedisRunningRequests(parts.redis, parts.entropy),
+            signer=parts.signer,
+            **parts.common,
+        ),
+        read_ledger=operations.read_ledger,
+        export_ledger=operations.export_ledger,
+        identity=_identity(operations, settings, parts, tokens),
+        register=Register(
+            accounts=accounts,
+            found=operations.found,
+            one_time=operations.one_time,
+            registration=settings.identity.registration,
+        ),
+        read_users=ReadUsers(accounts=accounts, vault=parts.vault),
+        manage_users=ManageUsers(accounts=accounts, one_time=operations.one_time, **parts.common),
+        change_organization=ChangeOrganization(accounts=accounts, **parts.common),
+        read_usage=ReadUsage(accounts=accounts, usage=usage, clock=parts.clock),
+        links=operations.links,
+    )
+
+
+def _identity(operations: Operations, settings: Settings, parts: Parts, tokens: AccessTokens) -> Identity:
+    mail = settings.mail
+    identity = make_identity(
+        operations.accounts,
+        parts.vault,
+        parts.clock,
+        parts.entropy,
+        RedisSignInAttempts(parts.redis, LocalSignInAttempts(parts.clock)),
+        Credentials(
+            passwords=parts.passwords,
+            common=ZxcvbnPasswords(),
+            codes=Totp(parts.entropy),
+            tokens=tokens,
+            lifetime_s=settings.identity.access_token_s,
+            limits=settings.identity.sessions,
+        ),
+        Letters(
+            mailer=None if mail is None else SmtpMailer(mail.server, mail.sender),
+            public_url=settings.edge.public_url or "",
+            later=parts.background.later,
+        ),
+    )
+    parts.background.every(_FAILURES_S, identity.failures.flush_due, last=identity.failures.flush)
+    return identity
+
+
+def _access_tokens(settings: Settings, parts: Parts) -> AccessTokens:
+    return AccessTokens(
+        keys=settings.identity.jwt_secrets,
+        issuer=settings.deployment,
+        audience=f"{settings.deployment}/api",
+        lifetime_s=settings.identity.access_token_s,
+        clock=parts.clock,
+        entropy=parts.entropy,
+    )
+
+
+def _limit_requests(parts: Parts, settings: Settings) -> LimitRequests:
+    return LimitRequests(
+        organizations=RedisQuotaStore(parts.redis, parts.clock, replicas=settings.limits.replicas),
+        # Apart, so that a flood of addresses pushes no organization out of this replica's memory.
+        addresses=RedisQuotaStore(parts.redis, parts.clock, replicas=settings.limits.replicas),
+        address_limit=settings.limits.address_limit,
+        enterprise_limit=settings.limits.enterprise_limit,
+    )
+
+
+async def _engine(operations: Operations, parts: Parts, settings: Settings) -> CedarEngine:
+    parsed = read_policies(settings.policies)
+    policies = PostgresPolicyStore(parts.database)
+    number, fresh = await policies.version_of(parsed.hash, parsed.text, parts.clock.now_us())
+    if fresh:
+        await operations.record("policy.published", {"hash": parsed.hash, "version": number})
+    return CedarEngine(parsed, number)

@@ -1,0 +1,33 @@
+"""What every use case is made of: open connections, keys, clocks."""
+
+from typing import Any
+
+from msgspec import Struct
+
+from governlayer_server.adapters.crypto.passwords import BcryptPasswords
+from governlayer_server.adapters.crypto.signer import Ed25519Signer
+from governlayer_server.adapters.crypto.vault import EnvelopeVault
+from governlayer_server.adapters.postgres.database import Database
+from governlayer_server.adapters.redis.connect import AnyRedis
+from governlayer_server.adapters.system import SystemClock, SystemEntropy
+from governlayer_server.adapters.system.background import Background
+from governlayer_server.usecases.principal_cache import PrincipalCache
+
+
+class Parts(Struct, frozen=True, kw_only=True):
+    """The parts of an opened appliance."""
+
+    database: Database
+    redis: AnyRedis
+    vault: EnvelopeVault
+    signer: Ed25519Signer
+    clock: SystemClock
+    entropy: SystemEntropy
+    principals: PrincipalCache
+    passwords: BcryptPasswords
+    background: Background
+
+    @property
+    def common(self) -> dict[str, Any]:
+        """What nearly every use case asks for by name."""
+        return {"vault": self.vault, "clock": self.clock, "entropy": self.entropy}

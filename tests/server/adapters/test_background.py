@@ -1,0 +1,62 @@
+"""Work beside the requests ends with the context, says nothing of what it was about, and is bounded."""
+
+import asyncio
+from typing import Any
+
+from governlayer_server.adapters.system.background import Background
+
+
+async def test_work_runs_and_its_failure_is_told_by_name_alone() -> None:
+    lines: list[tuple[str, dict[str, Any]]] = []
+    done = asyncio.Event()
+
+    async def fail() -> None:
+        done.set()
+        raise ValueError("secret")
+
+    async with Background(lambda event, **fields: lines.append((event, fields))) as background:
+        background.later(fail())
+        await asyncio.wait_for(done.wait(), 10)
+        await asyncio.sleep(0)
+    assert lines == [("background_failed", {"error": "ValueError"})]
+
+
+async def test_no_more_than_its_places_are_taken() -> None:
+    running = 0
+
+    async def hang() -> None:
+        nonlocal running
+        running += 1
+        await asyncio.Event().wait()
+
+    async with Background(print, waiting=2) as background:
+        for _ in range(5):
+            background.later(hang())
+        await asyncio.sleep(0)
+        assert running == 2
+
+
+async def test_what_is_repeated_is_done_once_more_at_the_end_and_goes_on_after_a_failure() -> None:
+    turns, ended = 0, False
+    enough = asyncio.Event()
+
+    async def turn() -> None:
+        nonlocal turns
+        turns += 1
+        if turns >= 3:
+            enough.set()
+        raise ValueError
+
+    async def last() -> None:
+        nonlocal ended
+        ended = True
+
+    async def forever() -> None:
+        await asyncio.Event().wait()
+
+    async with Background(lambda *_, **__: None) as background:
+        background.start(forever())
+        background.every(0.001, turn, last=last)
+        await asyncio.wait_for(enough.wait(), 10)
+        assert not ended
+    assert ended
