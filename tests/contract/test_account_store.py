@@ -255,6 +255,43 @@ async def test_a_one_time_token_is_taken_once_in_time_and_by_its_tenant(world: W
         assert await tenant.tokens.take(dropped.fingerprint, 5) is None
 
 
+async def test_a_token_of_the_deployment_is_taken_in_the_transaction_that_founds_an_organization(world: World) -> None:
+    one = organization()
+
+    def token(purpose: Purpose, expires_us: int = 10) -> OneTimeToken:
+        return OneTimeToken(
+            fingerprint=uuid4().bytes, tenant="system", purpose=purpose, user_id=None, created_us=1,
+            expires_us=expires_us, plan=Plan.STARTER,
+        )  # fmt: skip
+
+    founding, late, setup = token(Purpose.FOUND), token(Purpose.FOUND, 5), token(Purpose.SETUP)
+    async with world.accounts.tenant(None) as deployment:
+        for given in (founding, late, setup):
+            await deployment.deployment_tokens.add(given)
+        assert await deployment.tokens.find(founding.fingerprint, 5) == founding
+
+    async def fail_halfway() -> None:
+        async with world.accounts.tenant(one.id) as tenant:
+            assert await tenant.deployment_tokens.take(founding.fingerprint, 5)
+            await tenant.deployment_tokens.drop_all(Purpose.SETUP)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await fail_halfway()
+    async with world.accounts.tenant(one.id) as tenant:
+        assert await tenant.tokens.find(founding.fingerprint, 5) is None
+        assert await tenant.tokens.take(founding.fingerprint, 5) is None
+        assert await tenant.deployment_tokens.find(late.fingerprint, 5) is None
+        assert await tenant.deployment_tokens.find(setup.fingerprint, 5) == setup
+        assert await tenant.deployment_tokens.take(founding.fingerprint, 5) == replace(founding, used_us=5)
+        assert await tenant.deployment_tokens.find(founding.fingerprint, 5) is None
+        await tenant.deployment_tokens.drop_all(Purpose.SETUP)
+        assert await tenant.deployment_tokens.find(setup.fingerprint, 5) is None
+        await tenant.add_organization(one, f"test/ledgers/{one.id}")
+    async with world.accounts.tenant(one.id) as tenant:
+        assert await tenant.organization() == one
+
+
 async def test_keys_come_oldest_first_and_are_found_by_either_secret(world: World) -> None:
     one, other = organization(), organization()
     keys = tuple(key_of(one, created_us) for created_us in (3, 1, 2))

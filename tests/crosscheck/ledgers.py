@@ -3,7 +3,7 @@
 import asyncio
 import io
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -88,16 +88,16 @@ async def _dumped(
     return Written(dump=dump, key=state.keys[0], origin=state.origin, checkpoint=checkpoint, receipts=tuple(receipts))
 
 
-def write_decisions(*reasons: str, seed: bytes = b"tests") -> Written:
-    """A ledger as customers make it: decisions for *reasons*, with payloads, through the use cases."""
-    return asyncio.run(_write_decisions(FakeAppliance(entropy=FakeEntropy(seed)), reasons))
+def write_decisions(*reasons: str, seed: bytes = b"tests", **settings: Any) -> Written:
+    """A ledger as customers make it: decisions for *reasons* ("" for none), with payloads, through the use cases."""
+    return asyncio.run(_write_decisions(FakeAppliance(entropy=FakeEntropy(seed)), reasons, settings))
 
 
-async def _write_decisions(appliance: FakeAppliance, reasons: Sequence[str]) -> Written:
+async def _write_decisions(appliance: FakeAppliance, reasons: Sequence[str], settings: Mapping[str, Any]) -> Written:
     organization = await appliance.start()
     receipts = []
     for number, reason in enumerate(reasons):
-        appliance.engine.answer = says(reason)
+        appliance.engine.answer = says(*filter(None, [reason]))
         appliance.clock.advance(1_234_567)
         request = action(
             f"{number}: I am ann@example.org – déjà vu",
@@ -105,7 +105,7 @@ async def _write_decisions(appliance: FakeAppliance, reasons: Sequence[str]) -> 
             action={"name": "mail.write", "tool": {"name": "smtp"}, "arguments": {"to": "bob@example.org"}},
             options={"receipt": True, "mode": "shadow" if number == 1 else "enforce"},
         )
-        decision = (await appliance.govern(principal_of(organization), request)).decision
+        decision = (await appliance.govern(principal_of(organization, **settings), request)).decision
         receipts.append(str(decision.receipt))
     await appliance.key_for(organization)
     return await _dumped(appliance, organization.id, PAYLOAD_NAMES, receipts)

@@ -11,6 +11,7 @@ from governlayer_server.domain.account import (
     ApiKey,
     KeyEvent,
     OneTimeToken,
+    Purpose,
     Session,
     UsageCount,
     User,
@@ -113,19 +114,34 @@ class MemorySessions(_Part):
 
 
 class MemoryTokens(_Part):
+    def __init__(self, rows: Rows, tenant: "MemoryTenant", name: str) -> None:
+        super().__init__(rows, tenant)
+        self._name = name
+
     async def add(self, token: OneTimeToken) -> None:
         self._rows.tokens[token.fingerprint] = token
 
-    async def take(self, fingerprint: bytes, now_us: int) -> OneTimeToken | None:
+    async def find(self, fingerprint: bytes, now_us: int) -> OneTimeToken | None:
         token = self._rows.tokens.get(fingerprint)
-        if token is None or token.tenant != self._tenant.name or token.used_us or token.expires_us <= now_us:
+        if token is None or token.tenant != self._name or token.used_us or token.expires_us <= now_us:
+            return None
+        return token
+
+    async def take(self, fingerprint: bytes, now_us: int) -> OneTimeToken | None:
+        token = await self.find(fingerprint, now_us)
+        if token is None:
             return None
         used = self._rows.tokens[fingerprint] = replace(token, used_us=now_us)
         return used
 
+    async def drop_all(self, purpose: Purpose) -> None:
+        for token in [one for one in self._rows.tokens.values() if one.purpose is purpose]:
+            if token.tenant == self._name:
+                del self._rows.tokens[token.fingerprint]
+
     async def drop(self, user_id: UUID) -> None:
         for token in [one for one in self._rows.tokens.values() if one.user_id == user_id]:
-            if token.tenant == self._tenant.name:
+            if token.tenant == self._name:
                 del self._rows.tokens[token.fingerprint]
 
 
@@ -193,7 +209,8 @@ class MemoryTenant:
         self.changed = False
         self.users = MemoryUsers(rows, self)
         self.sessions = MemorySessions(rows, self)
-        self.tokens = MemoryTokens(rows, self)
+        self.tokens = MemoryTokens(rows, self, self.name)
+        self.deployment_tokens = MemoryTokens(rows, self, "system")
         self.keys = MemoryKeys(rows, self)
         self.usage = MemoryUsage(rows, self)
 

@@ -19,21 +19,36 @@ from governlayer_server.domain.key_terms import KeyTerms
 from governlayer_server.domain.ledger.record import SYSTEM, ActorKind
 from governlayer_server.domain.organization import Organization
 from governlayer_server.domain.plan import Plan
+from governlayer_server.domain.registration import Registration
 from governlayer_server.domain.session_limits import SessionLimits
 from governlayer_server.usecases.answer_once import AnswerOnce
 from governlayer_server.usecases.authenticate import Authenticate
+from governlayer_server.usecases.change_organization import ChangeOrganization
 from governlayer_server.usecases.count_usage import CountUsage
-from governlayer_server.usecases.create_organization import SYSTEM_LEDGER, CreateOrganization, origin_of
+from governlayer_server.usecases.create_organization import (
+    SYSTEM_LEDGER,
+    CreateOrganization,
+    FoundOrganization,
+    origin_of,
+)
 from governlayer_server.usecases.evaluate import Evaluate
 from governlayer_server.usecases.export_ledger import ExportLedger
 from governlayer_server.usecases.govern import Govern
 from governlayer_server.usecases.identity import Credentials, Letters, make_identity, operate_users
 from governlayer_server.usecases.limit_requests import LimitRequests
 from governlayer_server.usecases.manage_keys import ManageKeys, NewKey
+from governlayer_server.usecases.manage_organizations import ManageOrganizations
+from governlayer_server.usecases.manage_users import ManageUsers
 from governlayer_server.usecases.new_id import new_id
+from governlayer_server.usecases.one_time_tokens import OneTimeTokens
 from governlayer_server.usecases.principal_cache import PrincipalCache
 from governlayer_server.usecases.read_ledger import ReadLedger
+from governlayer_server.usecases.read_usage import ReadUsage
+from governlayer_server.usecases.read_users import ReadUsers
+from governlayer_server.usecases.register import Register
 from governlayer_server.usecases.seal_rows import sealed
+from governlayer_server.usecases.set_up import SetUp
+from msgspec.structs import replace
 
 from tests.fakes.account_store import MemoryAccountStore, MemoryDataKeys
 from tests.fakes.clock import FakeClock, FakeEntropy, WallClock
@@ -88,12 +103,21 @@ class FakeAppliance:
             signer=self.signer,
             **common,
         )
-        self.create_organization = CreateOrganization(
-            accounts=self.accounts,
+        self.one_time = OneTimeTokens(**common)
+        self.found = FoundOrganization(
             passwords=self.passwords,
+            common=ZxcvbnPasswords(),
             deployment=DEPLOYMENT,
             **common,
         )
+        self.create_organization = CreateOrganization(accounts=self.accounts, found=self.found)
+        self.set_up = SetUp(accounts=self.accounts, one_time=self.one_time)
+        self.manage_organizations = ManageOrganizations(
+            accounts=self.accounts, one_time=self.one_time, clock=self.clock, entropy=self.entropy
+        )
+        self.manage_users = ManageUsers(accounts=self.accounts, one_time=self.one_time, **common)
+        self.read_users = ReadUsers(accounts=self.accounts, vault=self.vault)
+        self.change_organization = ChangeOrganization(accounts=self.accounts, **common)
         once = AnswerOnce(ledger=self.ledger, running=self.running, vault=self.vault, clock=self.clock)
         self.manage_keys = ManageKeys(accounts=self.accounts, once=once, **common)
         self.cache = PrincipalCache(self.clock, life_us=0)
@@ -111,6 +135,7 @@ class FakeAppliance:
             usage=self.usage,
             limits=SessionLimits(),
         )
+        self.read_usage = ReadUsage(accounts=self.accounts, usage=self.usage, clock=self.clock)
         self.read_ledger = ReadLedger(ledger=self.ledger, signer=self.signer)
         self.export_ledger = ExportLedger(ledger=self.ledger, signer=self.signer, **common)
 
@@ -128,6 +153,10 @@ class FakeAppliance:
         """Make the system ledger and an organization."""
         await self.ledger.create(SYSTEM_LEDGER, None, origin_of(DEPLOYMENT, SYSTEM_LEDGER))
         return await self.create_organization(name, Plan.PRO, f"{name.lower()}@example.com", None)
+
+    def register(self, registration: Registration = Registration.INVITE) -> Register:
+        """The use case under the deployment's choice *registration*."""
+        return Register(accounts=self.accounts, found=self.found, one_time=self.one_time, registration=registration)
 
     async def key_for(self, organization: Organization, *scopes: Scope) -> str:
         return (await self.new_key(organization, scopes=scopes or tuple(Scope))).key
@@ -184,13 +213,14 @@ async def user_token(appliance: FakeAppliance, organization: Organization, role:
     return await token_of(appliance, await add_user(appliance, organization, role))
 
 
-def principal_of(organization: Organization) -> Principal:
+def principal_of(organization: Organization, **settings: Any) -> Principal:
     return Principal(
         kind=ActorKind.API_KEY,
         id="0198c5c0-7f00-7000-8000-00000000000a",
         organization_id=organization.id,
         plan=organization.plan,
         scopes=frozenset(Scope),
+        settings=replace(organization.settings, **settings),
     )
 
 

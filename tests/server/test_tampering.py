@@ -14,6 +14,7 @@ from governlayer_server.domain.organization import Organization
 from governlayer_server.domain.plan import Plan
 from governlayer_server.settings import Settings
 from governlayer_server.usecases.seal_rows import sealed
+from governlayer_server.web.links import Links
 from governlayer_server.wiring import Appliance, open_appliance
 from msgspec.structs import replace
 
@@ -53,7 +54,7 @@ class Deployment:
 async def deployment(migrated: Settings, empty_database: Servers) -> AsyncIterator[Deployment]:
     tables = await asyncpg.connect(**empty_database.owner.options())
     async with open_appliance(migrated) as appliance:
-        transport = httpx.ASGITransport(app=await appliance.application(migrated))
+        transport = httpx.ASGITransport(app=await appliance.application(migrated, Links("http://test")))
         async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
             yield Deployment(appliance, client, tables)
     await tables.close()

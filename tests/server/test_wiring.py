@@ -16,10 +16,12 @@ from governlayer_server.domain.plan import Plan
 from governlayer_server.policies import DEFAULT
 from governlayer_server.ports import RecordFilter
 from governlayer_server.settings import Settings
+from governlayer_server.web.links import Links
 from governlayer_server.wiring import VERSION, Appliance, open_appliance
 from msgspec.structs import replace
 
 ALL = RecordFilter()
+LINKS = Links("http://test")
 
 
 async def system_records(appliance: Appliance) -> list[tuple[str, dict[str, Any]]]:
@@ -92,7 +94,7 @@ async def test_each_new_policy_text_is_recorded_once(migrated: Settings) -> None
     for text in (DEFAULT, DEFAULT, changed, DEFAULT):
         migrated.policies.write_text(text, encoding="utf-8")
         async with open_appliance(migrated) as appliance:
-            await appliance.application(migrated)
+            await appliance.application(migrated, LINKS)
             published = [body for kind, body in await system_records(appliance) if kind == "policy.published"]
     assert [body["version"] for body in published] == [1, 2]
     assert len({body["hash"] for body in published}) == 2
@@ -102,7 +104,7 @@ async def test_each_start_is_recorded_with_the_policies_in_force(migrated: Setti
     for text in (DEFAULT, DEFAULT, DEFAULT + "\n// another comment\n"):
         migrated.policies.write_text(text, encoding="utf-8")
         async with open_appliance(migrated) as appliance:
-            await appliance.application(migrated)
+            await appliance.application(migrated, LINKS)
     async with open_appliance(migrated) as appliance:
         records = await system_records(appliance)
     published = [body for kind, body in records if kind == "policy.published"]
@@ -117,10 +119,10 @@ async def test_policies_that_cannot_be_used_are_refused(migrated: Settings) -> N
         for content in (b"permit (principal, action, resource);", b"\xff", b"(" * 1_000):
             migrated.policies.write_bytes(content)
             with pytest.raises(PolicyError, match=re.escape(str(migrated.policies))):
-                await appliance.application(migrated)
+                await appliance.application(migrated, LINKS)
         migrated.policies.unlink()
         with pytest.raises(PolicyError, match="cannot be read"):
-            await appliance.application(migrated)
+            await appliance.application(migrated, LINKS)
         assert [kind for kind, _ in await system_records(appliance)] == ["ledger.key"]
 
 
@@ -128,7 +130,7 @@ async def test_a_decision_goes_through_everything_that_is_wired(migrated: Settin
     async with open_appliance(migrated) as appliance:
         acme = await appliance.create_organization("Acme", Plan.FREE, "ann@example.org", None)
         key = (await appliance.manage_keys.create(SYSTEM, acme.id, KeyTerms(name="key", scopes=list(Scope)))).key
-        transport = httpx.ASGITransport(app=await appliance.application(migrated))
+        transport = httpx.ASGITransport(app=await appliance.application(migrated, LINKS))
         headers = {"Authorization": f"Bearer {key}", "Idempotency-Key": "one"}
         body = {
             "stage": "model_request",
@@ -155,7 +157,7 @@ async def test_the_limit_of_the_plan_holds_over_all_that_is_wired_twice(migrated
         acme = await appliance.create_organization("Acme", Plan.FREE, "ann@example.org", None)
         terms = KeyTerms(name="key", scopes=list(Scope))
         keys = [(await appliance.manage_keys.create(SYSTEM, acme.id, terms)).key for _ in range(10)]
-        transports = [httpx.ASGITransport(app=await appliance.application(migrated)) for _ in range(2)]
+        transports = [httpx.ASGITransport(app=await appliance.application(migrated, LINKS)) for _ in range(2)]
         clients = [httpx.AsyncClient(transport=each, base_url="http://test") for each in transports]
         answers = await asyncio.gather(
             *(clients[n % 2].get("/v1/ledger", headers={"X-API-Key": keys[n % 10]}) for n in range(60))
@@ -169,7 +171,7 @@ async def test_the_limit_of_the_plan_holds_over_all_that_is_wired_twice(migrated
 async def test_readiness_names_what_fails(migrated: Settings, tmp_path: Path) -> None:
     without_redis = replace(migrated, redis=replace(migrated.redis, socket=str(tmp_path / "none")))
     async with open_appliance(without_redis) as appliance:
-        transport = httpx.ASGITransport(app=await appliance.application(without_redis))
+        transport = httpx.ASGITransport(app=await appliance.application(without_redis, LINKS))
         async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
             answer = await client.get("/readyz")
     assert answer.status_code == 503

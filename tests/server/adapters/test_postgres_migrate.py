@@ -10,13 +10,13 @@ import pytest
 from governlayer_server.adapters.postgres import tables
 from governlayer_server.adapters.postgres.database import Database, connect
 from governlayer_server.adapters.postgres.migrate import _Manager, apply_migrations, pending_migrations
-from governlayer_server.adapters.postgres.migrations import m0001_initial, m0002_access
+from governlayer_server.adapters.postgres.migrations import m0001_initial, m0002_access, m0003_founding
 from governlayer_server.adapters.postgres.piccolo_app import APP_CONFIG, APP_NAME
 from governlayer_server.domain.errors import ConfigurationError, GovernLayerError
 
 from tests.fakes.servers import Servers, address
 
-ALL = [m0001_initial.ID, m0002_access.ID]
+ALL = [m0001_initial.ID, m0002_access.ID, m0003_founding.ID]
 TYPES = {"UUID": "uuid", "Text": "text", "Bytea": "bytea", "BigInt": "bigint", "Boolean": "boolean", "Array": "ARRAY"}
 
 

@@ -12,6 +12,7 @@ from governlayer_server.console.pages import Assets, static_route
 from governlayer_server.domain.organization import Organization
 from governlayer_server.web.app import Metrics, UseCases, create_app
 from governlayer_server.web.edge import Edge
+from governlayer_server.web.links import Links
 from governlayer_server.web.problems import PROBLEM_JSON
 from governlayer_server.web.routes.health import About, Readiness
 
@@ -50,6 +51,12 @@ class Site:
                 govern=made.govern,
                 read_ledger=made.read_ledger,
                 export_ledger=made.export_ledger,
+                register=made.register(),
+                read_users=made.read_users,
+                manage_users=made.manage_users,
+                change_organization=made.change_organization,
+                read_usage=made.read_usage,
+                links=Links("https://gl.example.com"),
                 identity=made.identity,
                 manage_keys=made.manage_keys,
             ),

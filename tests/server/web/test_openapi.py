@@ -20,6 +20,17 @@ STATUSES = {
     ("get", "/v1/ledger/records/{seq}"): {200, *ANY, *CREDENTIAL, 404, 422},
     ("get", "/v1/ledger/checkpoint"): {200, *ANY, *CREDENTIAL},
     ("get", "/v1/ledger/dump"): {200, *ANY, *CREDENTIAL, 422},
+    ("post", "/v1/auth/register"): {201, *ANY, *CREDENTIAL, 409, 413, 415, 422},
+    ("get", "/v1/me"): {200, *ANY, *CREDENTIAL},
+    ("get", "/v1/users"): {200, *ANY, *CREDENTIAL, 422},
+    ("post", "/v1/users"): {201, *ANY, *CREDENTIAL, 409, 413, 415, 422},
+    ("get", "/v1/users/{user_id}"): {200, *ANY, *CREDENTIAL, 404, 422},
+    ("patch", "/v1/users/{user_id}"): {200, *ANY, *CREDENTIAL, 404, 409, 413, 415, 422},
+    ("delete", "/v1/users/{user_id}"): {204, *ANY, *CREDENTIAL, 404, 409, 422},
+    ("post", "/v1/users/{user_id}/invitation"): {201, *ANY, *CREDENTIAL, 404, 422},
+    ("get", "/v1/organization"): {200, *ANY, *CREDENTIAL},
+    ("patch", "/v1/organization"): {200, *ANY, *CREDENTIAL, 409, 413, 415, 422},
+    ("get", "/v1/organization/usage"): {200, *ANY, *CREDENTIAL, 422},
     ("post", "/v1/auth/login"): {200, *ANY, *SIGN_IN},
     ("post", "/v1/auth/refresh"): {200, *ANY, *SIGN_IN},
     ("post", "/v1/auth/forgot"): {202, *ANY, *SIGN_IN},
@@ -127,7 +138,7 @@ def test_answers_with_a_credential_tell_the_limits(document: dict[str, Any]) -> 
 
 def test_request_bodies_admit_no_unknown_member(document: dict[str, Any]) -> None:
     bodies = [one["requestBody"] for one in operations(document).values() if "requestBody" in one]
-    assert len(bodies) == 12
+    assert len(bodies) == 16
     schemas = [one for body in bodies for one in reachable(document, body).values() if one.get("type") == "object"]
     assert {one["title"] for one in schemas} >= {"ActionRequest", "Agent", "Action", "Tool", "Resource", "Options"}
     for schema in schemas:
@@ -175,6 +186,12 @@ def test_every_parameter_is_described_where_it_is(document: dict[str, Any]) -> N
         ("get", "/v1/ledger/records"): {("query", name, False) for name in queries},
         ("get", "/v1/ledger/records/{seq}"): {("path", "seq", True)},
         ("get", "/v1/ledger/dump"): {("query", name, False) for name in ("first", "last", "payloads")},
+        ("get", "/v1/users"): {("query", "cursor", False), ("query", "limit", False)},
+        ("get", "/v1/users/{user_id}"): {("path", "user_id", True)},
+        ("patch", "/v1/users/{user_id}"): {("path", "user_id", True)},
+        ("delete", "/v1/users/{user_id}"): {("path", "user_id", True)},
+        ("post", "/v1/users/{user_id}/invitation"): {("path", "user_id", True)},
+        ("get", "/v1/organization/usage"): {("query", "days", False)},
         ("get", "/problems/{code}"): {("path", "code", True)},
         ("get", "/static/{name}"): {("path", "name", True)},
     }

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
+from uuid import UUID
 
 import click
 from msgspec.structs import replace
@@ -19,7 +20,7 @@ from governlayer_server.adapters.embedded.roles import Login
 from governlayer_server.adapters.postgres.database import PostgresAddress
 from governlayer_server.adapters.redis.address import RedisAddress
 from governlayer_server.adapters.system import SystemEntropy
-from governlayer_server.domain.errors import ConfigurationError, LedgerUnavailable
+from governlayer_server.domain.errors import ConfigurationError, InvalidRequest, LedgerUnavailable, NotFound
 from governlayer_server.settings import (
     DEFAULT_DEPLOYMENT,
     PREFIX,
@@ -34,6 +35,7 @@ from governlayer_server.settings import (
     mail_from,
     settings_from,
 )
+from governlayer_server.usecases.set_up import SET_UP_MINUTES
 from governlayer_server.wiring import Appliance, open_appliance
 
 _T = TypeVar("_T")
@@ -66,6 +68,11 @@ def json_option(command: Command) -> Command:
 def print_json(value: object) -> None:
     """Print *value* as one line of JSON, at once."""
     click.echo(json.dumps(value, ensure_ascii=False, sort_keys=True))
+
+
+def print_setup_url(url: str) -> None:
+    """Print the one-time set-up link for the operator, apart from the log lines; it holds a secret."""
+    click.echo(f"governlayer: one-time set-up: {url} (valid {SET_UP_MINUTES} minutes)", err=True)
 
 
 def run(work: Coroutine[Any, Any, _T]) -> _T:
@@ -110,6 +117,26 @@ def postgres_address(login: Login) -> PostgresAddress:
     return PostgresAddress(
         host=login.host, port=login.port, database=login.database, user=login.user, password=login.password
     )
+
+
+async def find_organization(appliance: Appliance, org: str) -> UUID:
+    """
+    Return the id of the organization that *org* names, by id or by name.
+
+    Raises:
+        NotFound: there is none.
+        InvalidRequest: several have this name.
+    """
+    organizations = await appliance.accounts.organizations()
+    found = [one.id for one in organizations if str(one.id) == org] or [
+        one.id for one in organizations if one.name == org
+    ]
+    if not found:
+        raise NotFound(f"there is no organization {org}: `governlayer orgs list` shows all")
+    if len(found) > 1:
+        ids = ", ".join(map(str, found))
+        raise InvalidRequest(f"several organizations are called {org}; give the id of the one you mean: {ids}")
+    return found[0]
 
 
 @asynccontextmanager

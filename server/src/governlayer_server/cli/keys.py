@@ -9,7 +9,14 @@ import click
 import msgspec
 
 from governlayer_server.adapters.system import SystemClock
-from governlayer_server.cli.common import data_option, json_option, print_json, run, running_appliance
+from governlayer_server.cli.common import (
+    data_option,
+    find_organization,
+    json_option,
+    print_json,
+    run,
+    running_appliance,
+)
 from governlayer_server.domain.access import Scope
 from governlayer_server.domain.errors import NotFound
 from governlayer_server.domain.key_terms import MAX_GRACE_SECONDS, KeyTerms
@@ -141,19 +148,6 @@ async def _revoke(data: Path | None, key_id: UUID, org: str | None) -> KeyFacts:
         organization_id = await _organization_of(appliance, key_id, org)
         await appliance.manage_keys.revoke(SYSTEM, organization_id, key_id)
         return await appliance.manage_keys.one(organization_id, key_id)
-
-
-async def find_organization(appliance: Appliance, org: str) -> UUID:
-    """
-    Return the id of the organization that *org* names, by id or by name.
-
-    Raises:
-        NotFound: there is none.
-    """
-    for organization in await appliance.accounts.organizations():
-        if org in {str(organization.id), organization.name}:
-            return organization.id
-    raise NotFound(f"there is no organization {org}: `governlayer orgs list` shows all")
 
 
 async def _organization_of(appliance: Appliance, key_id: UUID, org: str | None) -> UUID:

@@ -9,8 +9,14 @@ from typing import IO
 
 import click
 
-from governlayer_server.cli.common import data_option, json_option, print_json, run, running_appliance
-from governlayer_server.cli.keys import find_organization
+from governlayer_server.cli.common import (
+    data_option,
+    find_organization,
+    json_option,
+    print_json,
+    run,
+    running_appliance,
+)
 from governlayer_server.domain.errors import ConfigurationError
 from governlayer_server.domain.ledger.record import SYSTEM
 from governlayer_server.usecases.export_ledger import PAYLOAD_NAMES

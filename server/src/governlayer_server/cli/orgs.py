@@ -4,22 +4,32 @@ from pathlib import Path
 
 import click
 
-from governlayer_server.cli.common import data_option, json_option, print_json, run, running_appliance
+from governlayer_server.cli.common import (
+    data_option,
+    find_organization,
+    json_option,
+    print_json,
+    run,
+    running_appliance,
+)
 from governlayer_server.domain.organization import Organization
 from governlayer_server.domain.plan import Plan
 from governlayer_server.domain.times import time_text
 
+_PLANS = click.Choice([plan.value for plan in Plan])
+_org_option = click.option("--org", required=True, help="Id or name of the organization.")
+
 
 @click.group()
 def orgs() -> None:
-    """Create and list organizations."""
+    """Create, list, close and reopen organizations, set their plans, invite new ones."""
 
 
 @orgs.command("create")
 @data_option
 @json_option
 @click.option("--name", required=True, help="1 to 100 characters, unique.")
-@click.option("--plan", type=click.Choice([plan.value for plan in Plan]), default=Plan.FREE.value, show_default=True)
+@click.option("--plan", type=_PLANS, default=Plan.FREE.value, show_default=True)
 @click.option("--owner-email", required=True, metavar="E", help="E-mail address of the owner.")
 @click.option(
     "--owner-password-file",
@@ -60,12 +70,88 @@ def list_command(data: Path | None, as_json: bool) -> None:
         print_json({"data": [_shown(organization) for organization in found]})
         return
     for organization in found:
-        click.echo(f"{organization.id}  {organization.plan.value:<10}  {organization.name}")
+        click.echo(f"{organization.id}  {_status(organization):<6}  {organization.plan.value:<10}  {organization.name}")
 
 
 async def _list(data: Path | None) -> list[Organization]:
     async with running_appliance(data) as appliance:
         return list(await appliance.accounts.organizations())
+
+
+@orgs.command("set-plan")
+@data_option
+@json_option
+@_org_option
+@click.option("--plan", type=_PLANS, required=True)
+def set_plan(data: Path | None, as_json: bool, org: str, plan: str) -> None:
+    """Set the plan of an organization; its limits hold at once."""
+    _print(run(_set_plan(data, org, Plan(plan))), as_json=as_json)
+
+
+async def _set_plan(data: Path | None, org: str, plan: Plan) -> Organization:
+    async with running_appliance(data) as appliance:
+        return await appliance.manage_organizations.set_plan(await find_organization(appliance, org), plan)
+
+
+@orgs.command("close")
+@data_option
+@json_option
+@_org_option
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def close(data: Path | None, as_json: bool, org: str, yes: bool) -> None:
+    """Close an organization: its keys and sessions stop working at once. Nothing is deleted."""
+    if not yes:
+        click.confirm(f"Close {org}? Its keys and sessions stop working at once", abort=True, err=True)
+    _print(run(_close(data, org)), as_json=as_json)
+
+
+async def _close(data: Path | None, org: str) -> Organization:
+    async with running_appliance(data) as appliance:
+        return await appliance.manage_organizations.close(await find_organization(appliance, org))
+
+
+@orgs.command("reopen")
+@data_option
+@json_option
+@_org_option
+def reopen(data: Path | None, as_json: bool, org: str) -> None:
+    """Reopen a closed organization: its keys work again, its users sign in anew."""
+    _print(run(_reopen(data, org)), as_json=as_json)
+
+
+async def _reopen(data: Path | None, org: str) -> Organization:
+    async with running_appliance(data) as appliance:
+        return await appliance.manage_organizations.reopen(await find_organization(appliance, org))
+
+
+@orgs.command("invite")
+@data_option
+@json_option
+@click.option("--plan", type=_PLANS, default=Plan.FREE.value, show_default=True)
+def invite(data: Path | None, as_json: bool, plan: str) -> None:
+    """Print an invitation to found an organization. It is shown this once, works once, and is good for 7 days."""
+    token = run(_invite(data, Plan(plan)))
+    if as_json:
+        print_json({"invite": token, "plan": plan})
+        return
+    click.echo(token)
+    click.echo("good once, for 7 days, as `invite` of POST /v1/auth/register; it is not shown again", err=True)
+
+
+async def _invite(data: Path | None, plan: Plan) -> str:
+    async with running_appliance(data) as appliance:
+        return await appliance.manage_organizations.invite(plan)
+
+
+def _print(organization: Organization, *, as_json: bool) -> None:
+    if as_json:
+        print_json(_shown(organization))
+    else:
+        click.echo(f"{organization.name}: {_status(organization)}, plan {organization.plan.value}")
+
+
+def _status(organization: Organization) -> str:
+    return "open" if organization.closed_us is None else "closed"
 
 
 def _shown(organization: Organization) -> dict[str, object]:
@@ -74,4 +160,5 @@ def _shown(organization: Organization) -> dict[str, object]:
         "id": str(organization.id),
         "name": organization.name,
         "plan": organization.plan.value,
+        "status": _status(organization),
     }

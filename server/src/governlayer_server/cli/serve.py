@@ -13,10 +13,11 @@ import uvloop
 from governlayer_server.adapters.logs.access import configure_logs
 from governlayer_server.adapters.postgres.database import connect
 from governlayer_server.adapters.postgres.migrate import apply_migrations, pending_migrations
-from governlayer_server.cli.common import run
+from governlayer_server.cli.common import print_setup_url, run
 from governlayer_server.cli.listen import Listening, listen_options, parse_listening
 from governlayer_server.settings import DEFAULT_PORT, Settings, settings_from
 from governlayer_server.web.headers import security_headers
+from governlayer_server.web.links import Links
 from governlayer_server.web.server import Server
 from governlayer_server.wiring import open_appliance
 
@@ -35,9 +36,23 @@ def serve(port: int, **where: Any) -> None:
 async def _serve(settings: Settings, listening: Listening, port: int) -> None:
     bound = listening.bind(port)
     async with open_appliance(settings) as appliance, listening.watching():
+        url = listening.url(bound)
+        links = Links(settings.edge.public_url or url)
+        application = await appliance.application(settings, links)
+        token = await appliance.set_up()
+
+        def ready() -> None:
+            click.echo(f"governlayer: serving on {url}", err=True)
+            if token is None:
+                return
+            if sys.stderr.isatty():
+                print_setup_url(links.setup(token))
+            else:  # perhaps a log that is kept
+                click.echo("governlayer: no organization yet: `governlayer orgs create` or `orgs invite`", err=True)
+
         server = Server(
-            await appliance.application(settings),
-            lambda: click.echo(f"governlayer: serving on {listening.url(bound)}", err=True),
+            application,
+            ready,
             headers=security_headers(settings.edge.csp),
             tls=listening.tls,
             trusted_proxies=listening.trusted_proxies,

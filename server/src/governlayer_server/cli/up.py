@@ -27,12 +27,14 @@ from governlayer_server.cli.common import (
     embedded_settings,
     postgres_address,
     print_json,
+    print_setup_url,
 )
 from governlayer_server.cli.listen import Listening, listen_options, parse_listening
 from governlayer_server.domain.errors import LedgerUnavailable
 from governlayer_server.policies import DEFAULT
 from governlayer_server.settings import DEFAULT_PORT, Settings
 from governlayer_server.web.headers import security_headers
+from governlayer_server.web.links import Links
 from governlayer_server.web.server import Server
 from governlayer_server.wiring import VERSION, Appliance, open_appliance
 
@@ -121,11 +123,14 @@ class _Up:
             await owner.close()
 
     async def _serve(self, appliance: Appliance, settings: Settings, bound: socket.socket, stop: asyncio.Event) -> None:
-        application = await appliance.application(settings)
         url = self._listening.url(bound)
+        links = Links(settings.edge.public_url or url)
+        application = await appliance.application(settings, links)
+        token = await appliance.set_up()
+        setup_url = None if token is None else links.setup(token)
         server = Server(
             application,
-            lambda: self._ready(url, settings),
+            lambda: self._ready(url, setup_url, settings),
             headers=security_headers(settings.edge.csp),
             tls=self._listening.tls,
             trusted_proxies=self._listening.trusted_proxies,
@@ -139,9 +144,9 @@ class _Up:
         with suppress(LedgerUnavailable):  # the stop goes on without PostgreSQL
             await appliance.record_event("system.stopped", {"version": VERSION})
 
-    def _ready(self, url: str, settings: Settings) -> None:
+    def _ready(self, url: str, setup_url: str | None, settings: Settings) -> None:
         if self._as_json:
-            print_json({"data": str(self._directory.path), "pid": os.getpid(), "setup_url": None, "url": url})
+            print_json({"data": str(self._directory.path), "pid": os.getpid(), "setup_url": setup_url, "url": url})
             sys.stdout.flush()
         seconds = time.monotonic() - self._started_s
         _progress(f"ready in {seconds:.1f} s")
@@ -149,6 +154,10 @@ class _Up:
         _progress(f"url:      {url}")
         _progress(f"data:     {data}")
         _progress(f"policies: {settings.policies}")
+        if setup_url is None:
+            return
+        if not self._as_json or sys.stderr.isatty():
+            print_setup_url(setup_url)
         _progress(
             f"next:     governlayer orgs create --data {data} --name Acme --plan pro --owner-email you@example.com"
         )

@@ -6,8 +6,15 @@ from uuid import UUID
 
 import click
 
-from governlayer_server.cli.common import Command, data_option, json_option, print_json, run, running_appliance
-from governlayer_server.cli.keys import find_organization
+from governlayer_server.cli.common import (
+    Command,
+    data_option,
+    find_organization,
+    json_option,
+    print_json,
+    run,
+    running_appliance,
+)
 from governlayer_server.domain.account import User
 from governlayer_server.domain.times import time_text
 from governlayer_server.settings import DEFAULT_PORT, PREFIX

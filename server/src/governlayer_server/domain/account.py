@@ -6,6 +6,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from governlayer_server.domain.access import Role, Scope
+from governlayer_server.domain.plan import Plan
 
 
 class UserStatus(StrEnum):
@@ -67,13 +68,18 @@ class Session(Struct, frozen=True, kw_only=True):
 class Purpose(StrEnum):
     """What a one-time token is good for."""
 
+    SETUP = "setup"  # found the first organization of the deployment
     FOUND = "found"  # found an organization and become its owner
     JOIN = "join"  # take up an invitation
     RESET = "reset"  # set a new password
 
 
 class OneTimeToken(Struct, frozen=True, kw_only=True):
-    """A token that works once, by fingerprint. ``tenant`` is an organization's id, or ``system``."""
+    """
+    A token that works once, by fingerprint. ``tenant`` is an organization's id, or ``system``.
+
+    ``plan`` is what an organization gets that is founded with it.
+    """
 
     fingerprint: bytes
     tenant: str
@@ -82,6 +88,7 @@ class OneTimeToken(Struct, frozen=True, kw_only=True):
     created_us: int
     expires_us: int
     used_us: int | None = None
+    plan: Plan | None = None
 
 
 class ApiKey(Struct, frozen=True, kw_only=True):

@@ -76,6 +76,11 @@ def payload_texts(request: ActionRequest, decision: Decision) -> Mapping[str, st
     Raises:
         InvalidRequest: one of them is longer than 1 MiB once it is written out.
     """
+    return written(payload_values(request, decision))
+
+
+def payload_values(request: ActionRequest, decision: Decision) -> dict[str, object]:
+    """Return what there is to store of the question and its findings, by payload name."""
     context = {
         "action_digest": decision.action_digest,
         "agent": request.agent,
@@ -94,6 +99,16 @@ def payload_texts(request: ActionRequest, decision: Decision) -> Mapping[str, st
         values["arguments"] = request.action.arguments
     if decision.scan.findings:
         values["findings"] = decision.scan.findings
+    return values
+
+
+def written(values: Mapping[str, object]) -> Mapping[str, str]:
+    """
+    Return *values* as JSON texts.
+
+    Raises:
+        InvalidRequest: one of them is longer than 1 MiB.
+    """
     texts = {name: msgspec.json.encode(value).decode() for name, value in values.items()}
     for name, text in texts.items():
         if len(text.encode()) > MAX_PAYLOAD_BYTES:

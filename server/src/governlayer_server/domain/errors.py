@@ -11,10 +11,12 @@ All errors that the appliance raises on purpose, as one tree; the embedded serve
     ├── NotAuthenticated          never says which part was wrong
     ├── Forbidden
     │   ├── MissingScope
+    │   ├── RegistrationClosed    nobody may found an organization, or join it, this way
     │   └── StepUpRequired        the user has to show password and code again
     ├── RateLimited               a plan's or an address's requests per minute are used up
     ├── TooManyAttempts           too many sign-ins of an account or from an address; try again later
     ├── NotFound
+    ├── LastOwner                 the organization would be left without an active owner
     ├── IdempotencyInProgress     the first request with this key is still running
     ├── Conflict                  what is asked for does not go with the state of the thing
     ├── Unavailable               no decision was made; nothing was promised
@@ -107,6 +109,12 @@ class MissingScope(Forbidden):
     code = "missing_scope"
 
 
+class RegistrationClosed(Forbidden):
+    """The deployment, or the organization, takes nobody this way. Nothing was stored."""
+
+    code = "registration_closed"
+
+
 class StepUpRequired(Forbidden):
     """The act is dangerous, and the user's last sign-in is too long ago."""
 
@@ -138,6 +146,12 @@ class NotFound(GovernLayerError):
     """There is no such thing for this organization; one of another organization looks the same."""
 
     code = "not_found"
+
+
+class LastOwner(GovernLayerError):
+    """The act would leave the organization without an active owner. Nothing was changed."""
+
+    code = "last_owner"
 
 
 class IdempotencyInProgress(GovernLayerError):

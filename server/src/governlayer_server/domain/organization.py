@@ -1,14 +1,17 @@
 """Organizations (tenants) and what they have chosen."""
 
 from enum import StrEnum
+from typing import Annotated
 from uuid import UUID
 
-from msgspec import Struct, field
+from msgspec import UNSET, Meta, Struct, UnsetType, field
+from msgspec.structs import replace
 
 from governlayer_server.domain.plan import Plan
 
 MIN_RETENTION_DAYS = 183
 MAX_RETENTION_DAYS = 36_500
+RetentionDays = Annotated[int, Meta(ge=MIN_RETENTION_DAYS, le=MAX_RETENTION_DAYS)]
 
 
 class OnError(StrEnum):
@@ -47,6 +50,21 @@ class OrganizationSettings(Struct, frozen=True, kw_only=True):
     retention_days: int | None = None
     store_payloads: StorePayloads = StorePayloads.ENCRYPTED
     registration: Joining = Joining.INVITE
+
+
+class SettingsChange(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """New values for some of the settings; what is left out stays. ``retention_days`` null: kept until erased."""
+
+    on_error: OnError | UnsetType = UNSET
+    default_decision: DefaultDecision | UnsetType = UNSET
+    retention_days: RetentionDays | UnsetType | None = UNSET
+    store_payloads: StorePayloads | UnsetType = UNSET
+    registration: Joining | UnsetType = UNSET
+
+    def applied_to(self, settings: OrganizationSettings) -> OrganizationSettings:
+        """Return *settings* with the new values."""
+        given = {name: getattr(self, name) for name in self.__struct_fields__ if getattr(self, name) is not UNSET}
+        return replace(settings, **given)
 
 
 class Organization(Struct, frozen=True, kw_only=True):

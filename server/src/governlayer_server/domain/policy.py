@@ -15,10 +15,12 @@ outcome is deny (Cedar itself would ignore a forbid that fails, and allow).
 from collections.abc import Mapping, Sequence
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from governlayer_server.domain.action import ActionRequest
 from governlayer_server.domain.decision import DeterminedBy, Obligation, Outcome, PolicySetUsed, PolicyUsed
 from governlayer_server.domain.factors import count_by_family, count_sure
+from governlayer_server.domain.organization import DefaultDecision
 from governlayer_server.domain.risk import Risk, RiskFactors
 from governlayer_server.domain.scan import Finding, Severity
 
@@ -192,6 +194,13 @@ def rule_on(answer: EngineAnswer, policy_set: PolicySet) -> Ruling:
             Obligation(type=kind, target="", params={"to": argument}) for kind, argument in pairs if kind != "redact"
         ),
     )
+
+
+def by_default(ruling: Ruling, default: DefaultDecision) -> Ruling:
+    """Return *ruling*, or where no policy permits the action what the organization has chosen: never an allow."""
+    if ruling.determined_by is DeterminedBy.DEFAULT and default is DefaultDecision.REQUIRE_APPROVAL:
+        return replace(ruling, outcome=Outcome.REQUIRE_APPROVAL)
+    return ruling
 
 
 def _highest(findings: Sequence[Finding]) -> str:

@@ -13,6 +13,7 @@ from governlayer_server.domain.account import (
     ApiKey,
     KeyEvent,
     OneTimeToken,
+    Purpose,
     Session,
     UsageCount,
     User,
@@ -84,11 +85,17 @@ class OneTimeTokens(Protocol):
     async def add(self, token: OneTimeToken) -> None:
         """Store *token*."""
 
+    async def find(self, fingerprint: bytes, now_us: int) -> OneTimeToken | None:
+        """Return the token and leave it as it is, unless it is unknown, used or expired."""
+
     async def take(self, fingerprint: bytes, now_us: int) -> OneTimeToken | None:
         """Return the token and mark it used, unless it is unknown, used or expired: two takers get it once."""
 
     async def drop(self, user_id: UUID) -> None:
         """Make all tokens of the user useless."""
+
+    async def drop_all(self, purpose: Purpose) -> None:
+        """Make all tokens for *purpose* useless."""
 
 
 class Keys(Protocol):
@@ -151,6 +158,10 @@ class Tenant(Protocol):
     @property
     def tokens(self) -> OneTimeTokens:
         """The one-time tokens."""
+
+    @property
+    def deployment_tokens(self) -> OneTimeTokens:
+        """The one-time tokens of the deployment itself, in this transaction: an organization is founded with one."""
 
     @property
     def keys(self) -> Keys:

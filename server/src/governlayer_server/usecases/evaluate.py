@@ -9,11 +9,13 @@ from governlayer_server.domain.action import ActionRequest
 from governlayer_server.domain.decision import Obligation, Outcome, Redacted
 from governlayer_server.domain.errors import InvalidRequest
 from governlayer_server.domain.factors import risk_factors
+from governlayer_server.domain.organization import DefaultDecision
 from governlayer_server.domain.policy import (
     EVALUATION_FAILED,
     REDACTION_IMPOSSIBLE,
     TOO_MANY_FINDINGS,
     Ruling,
+    by_default,
     question,
     rule_on,
 )
@@ -44,9 +46,13 @@ class Evaluate(Struct, frozen=True, kw_only=True):
     engine: PolicyEngine
     clock: Clock
 
-    def __call__(self, request: ActionRequest) -> Evaluation:
+    def __call__(self, request: ActionRequest, default: DefaultDecision = DefaultDecision.DENY) -> Evaluation:
         """
         Return the evaluation of *request*. Whatever fails inside gives a deny with code ``evaluation_failed``.
+
+        Args:
+            request: the question.
+            default: what becomes of an action that no policy permits.
 
         Raises:
             InvalidRequest: the request names an unknown detector, or declares an unknown factor.
@@ -61,7 +67,8 @@ class Evaluate(Struct, frozen=True, kw_only=True):
             factors = risk_factors(request, findings)
             risk = score(factors)
             scored = self.clock.monotonic_us()
-            ruling = rule_on(self.engine.evaluate(question(request, factors, findings, risk)), self.engine.policy_set)
+            answer = self.engine.evaluate(question(request, factors, findings, risk))
+            ruling = by_default(rule_on(answer, self.engine.policy_set), default)
             if len(findings) > MAX_FINDINGS:
                 ruling = TOO_MANY_FINDINGS
             elif ruling.outcome is Outcome.REDACT:

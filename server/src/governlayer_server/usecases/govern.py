@@ -7,6 +7,8 @@ No answer leaves without a durable record, except for a dry run, which writes no
 """
 
 import asyncio
+from collections.abc import Callable
+from typing import TypeVar, TypeVarTuple
 from uuid import UUID
 
 import msgspec
@@ -16,11 +18,13 @@ from governlayer_server.domain.access import Principal
 from governlayer_server.domain.action import ActionRequest, Mode
 from governlayer_server.domain.admission import admit
 from governlayer_server.domain.decision import Decision, LedgerPlace, ScanResult
-from governlayer_server.domain.decision_record import action_digest, decision_body, payload_texts
+from governlayer_server.domain.decision_record import action_digest, decision_body
 from governlayer_server.domain.errors import Fault, IdempotencyKeyReused, InvalidRequest
 from governlayer_server.domain.ledger.record import Draft, Record
 from governlayer_server.domain.ledger.tree import Edge
+from governlayer_server.domain.organization import StorePayloads
 from governlayer_server.domain.policy import PolicySet
+from governlayer_server.domain.stored_payloads import stored_texts
 from governlayer_server.domain.times import time_text
 from governlayer_server.ports import (
     AnswerExists,
@@ -43,6 +47,8 @@ from governlayer_server.usecases.sign_checkpoint import receipt_for
 _LONG_CHARACTERS = 8_192
 # One is enough to keep a core busy; a second lets a short one pass a long one.
 _LONG_SCANS = 2
+_T = TypeVar("_T")
+_Ts = TypeVarTuple("_Ts")
 
 
 class Answered(Struct, frozen=True, kw_only=True):
@@ -93,7 +99,7 @@ class Govern(Struct, frozen=True, kw_only=True):
     async def _decide(
         self, principal: Principal, request: ActionRequest, remember: tuple[bytes, bytes] | None
     ) -> Decision:
-        evaluation = await self._evaluated(request)
+        evaluation = await self._evaluated(principal, request)
         decision_id = new_id(self.clock, self.entropy)
         decision = _decision(decision_id, request, evaluation, self.evaluate.engine.policy_set)
         if request.options.mode is Mode.DRY_RUN:
@@ -112,12 +118,15 @@ class Govern(Struct, frozen=True, kw_only=True):
         proof = receipt_for(self.signer, origin, record, before) if receipt else None
         return msgspec.structs.replace(decision, ledger=place, receipt=proof)
 
-    async def _evaluated(self, request: ActionRequest) -> Evaluation:
+    async def _evaluated(self, principal: Principal, request: ActionRequest) -> Evaluation:
+        return await self._aside(admit(request), self.evaluate, request, principal.settings.default_decision)
+
+    async def _aside(self, characters: int, work: Callable[[*_Ts], _T], *arguments: *_Ts) -> _T:
         """Scan long texts in a thread, so that other requests go on meanwhile."""
-        if admit(request) < _LONG_CHARACTERS:
-            return self.evaluate(request)
+        if characters < _LONG_CHARACTERS:
+            return work(*arguments)
         async with self.long_scans:
-            return await asyncio.to_thread(self.evaluate, request)
+            return await asyncio.to_thread(work, *arguments)
 
     async def _append(
         self,
@@ -128,9 +137,10 @@ class Govern(Struct, frozen=True, kw_only=True):
         remember: tuple[bytes, bytes] | None,
     ) -> Append:
         organization_id = principal.organization_id
-        sealed, commitments = await seal_payloads(
-            self.vault, self.entropy, organization_id, decision_id, payload_texts(request, decision)
-        )
+        store = principal.settings.store_payloads
+        characters = admit(request) if store is StorePayloads.REDACTED else 0  # else nothing is scanned
+        texts = await self._aside(characters, stored_texts, request, decision, store)
+        sealed, commitments = await seal_payloads(self.vault, self.entropy, organization_id, decision_id, texts)
         draft = Draft(
             type="decision",
             actor=principal.actor,

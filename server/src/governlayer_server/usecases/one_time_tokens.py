@@ -5,6 +5,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from governlayer_server.domain.account import OneTimeToken, Purpose
+from governlayer_server.domain.plan import Plan
 from governlayer_server.domain.token_text import ONE_TIME_PREFIX, PAYLOAD_BYTES, make_token, read_token
 from governlayer_server.ports import Clock, Entropy, Vault
 
@@ -29,7 +30,14 @@ class OneTimeTokens(Struct, frozen=True, kw_only=True):
     clock: Clock
     entropy: Entropy
 
-    def make(self, organization_id: UUID | None, purpose: Purpose, user_id: UUID | None, life_us: int) -> NewToken:
+    def make(
+        self,
+        organization_id: UUID | None,
+        purpose: Purpose,
+        user_id: UUID | None,
+        life_us: int,
+        plan: Plan | None = None,
+    ) -> NewToken:
         """
         Return a new token; the caller stores it in the transaction of the same tenant.
 
@@ -38,6 +46,7 @@ class OneTimeTokens(Struct, frozen=True, kw_only=True):
             purpose: what it is good for.
             user_id: for whom, where it is for somebody.
             life_us: microseconds from now that it is good for.
+            plan: what an organization gets that is founded with it.
         """
         text = make_token(ONE_TIME_PREFIX, organization_id, self.entropy.bytes(PAYLOAD_BYTES[ONE_TIME_PREFIX]))
         now_us = self.clock.now_us()
@@ -48,6 +57,7 @@ class OneTimeTokens(Struct, frozen=True, kw_only=True):
             user_id=user_id,
             created_us=now_us,
             expires_us=now_us + life_us,
+            plan=plan,
         )
         return NewToken(stored=stored, text=text)
 

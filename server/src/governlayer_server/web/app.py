@@ -14,18 +14,25 @@ from msgspec import Struct
 from governlayer_server.domain.errors import GovernLayerError
 from governlayer_server.ports import Clock, Entropy
 from governlayer_server.usecases.authenticate import Authenticate
+from governlayer_server.usecases.change_organization import ChangeOrganization
 from governlayer_server.usecases.export_ledger import ExportLedger
 from governlayer_server.usecases.govern import Govern
 from governlayer_server.usecases.identity import Identity
 from governlayer_server.usecases.limit_requests import LimitRequests
 from governlayer_server.usecases.manage_keys import ManageKeys
+from governlayer_server.usecases.manage_users import ManageUsers
 from governlayer_server.usecases.read_ledger import ReadLedger
+from governlayer_server.usecases.read_usage import ReadUsage
+from governlayer_server.usecases.read_users import ReadUsers
+from governlayer_server.usecases.register import Register
 from governlayer_server.web.authenticate import PUBLIC, Authentication, Authorization
 from governlayer_server.web.bodies import MAX_BODY_BYTES
 from governlayer_server.web.deadline import Deadline
 from governlayer_server.web.edge import Edge
+from governlayer_server.web.links import Links
 from governlayer_server.web.observe import LogLine, Measure, Observed
 from governlayer_server.web.openapi import PATH, TrueJsonPlugin, complete, refuse_other_paths
+from governlayer_server.web.options import complete_options
 from governlayer_server.web.problems import on_any_error, on_governlayer_error, on_http_error
 from governlayer_server.web.routes.auth import (
     login_route,
@@ -52,10 +59,25 @@ from governlayer_server.web.routes.ledger import (
     records_route,
 )
 from governlayer_server.web.routes.metrics import Exposition, metrics_route
+from governlayer_server.web.routes.organization import (
+    change_organization_route,
+    organization_route,
+    usage_route,
+)
+from governlayer_server.web.routes.register import register_route
 from governlayer_server.web.routes.reset import forgot_route, reset_route
 from governlayer_server.web.routes.security_txt import security_txt_route
 from governlayer_server.web.routes.sessions import end_session_route, sessions_route
 from governlayer_server.web.routes.totp import begin_totp_route, confirm_totp_route, remove_totp_route
+from governlayer_server.web.routes.users import (
+    change_user_route,
+    invite_again_route,
+    invite_route,
+    me_route,
+    remove_user_route,
+    user_route,
+    users_route,
+)
 from governlayer_server.web.throttle import Spending, Throttle
 
 
@@ -67,13 +89,19 @@ class Metrics(Struct, frozen=True, kw_only=True):
 
 
 class UseCases(Struct, frozen=True, kw_only=True):
-    """All that the routes may call."""
+    """All that the routes may call, and the links they hand out."""
 
     authenticate: Authenticate
     limit_requests: LimitRequests
     govern: Govern
     read_ledger: ReadLedger
     export_ledger: ExportLedger
+    register: Register
+    read_users: ReadUsers
+    manage_users: ManageUsers
+    change_organization: ChangeOrganization
+    read_usage: ReadUsage
+    links: Links
     identity: Identity
     manage_keys: ManageKeys
 
@@ -106,6 +134,17 @@ def create_app(
             record_route,
             checkpoint_route,
             dump_route,
+            register_route,
+            me_route,
+            users_route,
+            user_route,
+            invite_route,
+            invite_again_route,
+            change_user_route,
+            remove_user_route,
+            organization_route,
+            change_organization_route,
+            usage_route,
             login_route,
             refresh_route,
             logout_route,
@@ -131,6 +170,12 @@ def create_app(
             "govern": _provide(use_cases.govern),
             "read_ledger": _provide(use_cases.read_ledger),
             "export_ledger": _provide(use_cases.export_ledger),
+            "register": _provide(use_cases.register),
+            "read_users": _provide(use_cases.read_users),
+            "manage_users": _provide(use_cases.manage_users),
+            "change_organization": _provide(use_cases.change_organization),
+            "read_usage": _provide(use_cases.read_usage),
+            "links": _provide(use_cases.links),
             "identity": _provide(use_cases.identity),
             "manage_keys": _provide(use_cases.manage_keys),
             "about": _provide(about),
@@ -162,6 +207,7 @@ def create_app(
         ),
         logging_config=None,
     )
+    complete_options(app)
     return Observed(app, clock, entropy, log, metrics.measure)
 
 

@@ -37,21 +37,37 @@ from governlayer_server.web.routes.auth import (
 )
 from governlayer_server.web.routes.health import About, Health
 from governlayer_server.web.routes.ledger import RecordBody, RecordList
+from governlayer_server.web.routes.organization import OrganizationBody, OrganizationChange, UsageList
+from governlayer_server.web.routes.register import RegisterBody, RegisteredBody
 from governlayer_server.web.routes.reset import AcceptedBody, ForgotBody, ResetBody
 from governlayer_server.web.routes.sessions import SessionBody, SessionList
 from governlayer_server.web.routes.totp import CodeBody, RecoveryBody, TotpBody
+from governlayer_server.web.routes.users import (
+    CallerBody,
+    InviteBody,
+    InvitedBody,
+    UserBody,
+    UserChange,
+    UserList,
+)
 
 PATH = "/openapi.json"
 _KEYS = (CreateKeyRequest, KeyBody, KeyEvents, KeyList, NewKeyBody, RotateKeyRequest)
 _STRUCTS = (
-    About, AcceptedBody, ActionRequest, CodeBody, Decision, ForgotBody, Health, LedgerState, LoginBody, LogoutBody,
-    PasswordBody, Problem, RecordBody, RecordList, RecoveryBody, RefreshBody, ResetBody, SessionBody, SessionList,
-    StepUpBody, TokenBody, TotpBody, *_KEYS,
+    About, AcceptedBody, ActionRequest, CallerBody, CodeBody, Decision, ForgotBody, Health, InviteBody,
+    InvitedBody, LedgerState, LoginBody, LogoutBody, OrganizationBody, OrganizationChange, PasswordBody,
+    Problem, RecordBody, RecordList, RecoveryBody, RefreshBody, RegisterBody, RegisteredBody, ResetBody,
+    SessionBody, SessionList, StepUpBody, TokenBody, TotpBody, UsageList, UserBody, UserChange, UserList,
+    *_KEYS,
 )  # fmt: skip
 _REF = "#/components/schemas/{name}"
 _SIGN_IN = frozenset({"sign_in", "refresh", "forgot_password", "reset_password"})
 _PUBLIC = frozenset({"livez", "readyz", "about", "problem_page", "docs", "static_file"})
 _MAY_BE_MISSING = frozenset({"security_txt"})
+# Public, and yet with what is as good as a credential in its body.
+_WITH_TOKEN = frozenset({"register"})
+# Without a body, and yet a conflict with what is stored.
+_CONFLICTING = frozenset({"remove_user"})
 _METRICS = "metrics"
 _UNLIMITED = frozenset({"livez", "readyz"})
 _ALWAYS = (400, 408, 431, 500)
@@ -140,6 +156,8 @@ def _complete_operation(operation: Document, *, has_place: bool) -> None:
         statuses = (*statuses, *_WITH_BODY)
     elif operation.get("parameters"):
         statuses = (*statuses, 422)
+    if operation["operationId"] in _CONFLICTING:
+        statuses = (*statuses, 409)
     answers = {status: answer for status, answer in operation["responses"].items() if status.startswith("2")}
     if {"bearer": []} in security:
         for answer in answers.values():
@@ -163,6 +181,8 @@ def _access(operation_id: str) -> tuple[list[Document], tuple[int, ...]]:
         return [], _WITH_PLACE
     if operation_id in _PUBLIC:
         return [], ()
+    if operation_id in _WITH_TOKEN:
+        return [], _WITH_CREDENTIAL
     if operation_id in _SIGN_IN:
         return [], _WITH_SIGN_IN
     return [{"bearer": []}, {"api_key": []}], _WITH_CREDENTIAL

@@ -34,6 +34,9 @@ KINDS: Mapping[str, ProblemKind] = {
         "Send an API key or an access token as `Authorization: Bearer …`, or an API key as `X-API-Key: gl_…`.",
     ),
     "forbidden": ProblemKind(403, "Not allowed", "This credential may not do this."),
+    "registration_closed": ProblemKind(
+        403, "Registration is closed", "Ask the operator, or the organization's owner, for an invitation."
+    ),
     "step_up_required": ProblemKind(
         403, "Show password and code again", "POST /v1/auth/step-up, then repeat the request with the new token."
     ),
@@ -46,6 +49,9 @@ KINDS: Mapping[str, ProblemKind] = {
         "Repeat the request in a moment; it will get the same answer.",
     ),
     "conflict": ProblemKind(409, "Its state does not admit this", "The detail names the state. Nothing was changed."),
+    "last_owner": ProblemKind(
+        409, "The last active owner", "Make somebody else an owner first: an organization always has one."
+    ),
     "too_slow": ProblemKind(
         408, "The request came too slowly", "Send the head within 5 and the body within 15 seconds."
     ),

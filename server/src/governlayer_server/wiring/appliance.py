@@ -6,6 +6,7 @@ from importlib.metadata import version
 
 from msgspec import Struct
 
+from governlayer_server.adapters.crypto.common_passwords import ZxcvbnPasswords
 from governlayer_server.adapters.crypto.passwords import BcryptPasswords
 from governlayer_server.adapters.logs.access import access_logger
 from governlayer_server.adapters.postgres.account_store import PostgresAccountStore
@@ -23,13 +24,17 @@ from governlayer_server.ports import LedgerStore
 from governlayer_server.ports.accounts import AccountStore
 from governlayer_server.settings import Settings
 from governlayer_server.usecases.answer_once import AnswerOnce
-from governlayer_server.usecases.create_organization import CreateOrganization
+from governlayer_server.usecases.create_organization import CreateOrganization, FoundOrganization
 from governlayer_server.usecases.export_ledger import ExportLedger
 from governlayer_server.usecases.identity import operate_users
 from governlayer_server.usecases.manage_keys import ManageKeys
+from governlayer_server.usecases.manage_organizations import ManageOrganizations
+from governlayer_server.usecases.one_time_tokens import OneTimeTokens
 from governlayer_server.usecases.operate_users import OperateUsers
 from governlayer_server.usecases.principal_cache import PrincipalCache
 from governlayer_server.usecases.read_ledger import ReadLedger
+from governlayer_server.usecases.set_up import SetUp
+from governlayer_server.web.links import Links
 from governlayer_server.web.observe import Observed
 from governlayer_server.wiring.application import Operations, build_application
 from governlayer_server.wiring.founding import begin_system_ledger, deployment_keys, record_of_system
@@ -45,6 +50,8 @@ class Appliance(Struct, frozen=True, kw_only=True):
     accounts: AccountStore
     ledger: LedgerStore
     create_organization: CreateOrganization
+    manage_organizations: ManageOrganizations
+    set_up: SetUp
     manage_keys: ManageKeys
     operate_users: OperateUsers
     read_ledger: ReadLedger
@@ -55,9 +62,13 @@ class Appliance(Struct, frozen=True, kw_only=True):
         """Append a record of the deployment itself to the system ledger."""
         await record_of_system(self.ledger, self.parts.clock, self.parts.entropy, record_type, body)
 
-    async def application(self, settings: Settings) -> Observed:
+    async def application(self, settings: Settings, links: Links) -> Observed:
         """
         Return the web application under the policy set in ``settings.policies``; the start is recorded with it.
+
+        Args:
+            settings: of this appliance.
+            links: where people reach it.
 
         Raises:
             PolicyError: the policy set cannot be used. Nothing is served.
@@ -70,6 +81,9 @@ class Appliance(Struct, frozen=True, kw_only=True):
             read_ledger=self.read_ledger,
             export_ledger=self.export_ledger,
             record=self.record_event,
+            found=self.create_organization.found,
+            one_time=self.set_up.one_time,
+            links=links,
         )
         application, policy_set = await build_application(operations, self.parts, settings)
         in_force = {"hash": policy_set.hash, "version": policy_set.version}
@@ -119,13 +133,19 @@ async def open_appliance(settings: Settings) -> AsyncIterator[Appliance]:
 
 def _appliance(settings: Settings, parts: Parts, ledger: PostgresLedgerStore) -> Appliance:
     accounts = PostgresAccountStore(parts.database, parts.clock, RedisForgetting(parts.redis).forget)
+    one_time = OneTimeTokens(**parts.common)
+    found = FoundOrganization(
+        passwords=parts.passwords, common=ZxcvbnPasswords(), deployment=settings.deployment, **parts.common
+    )
     return Appliance(
         deployment=settings.deployment,
         accounts=accounts,
         ledger=ledger,
-        create_organization=CreateOrganization(
-            accounts=accounts, passwords=parts.passwords, deployment=settings.deployment, **parts.common
+        create_organization=CreateOrganization(accounts=accounts, found=found),
+        manage_organizations=ManageOrganizations(
+            accounts=accounts, one_time=one_time, clock=parts.clock, entropy=parts.entropy
         ),
+        set_up=SetUp(accounts=accounts, one_time=one_time),
         manage_keys=ManageKeys(accounts=accounts, once=_answer_once(parts, ledger), **parts.common),
         operate_users=operate_users(accounts, **parts.common),
         read_ledger=ReadLedger(ledger=ledger, signer=parts.signer),

@@ -27,15 +27,23 @@ from governlayer_server.ports import LedgerStore
 from governlayer_server.ports.accounts import AccountStore
 from governlayer_server.settings import Settings
 from governlayer_server.usecases.authenticate import Authenticate
+from governlayer_server.usecases.change_organization import ChangeOrganization
 from governlayer_server.usecases.count_usage import CountUsage
+from governlayer_server.usecases.create_organization import FoundOrganization
 from governlayer_server.usecases.evaluate import Evaluate
 from governlayer_server.usecases.export_ledger import ExportLedger
 from governlayer_server.usecases.govern import Govern
 from governlayer_server.usecases.identity import Credentials, Identity, Letters, make_identity
 from governlayer_server.usecases.limit_requests import LimitRequests
 from governlayer_server.usecases.manage_keys import ManageKeys
+from governlayer_server.usecases.manage_users import ManageUsers
+from governlayer_server.usecases.one_time_tokens import OneTimeTokens
 from governlayer_server.usecases.read_ledger import ReadLedger
+from governlayer_server.usecases.read_usage import ReadUsage
+from governlayer_server.usecases.read_users import ReadUsers
+from governlayer_server.usecases.register import Register
 from governlayer_server.web.app import Metrics, UseCases, create_app
+from governlayer_server.web.links import Links
 from governlayer_server.web.observe import Observed
 from governlayer_server.web.routes.health import About
 from governlayer_server.wiring.parts import Parts
@@ -55,6 +63,9 @@ class Operations(Struct, frozen=True, kw_only=True):
     read_ledger: ReadLedger
     export_ledger: ExportLedger
     record: Record
+    found: FoundOrganization
+    one_time: OneTimeTokens
+    links: Links
 
 
 async def build_application(operations: Operations, parts: Parts, settings: Settings) -> tuple[Observed, PolicySet]:
@@ -101,6 +112,7 @@ def _use_cases(
     operations: Operations, parts: Parts, settings: Settings, engine: CedarEngine, limit_requests: LimitRequests
 ) -> UseCases:
     tokens, usage = _access_tokens(settings, parts), CountUsage(operations.accounts, parts.clock)
+    accounts = operations.accounts
     parts.background.start(RedisForgetting(parts.redis).listen(parts.principals.forget))
     parts.background.every(_USAGE_S, usage.flush)
     return UseCases(
@@ -125,6 +137,17 @@ def _use_cases(
         read_ledger=operations.read_ledger,
         export_ledger=operations.export_ledger,
         identity=_identity(operations, settings, parts, tokens),
+        register=Register(
+            accounts=accounts,
+            found=operations.found,
+            one_time=operations.one_time,
+            registration=settings.identity.registration,
+        ),
+        read_users=ReadUsers(accounts=accounts, vault=parts.vault),
+        manage_users=ManageUsers(accounts=accounts, one_time=operations.one_time, **parts.common),
+        change_organization=ChangeOrganization(accounts=accounts, **parts.common),
+        read_usage=ReadUsage(accounts=accounts, usage=usage, clock=parts.clock),
+        links=operations.links,
     )
 
 

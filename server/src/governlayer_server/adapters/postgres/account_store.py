@@ -11,7 +11,11 @@ from governlayer_server.adapters.postgres.database import SET_TENANT, Database, 
 from governlayer_server.adapters.postgres.keys import PostgresKeys
 from governlayer_server.adapters.postgres.ledger_store import append_within
 from governlayer_server.adapters.postgres.rows import organization_columns, organization_of
-from governlayer_server.adapters.postgres.sessions import PostgresSessions, PostgresTokens
+from governlayer_server.adapters.postgres.sessions import (
+    PostgresDeploymentTokens,
+    PostgresSessions,
+    PostgresTokens,
+)
 from governlayer_server.adapters.postgres.tables import OrganizationRow
 from governlayer_server.adapters.postgres.usage import PostgresUsage
 from governlayer_server.adapters.postgres.users import PostgresUsers
@@ -44,6 +48,7 @@ class PostgresTenant:
         self.users = PostgresUsers(organization_id, self._note)
         self.sessions = PostgresSessions(organization_id, self._note)
         self.tokens = PostgresTokens(self._name)
+        self.deployment_tokens = PostgresDeploymentTokens(connection, self._name)
         self.keys = PostgresKeys(organization_id, self._note)
         self.usage = PostgresUsage(connection, organization_id)
 

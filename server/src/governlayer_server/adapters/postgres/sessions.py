@@ -1,11 +1,17 @@
 """Sign-ins and one-time tokens of a tenant, inside its transaction."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
 from uuid import UUID
 
+from governlayer_server.adapters.postgres.database import SET_TENANT, SYSTEM_TENANT
 from governlayer_server.adapters.postgres.rows import columns_of, struct_of
 from governlayer_server.adapters.postgres.tables import OneTimeTokenRow, SessionRow
-from governlayer_server.domain.account import OneTimeToken, Session
+from governlayer_server.domain.account import OneTimeToken, Purpose, Session
+
+if TYPE_CHECKING:
+    from asyncpg.pool import PoolConnectionProxy
 
 _CHANGING = ("seen_us", "authenticated_us", "generation", "ended_us")
 _TAKE = """
@@ -61,6 +67,17 @@ class PostgresTokens:
         """Store *token*."""
         await OneTimeTokenRow.insert(OneTimeTokenRow(columns_of(token)))
 
+    async def find(self, fingerprint: bytes, now_us: int) -> OneTimeToken | None:
+        """Return the token and leave it as it is."""
+        query = OneTimeTokenRow.select().where(
+            (OneTimeTokenRow.tenant == self._tenant)
+            & (OneTimeTokenRow.fingerprint == fingerprint)
+            & OneTimeTokenRow.used_us.is_null()
+            & (OneTimeTokenRow.expires_us > now_us)
+        )
+        row = await query.first()
+        return None if row is None else struct_of(row, OneTimeToken)
+
     async def take(self, fingerprint: bytes, now_us: int) -> OneTimeToken | None:
         """Return the token and mark it used, in one statement: two takers get it once."""
         rows = await OneTimeTokenRow.raw(_TAKE, now_us, self._tenant, fingerprint, now_us)
@@ -71,3 +88,50 @@ class PostgresTokens:
         await OneTimeTokenRow.delete().where(
             (OneTimeTokenRow.tenant == self._tenant) & (OneTimeTokenRow.user_id == user_id)
         )
+
+    async def drop_all(self, purpose: Purpose) -> None:
+        """Make all tokens for *purpose* useless."""
+        await OneTimeTokenRow.delete().where(
+            (OneTimeTokenRow.tenant == self._tenant) & (OneTimeTokenRow.purpose == purpose.value)
+        )
+
+
+class PostgresDeploymentTokens:
+    """``ports.accounts.OneTimeTokens`` of the deployment, inside the transaction of the tenant *tenant*."""
+
+    def __init__(self, connection: "PoolConnectionProxy", tenant: str) -> None:
+        self._connection = connection
+        self._tenant = tenant
+        self._tokens = PostgresTokens(SYSTEM_TENANT)
+
+    async def add(self, token: OneTimeToken) -> None:
+        """Store *token*."""
+        async with self._as_deployment():
+            await self._tokens.add(token)
+
+    async def find(self, fingerprint: bytes, now_us: int) -> OneTimeToken | None:
+        """Return the token and leave it as it is."""
+        async with self._as_deployment():
+            return await self._tokens.find(fingerprint, now_us)
+
+    async def take(self, fingerprint: bytes, now_us: int) -> OneTimeToken | None:
+        """Return the token and mark it used."""
+        async with self._as_deployment():
+            return await self._tokens.take(fingerprint, now_us)
+
+    async def drop(self, user_id: UUID) -> None:
+        """Make all tokens of the user useless."""
+        async with self._as_deployment():
+            await self._tokens.drop(user_id)
+
+    async def drop_all(self, purpose: Purpose) -> None:
+        """Make all tokens for *purpose* useless."""
+        async with self._as_deployment():
+            await self._tokens.drop_all(purpose)
+
+    @asynccontextmanager
+    async def _as_deployment(self) -> AsyncIterator[None]:
+        await self._connection.execute(SET_TENANT, SYSTEM_TENANT)
+        yield
+        # Not where that failed: the transaction is over then.
+        await self._connection.execute(SET_TENANT, self._tenant)

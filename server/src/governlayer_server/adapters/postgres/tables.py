@@ -92,6 +92,7 @@ class OneTimeTokenRow(Table, tablename="one_time_token"):
     created_us = BigInt()
     expires_us = BigInt()
     used_us = BigInt(null=True, default=None)
+    plan = Text(null=True, default=None)
 
 
 class ApiKeyRow(Table, tablename="api_key"):
