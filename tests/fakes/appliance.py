@@ -115,10 +115,10 @@ class FakeAppliance:
         self.manage_organizations = ManageOrganizations(
             accounts=self.accounts, one_time=self.one_time, clock=self.clock, entropy=self.entropy
         )
-        self.manage_users = ManageUsers(accounts=self.accounts, one_time=self.one_time, **common)
+        once = AnswerOnce(ledger=self.ledger, running=self.running, vault=self.vault, clock=self.clock)
+        self.manage_users = ManageUsers(accounts=self.accounts, once=once, one_time=self.one_time, **common)
         self.read_users = ReadUsers(accounts=self.accounts, vault=self.vault)
         self.change_organization = ChangeOrganization(accounts=self.accounts, **common)
-        once = AnswerOnce(ledger=self.ledger, running=self.running, vault=self.vault, clock=self.clock)
         self.manage_keys = ManageKeys(accounts=self.accounts, once=once, **common)
         self.cache = PrincipalCache(self.clock, life_us=0)
         self.tokens = AccessTokens(

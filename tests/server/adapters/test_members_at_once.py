@@ -16,6 +16,7 @@ from governlayer_server.domain.organization import Organization, SettingsChange,
 from governlayer_server.domain.plan import Plan
 from governlayer_server.domain.registration import Registration
 from governlayer_server.ports import RecordFilter
+from governlayer_server.usecases.answer_once import AnswerOnce
 from governlayer_server.usecases.change_organization import ChangeOrganization
 from governlayer_server.usecases.create_organization import SYSTEM_LEDGER
 from governlayer_server.usecases.manage_organizations import ManageOrganizations
@@ -38,7 +39,8 @@ class Real(FakeAppliance):
         self.ledger: Any = PostgresLedgerStore(database, self.clock)
         self.accounts: Any = PostgresAccountStore(database, self.clock, _forget)
         common: dict[str, Any] = {"vault": self.vault, "clock": self.clock, "entropy": self.entropy}
-        self.manage_users = ManageUsers(accounts=self.accounts, one_time=self.one_time, **common)
+        once = AnswerOnce(ledger=self.ledger, running=self.running, vault=self.vault, clock=self.clock)
+        self.manage_users = ManageUsers(accounts=self.accounts, once=once, one_time=self.one_time, **common)
         self.change_organization = ChangeOrganization(accounts=self.accounts, **common)
         self.set_up = SetUp(accounts=self.accounts, one_time=self.one_time)
         self.manage_organizations = ManageOrganizations(

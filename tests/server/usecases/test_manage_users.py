@@ -1,5 +1,6 @@
 """Members: invited, changed, kept out, removed; each act on the ledger, and none without its rules."""
 
+import asyncio
 import json
 from itertools import product
 from typing import Any
@@ -11,6 +12,8 @@ from governlayer_server.domain.account import Purpose, User, UserStatus
 from governlayer_server.domain.errors import (
     Forbidden,
     GovernLayerError,
+    IdempotencyInProgress,
+    IdempotencyKeyReused,
     InvalidRequest,
     LastOwner,
     LedgerUnavailable,
@@ -19,7 +22,8 @@ from governlayer_server.domain.errors import (
 )
 from governlayer_server.domain.organization import Organization
 from governlayer_server.ports import RecordFilter
-from governlayer_server.usecases.manage_users import INVITATION_US
+from governlayer_server.usecases.answer_once import Once
+from governlayer_server.usecases.manage_users import INVITATION_US, Invited
 from governlayer_server.usecases.seal_rows import is_genuine
 from msgspec.structs import replace
 
@@ -97,6 +101,59 @@ async def test_inviting_again_makes_the_invitation_before_useless(
     (token,) = appliance.accounts.rows.tokens.values()
     assert appliance.one_time.read(second.token) == (acme.id, token.fingerprint)
     assert await newest(appliance, acme) == [("user.changed", {"event": "invited_again", "user_id": first.member.id})]
+
+
+@pytest.mark.parametrize("act", ["invite", "invite_again"])
+async def test_an_invitation_that_is_asked_for_again_is_made_once(
+    appliance: FakeAppliance, acme: Organization, owner: Principal, act: str
+) -> None:
+    user_id = UUID((await appliance.manage_users.invite(owner, "v@example.org", Role.AUDITOR)).member.id)
+
+    async def ask(body: bytes = b"{}", principal: Principal = owner) -> Invited:
+        once = Once(key="one", body=body)
+        if act == "invite":
+            return await appliance.manage_users.invite(principal, "ann@example.org", Role.AUDITOR, once)
+        return await appliance.manage_users.invite_again(principal, user_id, once)
+
+    first = await ask()
+    before = await size(appliance, acme), appliance.accounts.rows.copy()
+    again = await ask()
+    assert (first.replayed, again) == (False, replace(first, replayed=True))
+    with pytest.raises(IdempotencyKeyReused):
+        await ask(b"[]")
+    assert (await size(appliance, acme), appliance.accounts.rows) == before
+    for answer, _ in appliance.ledger._ledgers[str(acme.id)].answers.values():
+        assert first.token[10:30].encode() not in answer.sealed
+        assert b"example.org" not in answer.sealed
+
+
+@pytest.mark.parametrize("act", ["invite", "invite_again"])
+async def test_an_invitation_is_made_once_without_the_marker_too(
+    appliance: FakeAppliance, owner: Principal, act: str
+) -> None:
+    user_id = UUID((await appliance.manage_users.invite(owner, "v@example.org", Role.AUDITOR)).member.id)
+    manage, once = appliance.manage_users, Once(key="one", body=b"{}")
+
+    async def ask() -> Invited:
+        if act == "invite":
+            return await manage.invite(owner, "ann@example.org", Role.AUDITOR, once)
+        return await manage.invite_again(owner, user_id, once)
+
+    done = await asyncio.gather(*(ask() for _ in range(5)), return_exceptions=True)
+    assert sum(isinstance(one, IdempotencyInProgress) for one in done) == 4
+    appliance.running.away = True
+    assert len({one.token for one in await asyncio.gather(*(ask() for _ in range(5)))}) == 1
+
+
+async def test_a_kept_invitation_is_not_for_who_could_not_invite_now(
+    appliance: FakeAppliance, acme: Organization, owner: Principal
+) -> None:
+    user = await add_user(appliance, acme, Role.ADMIN)
+    admin, once = principal_for(user, acme), Once(key="one", body=b"{}")
+    await appliance.manage_users.invite(admin, "ann@example.org", Role.VIEWER, once)
+    await appliance.manage_users.change(owner, user.id, Role.DEVELOPER)
+    with pytest.raises(Forbidden):
+        await appliance.manage_users.invite(admin, "ann@example.org", Role.VIEWER, once)
 
 
 @pytest.mark.parametrize("state", [{"joined": True}, {"joined": False, "disabled": True}])

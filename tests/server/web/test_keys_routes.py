@@ -116,6 +116,23 @@ async def test_the_same_request_gets_the_same_answer(
     )
 
 
+async def test_a_rotation_that_is_asked_for_again_is_not_done_again(
+    site: Site, client: httpx.AsyncClient, admin: dict[str, str]
+) -> None:
+    made, other = [(await client.post("/v1/keys", json=BODY, headers=admin)).json() for _ in range(2)]
+    headers, body = {**admin, "Idempotency-Key": "one"}, {"grace_seconds": 60}
+    first = await client.post(f"/v1/keys/{made['id']}/rotate", json=body, headers=headers)
+    again = await client.post(f"/v1/keys/{made['id']}/rotate", json=body, headers=headers)
+    assert (again.status_code, again.content) == (200, first.content)
+    assert again.headers["idempotency-replayed"] == "true"
+    assert "idempotency-replayed" not in first.headers
+    assert [one.event for one in site.appliance.accounts.rows.events].count("rotated") == 1
+    changed = await client.post(f"/v1/keys/{made['id']}/rotate", json={"grace_seconds": 0}, headers=headers)
+    assert_problem(changed, 422, "idempotency_key_reused")
+    # Another key is another request.
+    assert (await client.post(f"/v1/keys/{other['id']}/rotate", json=body, headers=headers)).json()["id"] == other["id"]
+
+
 async def test_while_the_first_is_running_the_second_is_a_conflict(
     site: Site, client: httpx.AsyncClient, acme: Organization
 ) -> None:

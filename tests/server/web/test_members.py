@@ -261,3 +261,20 @@ async def test_usage_is_listed_per_day(
     for days in ("0", "91", "x"):
         wrong = await client.get("/v1/organization/usage", params={"days": days}, headers=signed_in)
         assert_problem(wrong, 422, "invalid_request")
+
+
+async def test_an_invitation_asked_for_again_gets_the_stored_answer(
+    site: Site, client: httpx.AsyncClient, signed_in: Headers
+) -> None:
+    headers, body = {**signed_in, "Idempotency-Key": "one"}, {"email": "ann@example.org", "role": "viewer"}
+    first = await client.post("/v1/users", json=body, headers=headers)
+    for path, sent in (("/v1/users", {"json": body}), (f"/v1/users/{first.json()['id']}/invitation", {})):
+        answers = [await client.post(path, headers=headers, **sent) for _ in range(2)]
+        assert [one.status_code for one in answers] == [201, 201]
+        assert answers[0].content == answers[1].content
+        assert answers[1].headers["idempotency-replayed"] == "true"
+        assert answers[1].headers["cache-control"] == "no-store"
+        assert len(site.appliance.accounts.rows.tokens) == 1
+    assert "idempotency-replayed" not in first.headers
+    other = await client.post("/v1/users", json={**body, "role": "admin"}, headers=headers)
+    assert_problem(other, 422, "idempotency_key_reused")

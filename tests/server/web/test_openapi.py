@@ -27,7 +27,7 @@ STATUSES = {
     ("get", "/v1/users/{user_id}"): {200, *ANY, *CREDENTIAL, 404, 422},
     ("patch", "/v1/users/{user_id}"): {200, *ANY, *CREDENTIAL, 404, 409, 413, 415, 422},
     ("delete", "/v1/users/{user_id}"): {204, *ANY, *CREDENTIAL, 404, 409, 422},
-    ("post", "/v1/users/{user_id}/invitation"): {201, *ANY, *CREDENTIAL, 404, 422},
+    ("post", "/v1/users/{user_id}/invitation"): {201, *ANY, *CREDENTIAL, 404, 409, 422},
     ("get", "/v1/organization"): {200, *ANY, *CREDENTIAL},
     ("patch", "/v1/organization"): {200, *ANY, *CREDENTIAL, 409, 413, 415, 422},
     ("get", "/v1/organization/usage"): {200, *ANY, *CREDENTIAL, 422},
@@ -178,11 +178,11 @@ def test_every_parameter_is_described_where_it_is(document: dict[str, Any]) -> N
             (method, path): {("path", "key_id", True)}
             for method, path in (
                 ("get", "/v1/keys/{key_id}"),
-                ("post", "/v1/keys/{key_id}/rotate"),
                 ("delete", "/v1/keys/{key_id}"),
                 ("get", "/v1/keys/{key_id}/events"),
             )
         },
+        ("post", "/v1/keys/{key_id}/rotate"): {("path", "key_id", True), ("header", "Idempotency-Key", False)},
         ("get", "/v1/ledger/records"): {("query", name, False) for name in queries},
         ("get", "/v1/ledger/records/{seq}"): {("path", "seq", True)},
         ("get", "/v1/ledger/dump"): {("query", name, False) for name in ("first", "last", "payloads")},
@@ -190,7 +190,8 @@ def test_every_parameter_is_described_where_it_is(document: dict[str, Any]) -> N
         ("get", "/v1/users/{user_id}"): {("path", "user_id", True)},
         ("patch", "/v1/users/{user_id}"): {("path", "user_id", True)},
         ("delete", "/v1/users/{user_id}"): {("path", "user_id", True)},
-        ("post", "/v1/users/{user_id}/invitation"): {("path", "user_id", True)},
+        ("post", "/v1/users"): {("header", "Idempotency-Key", False)},
+        ("post", "/v1/users/{user_id}/invitation"): {("path", "user_id", True), ("header", "Idempotency-Key", False)},
         ("get", "/v1/organization/usage"): {("query", "days", False)},
         ("get", "/problems/{code}"): {("path", "code", True)},
         ("get", "/static/{name}"): {("path", "name", True)},

@@ -51,7 +51,11 @@ class Kept(Struct, frozen=True, kw_only=True):
 
 
 Keep = Callable[[Append, bytes], Awaitable[Append]]
-"""Returns the record with the answer to keep beside it. Called before the transaction that the record goes into."""
+"""
+Returns the record with the answer to keep beside it.
+
+It encrypts: called before the transaction that the record goes into, or in it after ``AnswerOnce.ready``.
+"""
 Work = Callable[[Keep], Awaitable[bytes]]
 """Does what is asked for, hands its record and its answer to the ``Keep`` it is given, and returns the answer."""
 
@@ -109,6 +113,10 @@ class AnswerOnce(Struct, frozen=True, kw_only=True):
                 except AnswerExists as exists:
                     stored = exists.answer
             return Kept(answer=await self._opened(organization_id, stored, key, body), replayed=True)
+
+    async def ready(self, organization_id: UUID) -> None:
+        """Return once the data key is at hand: a ``Keep`` in a transaction then waits for no second connection."""
+        await self.vault.seal(answer_place(organization_id, organization_id, b"", b""), b"")
 
     async def _opened(self, organization_id: UUID, stored: StoredAnswer, key: bytes, body: bytes) -> bytes:
         if stored.body != body:

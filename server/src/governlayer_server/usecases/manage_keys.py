@@ -26,7 +26,7 @@ from governlayer_server.domain.key_terms import (
 from governlayer_server.domain.ledger.record import Actor, ActorKind
 from governlayer_server.ports import Append, Clock, Entropy, Vault
 from governlayer_server.ports.accounts import AccountStore, Tenant
-from governlayer_server.usecases.answer_once import AnswerOnce, Keep, Once
+from governlayer_server.usecases.answer_once import AnswerOnce, Keep, Kept, Once
 from governlayer_server.usecases.authenticate import FINGERPRINT_PURPOSE
 from governlayer_server.usecases.count_usage import DAY_US
 from governlayer_server.usecases.new_id import new_id
@@ -101,12 +101,7 @@ class ManageKeys(Struct, frozen=True, kw_only=True):
             return msgspec.json.encode(await self._create(actor, organization_id, terms, keep))
 
         kept = await self.once(actor, organization_id, "POST /v1/keys", once, work)
-        made = msgspec.json.decode(kept.answer, type=NewKey)
-        if kept.replayed:
-            # The role may have changed since: what the user could not obtain now is not handed out again.
-            async with self.accounts.tenant(organization_id) as tenant:
-                await _require_held(tenant, actor, made.stored.scopes)
-        return msgspec.structs.replace(made, replayed=kept.replayed)
+        return await self._made(actor, organization_id, kept)
 
     async def _create(self, actor: Actor, organization_id: UUID, terms: KeyTerms, keep: Keep) -> NewKey:
         async with self.accounts.tenant(organization_id) as tenant:
@@ -137,7 +132,9 @@ class ManageKeys(Struct, frozen=True, kw_only=True):
             await tenant.record(record)
         return made
 
-    async def rotate(self, actor: Actor, organization_id: UUID, key_id: UUID, grace_seconds: int) -> NewKey:
+    async def rotate(
+        self, actor: Actor, organization_id: UUID, key_id: UUID, grace_seconds: int, once: Once | None = None
+    ) -> NewKey:
         """
         Return a new secret under the same id; the one before works on for *grace_seconds*.
 
@@ -148,15 +145,37 @@ class ManageKeys(Struct, frozen=True, kw_only=True):
             organization_id: whose key it is.
             key_id: which.
             grace_seconds: 0 (refused at once) to 2,592,000.
+            once: the caller's idempotency key, with the body.
 
         Raises:
             InvalidRequest: the grace is out of its range. Nothing was changed.
             NotFound: the organization has no such key.
             Forbidden: the user's role does not hold one of the key's scopes. Nothing was changed.
             Conflict: the key is revoked or expired, or its row was altered. Nothing was changed.
+            IdempotencyKeyReused, IdempotencyInProgress: see ``AnswerOnce``. Nothing was changed.
             LedgerUnavailable: the database is away; the answer to a commit may be lost: rotate again.
         """
         check_grace(grace_seconds)
+
+        async def work(keep: Keep) -> bytes:
+            if once is not None:
+                await self.once.ready(organization_id)
+            return msgspec.json.encode(await self._rotate(actor, organization_id, key_id, grace_seconds, keep))
+
+        kept = await self.once(actor, organization_id, f"POST /v1/keys/{key_id}/rotate", once, work)
+        return await self._made(actor, organization_id, kept)
+
+    async def _made(self, actor: Actor, organization_id: UUID, kept: Kept) -> NewKey:
+        made = msgspec.json.decode(kept.answer, type=NewKey)
+        if kept.replayed:
+            # The role may have changed since: what the user could not obtain now is not handed out again.
+            async with self.accounts.tenant(organization_id) as tenant:
+                await _require_held(tenant, actor, made.stored.scopes)
+        return msgspec.structs.replace(made, replayed=kept.replayed)
+
+    async def _rotate(
+        self, actor: Actor, organization_id: UUID, key_id: UUID, grace_seconds: int, keep: Keep
+    ) -> NewKey:
         key = self._new_secret()
         async with self.accounts.tenant(organization_id) as tenant:
             old = await tenant.keys.one(key_id, lock=True)
@@ -174,8 +193,10 @@ class ManageKeys(Struct, frozen=True, kw_only=True):
             new = sealed(self.vault, new)
             await tenant.keys.save(new)
             await tenant.keys.add_event(self._event(actor, "rotated", new, now_us))
-            await tenant.record(self._record(actor, "rotated", new, {"grace_seconds": grace_seconds}))
-        return NewKey(stored=new, key=key, made_us=now_us)
+            made = NewKey(stored=new, key=key, made_us=now_us)
+            record = self._record(actor, "rotated", new, {"grace_seconds": grace_seconds})
+            await tenant.record(await keep(record, msgspec.json.encode(made)))
+        return made
 
     async def revoke(self, actor: Actor, organization_id: UUID, key_id: UUID) -> ApiKey:
         """

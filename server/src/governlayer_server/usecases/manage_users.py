@@ -2,6 +2,7 @@
 
 from uuid import UUID
 
+import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -11,10 +12,11 @@ from governlayer_server.domain.errors import Fault, InvalidRequest
 from governlayer_server.domain.membership import Act, Deed, check
 from governlayer_server.ports import Append, Clock, Entropy, Vault
 from governlayer_server.ports.accounts import AccountStore, Tenant
+from governlayer_server.usecases.answer_once import AnswerOnce, Keep, Kept, Once
 from governlayer_server.usecases.email_addresses import email_faults, email_index, seal_email
 from governlayer_server.usecases.members import Member, find_target, lock_and_find_actor, other_owners, shown
 from governlayer_server.usecases.new_id import new_id
-from governlayer_server.usecases.one_time_tokens import OneTimeTokens
+from governlayer_server.usecases.one_time_tokens import NewToken, OneTimeTokens
 from governlayer_server.usecases.record_event import event
 from governlayer_server.usecases.seal_rows import sealed
 
@@ -26,6 +28,7 @@ class Invited(Struct, frozen=True, kw_only=True):
 
     member: Member
     token: str
+    replayed: bool = False
 
     def __repr__(self) -> str:
         """No secret."""
@@ -36,12 +39,13 @@ class ManageUsers(Struct, frozen=True, kw_only=True):
     """Acts of a signed-in user on members of their organization. The rules are those of ``domain.membership``."""
 
     accounts: AccountStore
+    once: AnswerOnce
     vault: Vault
     one_time: OneTimeTokens
     clock: Clock
     entropy: Entropy
 
-    async def invite(self, principal: Principal, email: str, role: Role) -> Invited:
+    async def invite(self, principal: Principal, email: str, role: Role, once: Once | None = None) -> Invited:
         """
         Return a new member who has 7 days to join.
 
@@ -49,13 +53,23 @@ class ManageUsers(Struct, frozen=True, kw_only=True):
             principal: who invites.
             email: at most 254 characters; stored encrypted.
             role: what the member will be.
+            once: the caller's idempotency key, with the body.
 
         Raises:
             InvalidRequest: the address is none, or belongs to a user already.
             Forbidden: the principal may not give this role.
+            IdempotencyKeyReused, IdempotencyInProgress: see ``AnswerOnce``. Nothing was stored.
         """
         if faults := email_faults(email, "/email"):
             raise InvalidRequest(f"email: {faults[0].detail}", faults)
+
+        async def work(keep: Keep) -> bytes:
+            return msgspec.json.encode(await self._invite(principal, email, role, keep))
+
+        kept = await self.once(principal.actor, principal.organization_id, "POST /v1/users", once, work)
+        return await self._invited(principal, kept)
+
+    async def _invite(self, principal: Principal, email: str, role: Role, keep: Keep) -> Invited:
         user_id = new_id(self.clock, self.entropy)
         organization_id = principal.organization_id
         user = User(
@@ -68,16 +82,19 @@ class ManageUsers(Struct, frozen=True, kw_only=True):
             created_us=self.clock.now_us(),
         )
         user = sealed(self.vault, user)
+        token = self._new_token(user)
+        made = Invited(member=await shown(self.vault, user), token=token.text)
+        created = self._event(principal, "user.created", {"role": role.value, "user_id": str(user_id)})
+        record = await keep(created, msgspec.json.encode(made))
         async with self.accounts.tenant(organization_id) as tenant:
             actor = await lock_and_find_actor(tenant, self.vault, principal)
             check(Deed(act=Act.INVITE, actor=actor, role=role))
             await tenant.users.add(user)
-            token = await self._new_token(tenant, user)
-            body = {"role": role.value, "user_id": str(user_id)}
-            await tenant.record(self._event(principal, "user.created", body))
-        return Invited(member=await shown(self.vault, user), token=token)
+            await tenant.tokens.add(token.stored)
+            await tenant.record(record)
+        return made
 
-    async def invite_again(self, principal: Principal, user_id: UUID) -> Invited:
+    async def invite_again(self, principal: Principal, user_id: UUID, once: Once | None = None) -> Invited:
         """
         Return the invited member with a new token; those before it are good for nothing any more.
 
@@ -85,7 +102,18 @@ class ManageUsers(Struct, frozen=True, kw_only=True):
             NotFound: there is no such user.
             InvalidRequest: the user has joined, or is disabled.
             Forbidden: the principal may not give the user's role.
+            IdempotencyKeyReused, IdempotencyInProgress: see ``AnswerOnce``. Nothing was changed.
         """
+
+        async def work(keep: Keep) -> bytes:
+            await self.once.ready(principal.organization_id)
+            return msgspec.json.encode(await self._invite_again(principal, user_id, keep))
+
+        operation = f"POST /v1/users/{user_id}/invitation"
+        kept = await self.once(principal.actor, principal.organization_id, operation, once, work)
+        return await self._invited(principal, kept)
+
+    async def _invite_again(self, principal: Principal, user_id: UUID, keep: Keep) -> Invited:
         async with self.accounts.tenant(principal.organization_id) as tenant:
             actor = await lock_and_find_actor(tenant, self.vault, principal)
             user = await find_target(tenant, self.vault, user_id)
@@ -93,9 +121,20 @@ class ManageUsers(Struct, frozen=True, kw_only=True):
             if user.status is not UserStatus.INVITED:
                 raise InvalidRequest("only an invited user can be invited again", [Fault("", f"is {user.status}")])
             await tenant.tokens.drop(user.id)
-            token = await self._new_token(tenant, user)
-            await tenant.record(self._changed(principal, user, "invited_again"))
-        return Invited(member=await shown(self.vault, user), token=token)
+            token = self._new_token(user)
+            await tenant.tokens.add(token.stored)
+            made = Invited(member=await shown(self.vault, user), token=token.text)
+            await tenant.record(await keep(self._changed(principal, user, "invited_again"), msgspec.json.encode(made)))
+        return made
+
+    async def _invited(self, principal: Principal, kept: Kept) -> Invited:
+        made = msgspec.json.decode(kept.answer, type=Invited)
+        if kept.replayed:
+            # The role may have changed since: what the user could not obtain now is not handed out again.
+            async with self.accounts.tenant(principal.organization_id) as tenant:
+                actor = await lock_and_find_actor(tenant, self.vault, principal)
+                check(Deed(act=Act.INVITE, actor=actor, role=made.member.role))
+        return replace(made, replayed=kept.replayed)
 
     async def change(
         self, principal: Principal, user_id: UUID, role: Role | None = None, *, disabled: bool | None = None
@@ -161,10 +200,8 @@ class ManageUsers(Struct, frozen=True, kw_only=True):
             what = "enabled" if user.disabled_us is None else "disabled"
             await tenant.record(self._changed(principal, user, what))
 
-    async def _new_token(self, tenant: Tenant, user: User) -> str:
-        made = self.one_time.make(user.organization_id, Purpose.JOIN, user.id, INVITATION_US)
-        await tenant.tokens.add(made.stored)
-        return made.text
+    def _new_token(self, user: User) -> NewToken:
+        return self.one_time.make(user.organization_id, Purpose.JOIN, user.id, INVITATION_US)
 
     def _changed(self, principal: Principal, user: User, what: str, **more: str) -> Append:
         return self._event(principal, "user.changed", {"event": what, "user_id": str(user.id), **more})

@@ -156,7 +156,7 @@ def _complete_operation(operation: Document, *, has_place: bool) -> None:
         statuses = (*statuses, *_WITH_BODY)
     elif operation.get("parameters"):
         statuses = (*statuses, 422)
-    if operation["operationId"] in _CONFLICTING:
+    if operation["operationId"] in _CONFLICTING or _may_be_repeated(operation):
         statuses = (*statuses, 409)
     answers = {status: answer for status, answer in operation["responses"].items() if status.startswith("2")}
     if {"bearer": []} in security:
@@ -171,6 +171,10 @@ def _complete_operation(operation: Document, *, has_place: bool) -> None:
         }
     operation["responses"] = answers
     operation["security"] = security
+
+
+def _may_be_repeated(operation: Document) -> bool:
+    return any(one["name"] == "Idempotency-Key" for one in operation.get("parameters", ()))
 
 
 def _access(operation_id: str) -> tuple[list[Document], tuple[int, ...]]:

@@ -77,6 +77,7 @@ class Appliance(Struct, frozen=True, kw_only=True):
             version=VERSION,
             accounts=self.accounts,
             ledger=self.ledger,
+            once=self.manage_keys.once,
             manage_keys=self.manage_keys,
             read_ledger=self.read_ledger,
             export_ledger=self.export_ledger,

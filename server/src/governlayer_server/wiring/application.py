@@ -26,6 +26,7 @@ from governlayer_server.domain.quota import Mode
 from governlayer_server.ports import LedgerStore
 from governlayer_server.ports.accounts import AccountStore
 from governlayer_server.settings import Settings
+from governlayer_server.usecases.answer_once import AnswerOnce
 from governlayer_server.usecases.authenticate import Authenticate
 from governlayer_server.usecases.change_organization import ChangeOrganization
 from governlayer_server.usecases.count_usage import CountUsage
@@ -59,6 +60,7 @@ class Operations(Struct, frozen=True, kw_only=True):
     version: str
     accounts: AccountStore
     ledger: LedgerStore
+    once: AnswerOnce
     manage_keys: ManageKeys
     read_ledger: ReadLedger
     export_ledger: ExportLedger
@@ -144,7 +146,7 @@ def _use_cases(
             registration=settings.identity.registration,
         ),
         read_users=ReadUsers(accounts=accounts, vault=parts.vault),
-        manage_users=ManageUsers(accounts=accounts, one_time=operations.one_time, **parts.common),
+        manage_users=ManageUsers(accounts=accounts, once=operations.once, one_time=operations.one_time, **parts.common),
         change_organization=ChangeOrganization(accounts=accounts, **parts.common),
         read_usage=ReadUsage(accounts=accounts, usage=usage, clock=parts.clock),
         links=operations.links,

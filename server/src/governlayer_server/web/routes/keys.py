@@ -93,11 +93,12 @@ async def rotate_key_route(
     key_id: KeyId,
     data: JSONBody[RotateKeyRequest],
     manage_keys: NamedDependency[ManageKeys],
+    idempotency_key: IdempotencyKey = None,
 ) -> Response[NewKeyBody]:
     """Return the key with its new secret."""
-    user = request.auth
-    made = await manage_keys.rotate(user.actor, user.organization_id, _id(key_id), data.grace_seconds)
-    return Response(new_key_body(made), headers=_NO_STORE)
+    user, once = request.auth, await once_of(request, idempotency_key)
+    made = await manage_keys.rotate(user.actor, user.organization_id, _id(key_id), data.grace_seconds, once)
+    return Response(new_key_body(made), headers={**_NO_STORE, **(REPLAYED if made.replayed else {})})
 
 
 @delete(

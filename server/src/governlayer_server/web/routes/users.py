@@ -15,6 +15,7 @@ from governlayer_server.usecases.manage_users import Invited, ManageUsers
 from governlayer_server.usecases.members import Member
 from governlayer_server.usecases.read_users import ReadUsers
 from governlayer_server.web.bodies import JsonBody, refuse_empty
+from governlayer_server.web.idempotency import REPLAYED, IdempotencyKey, once_of
 from governlayer_server.web.links import Links
 from governlayer_server.web.path_ids import path_id
 from governlayer_server.web.routes.register import OrganizationNamed, named
@@ -144,9 +145,11 @@ async def invite_route(
     data: JSONBody[InviteBody],
     manage_users: NamedDependency[ManageUsers],
     links: NamedDependency[Links],
+    idempotency_key: IdempotencyKey = None,
 ) -> Response[InvitedBody]:
     """Return the invited member with the invitation."""
-    return _invited(await manage_users.invite(request.auth, data.email, data.role), links)
+    once = await once_of(request, idempotency_key)
+    return _invited(await manage_users.invite(request.auth, data.email, data.role, once), links)
 
 
 @post(
@@ -161,9 +164,11 @@ async def invite_again_route(
     user_id: FromPath[str],
     manage_users: NamedDependency[ManageUsers],
     links: NamedDependency[Links],
+    idempotency_key: IdempotencyKey = None,
 ) -> Response[InvitedBody]:
     """Return the invited member with a new invitation."""
-    return _invited(await manage_users.invite_again(request.auth, path_id(user_id, "user")), links)
+    once = await once_of(request, idempotency_key)
+    return _invited(await manage_users.invite_again(request.auth, path_id(user_id, "user"), once), links)
 
 
 @patch(
@@ -221,4 +226,5 @@ def _invited(made: Invited, links: Links) -> Response[InvitedBody]:
         invite=made.token,
         invite_url=links.join(made.token),
     )
-    return Response(body, status_code=201, headers=_NO_STORE)
+    headers = {**_NO_STORE, **(REPLAYED if made.replayed else {})}
+    return Response(body, status_code=201, headers=headers)
