@@ -65,7 +65,7 @@ def identity_of(appliance: Appliance, settings: Settings, cost: int) -> Identity
         limits=settings.identity.sessions,
     )
     letters = Letters(mailer=None, public_url="", later=lambda work: work.close())
-    vault = appliance.create_organization.vault
+    vault = appliance.create_organization.found.vault
     return make_identity(appliance.accounts, vault, clock, entropy, Uncounted(), credentials, letters)
 
 

@@ -18,6 +18,7 @@ from governlayer_server.domain.account import (
 )
 from governlayer_server.domain.errors import Fault, InvalidRequest, NotFound
 from governlayer_server.domain.organization import Organization
+from governlayer_server.domain.stale import Stale
 from governlayer_server.ports import Append, LedgerStore
 from msgspec.structs import replace
 
@@ -227,6 +228,21 @@ class MemoryTenant:
     async def save_organization(self, organization: Organization) -> None:
         self.changed = True
         self._rows.organizations[organization.id] = organization
+
+    async def remove_stale(self, stale: Stale, limit: int) -> int:
+        rows, own = self._rows, [one.id for one in await self.users.all()]
+        found: list[tuple[dict[Any, Any], list[Any]]] = [
+            (rows.sessions, [one.id for one in rows.sessions.values() if one.organization_id == self.organization_id and (
+                (one.ended_us is not None and one.ended_us < stale.ended_us) or one.created_us < stale.began_us)]),
+            (rows.tokens, [key for key, one in rows.tokens.items()
+                           if one.tenant == self.name and one.expires_us < stale.expired_us]),
+            (rows.addresses, [key for key, seen_us in rows.addresses.items() if key[0] in own and seen_us < stale.seen_us]),
+            (rows.usage, [key for key in rows.usage if key[0] == self.organization_id and key[2] < stale.day]),
+        ]  # fmt: skip
+        for kind, keys in found:
+            for key in keys[:limit]:
+                del kind[key]
+        return max(len(keys[:limit]) for _, keys in found)
 
     async def record(self, append: Append) -> None:
         await self._ledger.append(append)

@@ -60,3 +60,15 @@ async def test_what_is_repeated_is_done_once_more_at_the_end_and_goes_on_after_a
         await asyncio.wait_for(enough.wait(), 10)
         assert not ended
     assert ended
+
+
+async def test_what_is_not_for_the_end_is_not_done_then() -> None:
+    turns = 0
+
+    async def work() -> None:
+        nonlocal turns
+        turns += 1
+
+    async with Background(print) as background:
+        background.every(3600, work, at_end=False)
+    assert turns == 0

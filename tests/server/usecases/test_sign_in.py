@@ -5,10 +5,12 @@ from uuid import UUID
 
 import pytest
 from governlayer_server.adapters.crypto.passwords import BcryptPasswords
+from governlayer_server.adapters.crypto.vault import EnvelopeVault
 from governlayer_server.domain.errors import GovernLayerError, NotAuthenticated, Overloaded, TooManyAttempts
 from governlayer_server.domain.sign_in_throttle import FAMILIAR_S
 from governlayer_server.usecases.second_factor import recovery_fingerprint
 
+from tests.fakes.account_store import MemoryAccountStore, MemoryTenant, MemoryUsers
 from tests.fakes.appliance import PEPPER
 from tests.fakes.identity import CountedPasswords
 from tests.server.usecases.sign_in_world import CAFE, EMAIL, HOME, PASSWORD, STEP_US, World
@@ -78,6 +80,33 @@ async def test_whatever_is_wrong_costs_one_check_and_gets_one_answer(world: Worl
     # No real hash is compared where the account may not sign in.
     if case in {"unknown", "invited", "disabled", "closed", "altered", "short", "long"}:
         assert world.made.passwords.verified[-1] is None
+
+
+async def test_an_unknown_account_costs_the_work_of_a_known_one(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[str] = []
+
+    def noted(kind: type, name: str) -> None:
+        real = getattr(kind, name)
+
+        def spy(*given: Any, **named: Any) -> Any:
+            done.append(f"{name} {given[1]}" if name == "fingerprint" else name)
+            return real(*given, **named)
+
+        monkeypatch.setattr(kind, name, spy)
+
+    noted(MemoryAccountStore, "organization_of_user")
+    noted(MemoryAccountStore, "tenant")
+    noted(MemoryUsers, "by_email")
+    noted(MemoryUsers, "is_familiar")
+    noted(MemoryTenant, "organization")
+    noted(EnvelopeVault, "fingerprint")
+    work = []
+    for case in ("wrong", "unknown"):
+        done.clear()
+        await refused(world, **TYPED[case])
+        work.append(list(done))
+    assert work[0] == work[1]
+    assert {"tenant", "by_email", "is_familiar", "organization", "fingerprint row/User"} <= set(work[0])
 
 
 async def test_a_hash_of_a_lower_cost_is_made_again_at_the_sign_in(world: World) -> None:

@@ -19,6 +19,7 @@ from governlayer_server.domain.account import (
     User,
 )
 from governlayer_server.domain.organization import Organization
+from governlayer_server.domain.stale import Stale
 from governlayer_server.ports import Append
 
 
@@ -184,6 +185,9 @@ class Tenant(Protocol):
 
     async def save_organization(self, organization: Organization) -> None:
         """Store the changed organization; id and creation never change."""
+
+    async def remove_stale(self, stale: Stale, limit: int) -> int:
+        """Remove up to *limit* rows of each kind that are *stale*; return how many went of the kind that lost most."""
 
     async def record(self, append: Append) -> None:
         """

@@ -43,6 +43,7 @@ from governlayer_server.usecases.read_ledger import ReadLedger
 from governlayer_server.usecases.read_usage import ReadUsage
 from governlayer_server.usecases.read_users import ReadUsers
 from governlayer_server.usecases.register import Register
+from governlayer_server.usecases.remove_stale import RemoveStale
 from governlayer_server.web.app import Metrics, UseCases, create_app
 from governlayer_server.web.links import Links
 from governlayer_server.web.observe import Observed
@@ -50,7 +51,7 @@ from governlayer_server.web.routes.health import About
 from governlayer_server.wiring.parts import Parts
 from governlayer_server.wiring.probes import probes_of
 
-_USAGE_S, _FAILURES_S = 5.0, 30.0
+_USAGE_S, _FAILURES_S, _STALE_S = 5.0, 30.0, 3600.0
 Record = Callable[[str, Mapping[str, object]], Awaitable[None]]
 
 
@@ -117,6 +118,8 @@ def _use_cases(
     accounts = operations.accounts
     parts.background.start(RedisForgetting(parts.redis).listen(parts.principals.forget))
     parts.background.every(_USAGE_S, usage.flush)
+    remove_stale = RemoveStale(accounts=accounts, clock=parts.clock, limits=settings.identity.sessions)
+    parts.background.every(_STALE_S, remove_stale, at_end=False)
     return UseCases(
         authenticate=Authenticate(
             accounts=operations.accounts,

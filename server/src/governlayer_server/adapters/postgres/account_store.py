@@ -16,12 +16,14 @@ from governlayer_server.adapters.postgres.sessions import (
     PostgresSessions,
     PostgresTokens,
 )
+from governlayer_server.adapters.postgres.stale import remove_stale
 from governlayer_server.adapters.postgres.tables import OrganizationRow
 from governlayer_server.adapters.postgres.usage import PostgresUsage
 from governlayer_server.adapters.postgres.users import PostgresUsers
 from governlayer_server.domain.errors import Fault, InvalidRequest, NotFound
 from governlayer_server.domain.ledger.chain import genesis_hash
 from governlayer_server.domain.organization import Organization
+from governlayer_server.domain.stale import Stale
 from governlayer_server.ports import Append, Clock
 
 if TYPE_CHECKING:
@@ -79,6 +81,10 @@ class PostgresTenant:
         columns = organization_columns(organization)
         fixed = {name: columns.pop(name) for name in ("id", "created_us")}
         await OrganizationRow.update(columns).where(OrganizationRow.id == fixed["id"])
+
+    async def remove_stale(self, stale: Stale, limit: int) -> int:
+        """Remove up to *limit* rows of each kind that are *stale*; return how many went of the kind that lost most."""
+        return await remove_stale(self._connection, self._organization_id, self._name, stale, limit)
 
     async def record(self, append: Append) -> None:
         """Append a record to the tenant's own ledger, or to the system ledger."""

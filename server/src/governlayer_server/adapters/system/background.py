@@ -41,9 +41,10 @@ class Background:
         """Run *work*, which goes on for good."""
         self._lasting.append(asyncio.create_task(self._quietly(work)))
 
-    def every(self, seconds: float, work: _Work, *, last: _Work | None = None) -> None:
-        """Do *work* every so many seconds, and once more at the end, or *last* in its place."""
-        self._repeated.append(last or work)
+    def every(self, seconds: float, work: _Work, *, last: _Work | None = None, at_end: bool = True) -> None:
+        """Do *work* every so many seconds, and (*at_end*) once more at the end, or *last* in its place."""
+        if at_end:
+            self._repeated.append(last or work)
 
         async def repeat() -> None:
             while True:
