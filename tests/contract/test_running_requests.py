@@ -7,8 +7,11 @@ from uuid import uuid4
 import pytest
 from governlayer_server.adapters.redis import running_requests
 from governlayer_server.adapters.redis.address import RedisAddress
+from governlayer_server.adapters.redis.connect import AnyRedis
 from governlayer_server.adapters.redis.connect import connect_redis as client_of
+from governlayer_server.adapters.redis.outage import Outage
 from governlayer_server.adapters.redis.running_requests import RedisRunningRequests, redis_answers
+from governlayer_server.adapters.system import SystemClock
 from governlayer_server.domain.errors import IdempotencyInProgress
 from governlayer_server.ports import RunningRequests
 from redis.asyncio import Redis
@@ -19,11 +22,15 @@ from tests.fakes.running_requests import MemoryRunningRequests
 KEY = b"k" * 32
 
 
+def over(redis: AnyRedis) -> RedisRunningRequests:
+    return RedisRunningRequests(redis, FakeEntropy(), Outage(redis, SystemClock()))
+
+
 @pytest.fixture(params=["fake", "real"])
 def running(request: pytest.FixtureRequest) -> RunningRequests:
     if request.param == "fake":
         return MemoryRunningRequests()
-    return RedisRunningRequests(request.getfixturevalue("redis"), FakeEntropy())
+    return over(request.getfixturevalue("redis"))
 
 
 @pytest.fixture(params=["fake", "real"])
@@ -32,7 +39,7 @@ def without_store(request: pytest.FixtureRequest, tmp_path: Path) -> RunningRequ
         fake = MemoryRunningRequests()
         fake.away = True
         return fake
-    return RedisRunningRequests(client_of(RedisAddress(socket=str(tmp_path / "none"))), FakeEntropy())
+    return over(client_of(RedisAddress(socket=str(tmp_path / "none"))))
 
 
 async def test_a_key_that_is_held_is_refused_and_free_again_afterwards(running: RunningRequests) -> None:
@@ -99,7 +106,7 @@ async def test_without_a_store_the_work_goes_on(without_store: RunningRequests) 
 async def test_who_outlived_its_claim_does_not_free_the_next_holders(
     redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    running, organization = RedisRunningRequests(redis, FakeEntropy()), uuid4()
+    running, organization = over(redis), uuid4()
     monkeypatch.setattr(running_requests, "_LIFE_MS", 30)
     late = running.claim(organization, KEY)
     await late.__aenter__()

@@ -9,6 +9,7 @@ from governlayer_server.adapters.redis.address import RedisAddress
 from governlayer_server.adapters.redis.attempts import RedisSignInAttempts
 from governlayer_server.adapters.redis.connect import connect_redis
 from governlayer_server.adapters.redis.local_attempts import LocalSignInAttempts
+from governlayer_server.adapters.redis.outage import Outage
 from governlayer_server.adapters.system import SystemClock
 from governlayer_server.domain.sign_in_throttle import Bucket, Counts
 from governlayer_server.ports.sign_in import SignInAttempts
@@ -21,9 +22,9 @@ def attempts(request: pytest.FixtureRequest, tmp_path: Path) -> SignInAttempts:
     local = LocalSignInAttempts(SystemClock())
     if request.param == "fake":
         return local
-    if request.param == "away":
-        return RedisSignInAttempts(connect_redis(RedisAddress(socket=str(tmp_path / "none"))), local)
-    return RedisSignInAttempts(request.getfixturevalue("redis"), local)
+    away = request.param == "away"
+    redis = connect_redis(RedisAddress(socket=str(tmp_path / "none"))) if away else request.getfixturevalue("redis")
+    return RedisSignInAttempts(redis, local, Outage(redis, SystemClock()))
 
 
 def bucket(limit: int, window_s: int = LONG_S) -> Bucket:

@@ -16,6 +16,7 @@ from governlayer_server.adapters.postgres.ledger_store import PostgresLedgerStor
 from governlayer_server.adapters.postgres.migrate import pending_migrations
 from governlayer_server.adapters.redis.connect import connect_redis
 from governlayer_server.adapters.redis.forgetting import RedisForgetting
+from governlayer_server.adapters.redis.outage import Outage
 from governlayer_server.adapters.redis.running_requests import RedisRunningRequests
 from governlayer_server.adapters.system import SystemClock, SystemEntropy
 from governlayer_server.adapters.system.background import Background
@@ -117,6 +118,7 @@ async def open_appliance(settings: Settings) -> AsyncIterator[Appliance]:
             parts = Parts(
                 database=database,
                 redis=redis,
+                outage=Outage(redis, clock),
                 vault=vault,
                 signer=signer,
                 clock=clock,
@@ -156,5 +158,5 @@ def _appliance(settings: Settings, parts: Parts, ledger: PostgresLedgerStore) ->
 
 
 def _answer_once(parts: Parts, ledger: LedgerStore) -> AnswerOnce:
-    running = RedisRunningRequests(parts.redis, parts.entropy)
+    running = RedisRunningRequests(parts.redis, parts.entropy, parts.outage)
     return AnswerOnce(ledger=ledger, running=running, vault=parts.vault, clock=parts.clock)

@@ -1,6 +1,7 @@
 """The web application over an opened appliance: use cases of the routes, figures, pages, and work in the background."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 
 from msgspec import Struct
 
@@ -134,7 +135,7 @@ def _use_cases(
         govern=Govern(
             evaluate=Evaluate(engine=engine, clock=parts.clock),
             ledger=operations.ledger,
-            running=RedisRunningRequests(parts.redis, parts.entropy),
+            running=RedisRunningRequests(parts.redis, parts.entropy, parts.outage),
             signer=parts.signer,
             **parts.common,
         ),
@@ -163,7 +164,7 @@ def _identity(operations: Operations, settings: Settings, parts: Parts, tokens: 
         parts.vault,
         parts.clock,
         parts.entropy,
-        RedisSignInAttempts(parts.redis, LocalSignInAttempts(parts.clock)),
+        RedisSignInAttempts(parts.redis, LocalSignInAttempts(parts.clock), parts.outage),
         Credentials(
             passwords=parts.passwords,
             common=ZxcvbnPasswords(),
@@ -194,10 +195,11 @@ def _access_tokens(settings: Settings, parts: Parts) -> AccessTokens:
 
 
 def _limit_requests(parts: Parts, settings: Settings) -> LimitRequests:
+    shared: Any = {"replicas": settings.limits.replicas, "outage": parts.outage}
     return LimitRequests(
-        organizations=RedisQuotaStore(parts.redis, parts.clock, replicas=settings.limits.replicas),
+        organizations=RedisQuotaStore(parts.redis, parts.clock, **shared),
         # Apart, so that a flood of addresses pushes no organization out of this replica's memory.
-        addresses=RedisQuotaStore(parts.redis, parts.clock, replicas=settings.limits.replicas),
+        addresses=RedisQuotaStore(parts.redis, parts.clock, **shared),
         address_limit=settings.limits.address_limit,
         enterprise_limit=settings.limits.enterprise_limit,
     )

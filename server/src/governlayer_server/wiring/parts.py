@@ -9,6 +9,7 @@ from governlayer_server.adapters.crypto.signer import Ed25519Signer
 from governlayer_server.adapters.crypto.vault import EnvelopeVault
 from governlayer_server.adapters.postgres.database import Database
 from governlayer_server.adapters.redis.connect import AnyRedis
+from governlayer_server.adapters.redis.outage import Outage
 from governlayer_server.adapters.system import SystemClock, SystemEntropy
 from governlayer_server.adapters.system.background import Background
 from governlayer_server.usecases.principal_cache import PrincipalCache
@@ -19,6 +20,7 @@ class Parts(Struct, frozen=True, kw_only=True):
 
     database: Database
     redis: AnyRedis
+    outage: Outage
     vault: EnvelopeVault
     signer: Ed25519Signer
     clock: SystemClock

@@ -134,19 +134,19 @@ async def test_once_redis_hangs_no_request_waits_for_it(server: RedisProcess, cl
     try:
         assert set(await asyncio.gather(*(spend() for _ in range(300)))) == {Mode.LOCAL}
         for _ in range(3):
-            store._retry_at_us = 0
+            store._outage._retry_at_us = 0
             assert await spend() is Mode.LOCAL
-            looking = store._probe
+            looking = store._outage._look
             assert looking is not None
             # Nothing but the look is waiting; a request that waited would let the loop go round.
             assert {await spend() for _ in range(100)} == {Mode.LOCAL}
-            assert store._probe is looking
+            assert store._outage._look is looking
             await looking
             assert store.mode is Mode.LOCAL
     finally:
         server.go_on()
-    store._retry_at_us = 0
+    store._outage._retry_at_us = 0
     await spend()
-    assert store._probe is not None
-    await store._probe
+    assert store._outage._look is not None
+    await store._outage._look
     assert await spend() is store.mode is Mode.SHARED

@@ -172,7 +172,7 @@ async def test_what_was_admitted_alone_is_told_later(redis: Redis) -> None:
     assert await machine.admitted(5)
     await machine.at(START + 200)
     assert await machine.admitted(5)
-    await machine.store._look()
+    await machine.store._outage.look()
     await machine.at(START + 300)
     assert await machine.admitted(5)
     times = [int(one) for one in await redis.lrange(f"{{{machine.owner}}}:quota:org", 0, -1)]

@@ -9,6 +9,7 @@ from uuid import uuid4
 import pytest
 from governlayer_server.adapters.redis.address import RedisAddress
 from governlayer_server.adapters.redis.connect import connect_redis
+from governlayer_server.adapters.redis.outage import Outage
 from governlayer_server.adapters.redis.quota import RedisQuotaStore
 from governlayer_server.adapters.redis.running_requests import RedisRunningRequests, redis_answers
 from governlayer_server.adapters.system import SystemClock
@@ -104,7 +105,7 @@ async def test_without_a_node_its_organizations_are_counted_alone(nodes: list[Re
 async def test_idempotency_markers_and_readiness_work_in_a_cluster(nodes: list[RedisProcess]) -> None:
     client = connect_redis(address(nodes))
     assert await redis_answers(client)
-    running = RedisRunningRequests(client, FakeEntropy())
+    running = RedisRunningRequests(client, FakeEntropy(), Outage(client, SystemClock()))
     for _ in range(6):
         organization = uuid4()
         async with running.claim(organization, b"k"):

@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from redis.exceptions import RedisError
-
 from governlayer_server.adapters.redis.connect import AnyRedis
+from governlayer_server.adapters.redis.outage import FAILURES, Outage
 from governlayer_server.domain.sign_in_throttle import Bucket
 from governlayer_server.ports.sign_in import SignInAttempts
 
@@ -40,32 +39,39 @@ class RedisSignInAttempts:
     Args:
         redis: where the counters are.
         alone: counts for this replica where Redis is away, so that nobody guesses without limits then.
+        outage: what is known of that: no attempt waits then.
     """
 
-    def __init__(self, redis: AnyRedis, alone: SignInAttempts) -> None:
+    def __init__(self, redis: AnyRedis, alone: SignInAttempts, outage: Outage) -> None:
         self._redis = redis
         self._alone = alone
+        self._outage = outage
 
     async def spend(self, attempt: UUID, buckets: Sequence[Bucket]) -> int:
         """Spend *attempt* from all of *buckets* and return 0, or from none and return the seconds to wait."""
+        if self._outage.lasts():
+            return await self._alone.spend(attempt, buckets)
         names, limits = (
             _names(buckets),
             [str(number) for bucket in buckets for number in (bucket.limit, bucket.window_s)],
         )
         try:
             wait_us = int(await self._redis.eval(_SPEND, len(names), *names, attempt.hex, *limits))
-        except (RedisError, OSError):
+        except FAILURES:
+            self._outage.note()
             return await self._alone.spend(attempt, buckets)
         return -(-wait_us // _US)
 
     async def give_back(self, attempt: UUID, buckets: Sequence[Bucket]) -> None:
         """Let *attempt* no longer count in *buckets*, wherever it was counted."""
         await self._alone.give_back(attempt, buckets)
+        if self._outage.lasts():
+            return
         try:
             for name in _names(buckets):
                 await self._redis.zrem(name, attempt.hex)
-        except (RedisError, OSError):
-            return  # it stops counting by itself when its window ends
+        except FAILURES:  # it stops counting by itself when its window ends
+            self._outage.note()
 
 
 def _names(buckets: Sequence[Bucket]) -> list[str]:

@@ -14,13 +14,12 @@ from typing import Any
 from redis.asyncio import Redis, RedisCluster
 from redis.exceptions import NoScriptError
 
+from governlayer_server.adapters.redis.outage import PROBE_US, RETRY_US, Outage
 from governlayer_server.domain.quota import WINDOW_US, Bucket, Mode, Standing, Verdict
 from governlayer_server.domain.quota_mirror import Admission, Mirror, Trace
 from governlayer_server.ports import Clock
 
 TIMEOUT_US = 250_000
-RETRY_US = 1_000_000
-_PROBE_US = 2_000_000
 _SETTLING_US = 2_000_000
 _BATCH = 64
 _ATTEMPTS = 2
@@ -59,6 +58,7 @@ class RedisQuotaStore:
         replicas: how many replicas share the limits; the share of each is what it admits alone.
         window_us: length of the window; other than 60 seconds for tests only.
         most: how many buckets this replica remembers for itself.
+        outage: what is known of an outage by all that use *redis*; None: this store finds out by itself.
     """
 
     def __init__(
@@ -69,27 +69,25 @@ class RedisQuotaStore:
         replicas: int = 1,
         window_us: int = WINDOW_US,
         most: int = 20_000,
+        outage: Outage | None = None,
     ) -> None:
         self._redis = redis
         self._clock = clock
         self._mirror = Mirror(replicas, window_us, most)
         self._waiting: list[_Call] = []
         self._work: asyncio.Task[None] | None = None
-        self._probe: asyncio.Task[None] | None = None
-        self._is_down = False
-        self._retry_at_us = 0
-        self._failed_at_us: int | None = None
+        self._outage = outage or Outage(redis, clock)
         # Redis's clock less ours, at most.
         self._ahead_us: int | None = None
 
     @property
     def mode(self) -> Mode:
         """Local while Redis does not answer, and where there are other replicas for one window after that."""
-        if self._failed_at_us is None:
+        if self._outage.seen_us is None:
             return Mode.SHARED
-        age_us = self._clock.monotonic_us() - self._failed_at_us
+        age_us = self._clock.monotonic_us() - self._outage.seen_us
         # Without requests nobody looks whether Redis is back.
-        is_down = self._is_down and age_us < RETRY_US + _PROBE_US + _SETTLING_US
+        is_down = self._outage.is_known and age_us < RETRY_US + PROBE_US + _SETTLING_US
         others_settle = self._mirror.replicas > 1 and age_us < self._mirror.window_us + _SETTLING_US
         return Mode.LOCAL if is_down or others_settle else Mode.SHARED
 
@@ -109,9 +107,7 @@ class RedisQuotaStore:
             -1 if created_us is None else created_us,
             self._mirror.traces(keys, now_us),
         )
-        if self._is_down:
-            if now_us >= self._retry_at_us and self._probe is None:
-                self._probe = asyncio.create_task(self._look())
+        if self._outage.lasts():
             return self._mirror.spend(buckets, call.traces, now_us)
         self._waiting.append(call)
         if self._work is None:
@@ -121,18 +117,6 @@ class RedisQuotaStore:
     def _epoch(self, tag: str) -> str:
         """One marker for the whole Redis, but one per owner in a cluster: its nodes are lost one by one."""
         return f"{tag}epoch" if isinstance(self._redis, RedisCluster) else "quota:epoch"
-
-    async def _look(self) -> None:
-        """See whether Redis is back, with more patience than requests have: connecting takes longer than answering."""
-        try:
-            async with asyncio.timeout(_PROBE_US / 1_000_000):
-                await self._redis.ping()
-        except Exception:  # noqa: BLE001  # whatever a client raises, Redis is not back
-            self._decide_alone([])
-        else:
-            self._is_down = False
-        finally:
-            self._probe = None
 
     async def _ask_all(self) -> None:
         try:
@@ -195,7 +179,7 @@ class RedisQuotaStore:
             return await pipeline.execute(raise_on_error=False)
 
     def _arguments(self, call: _Call, now_us: int) -> tuple[str | int, ...]:
-        failed_us = self._failed_at_us
+        failed_us = self._outage.seen_us
         heeds_share = failed_us is not None and now_us - failed_us < self._mirror.window_us + _SETTLING_US
         deadline_us = 0 if self._ahead_us is None else now_us + self._ahead_us + TIMEOUT_US
         by_share, known = call.has_room
@@ -233,8 +217,8 @@ class RedisQuotaStore:
 
     def _decide_alone(self, calls: Iterable[_Call]) -> None:
         """Redis failed: decide by our own count, and do not ask it again for a second."""
+        self._outage.note()
         now_us = self._clock.monotonic_us()
-        self._is_down, self._retry_at_us, self._failed_at_us = True, now_us + RETRY_US, now_us
         unsettled = [call for call in calls if not call.is_settled]
         for call in unsettled:
             self._release(call)

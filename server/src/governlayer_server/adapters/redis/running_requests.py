@@ -1,12 +1,11 @@
 """Which idempotency keys are being worked on, across replicas: one Redis key each, with a short life."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from uuid import UUID
 
-from redis.exceptions import RedisClusterException, RedisError
-
 from governlayer_server.adapters.redis.connect import AnyRedis
+from governlayer_server.adapters.redis.outage import FAILURES, Outage
 from governlayer_server.domain.errors import IdempotencyInProgress
 from governlayer_server.ports import Entropy
 
@@ -15,11 +14,19 @@ _RELEASE = "if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS
 
 
 class RedisRunningRequests:
-    """``ports.RunningRequests``. A holder that died lets go after 10 seconds."""
+    """
+    ``ports.RunningRequests``. A holder that died lets go after 10 seconds.
 
-    def __init__(self, redis: AnyRedis, entropy: Entropy) -> None:
+    Args:
+        redis: where the keys are held.
+        entropy: for the names of holders.
+        outage: what is known of Redis being away: no request waits then.
+    """
+
+    def __init__(self, redis: AnyRedis, entropy: Entropy, outage: Outage) -> None:
         self._redis = redis
         self._entropy = entropy
+        self._outage = outage
 
     @asynccontextmanager
     async def claim(self, organization_id: UUID, key: bytes) -> AsyncIterator[None]:
@@ -31,24 +38,37 @@ class RedisRunningRequests:
         """
         name = f"{{{organization_id}}}:running:{key.hex()}"
         token = self._entropy.bytes(16).hex()
-        try:
-            held = await self._redis.set(name, token, nx=True, px=_LIFE_MS)
-        except (RedisError, RedisClusterException, OSError):
-            # The ledger store refuses a second record by itself; this marker only gives the clearer answer.
-            yield
-            return
-        if not held:
+        held = await self._hold(name, token)
+        if held is False:
             raise IdempotencyInProgress("a request with this idempotency key is still running")
         try:
             yield
         finally:
-            with suppress(RedisError, RedisClusterException, OSError):
-                await self._redis.eval(_RELEASE, 1, name, token)
+            if held:
+                await self._let_go(name, token)
+
+    async def _hold(self, name: str, token: str) -> bool | None:
+        """Return whether the key is held now; None: nobody can tell, and the ledger store refuses a second record."""
+        if self._outage.lasts():
+            return None
+        try:
+            return bool(await self._redis.set(name, token, nx=True, px=_LIFE_MS))
+        except FAILURES:
+            self._outage.note()
+            return None
+
+    async def _let_go(self, name: str, token: str) -> None:
+        if self._outage.lasts():
+            return  # it ends by itself
+        try:
+            await self._redis.eval(_RELEASE, 1, name, token)
+        except FAILURES:
+            self._outage.note()
 
 
 async def redis_answers(redis: AnyRedis) -> bool:
     """Return whether Redis answers."""
     try:
         return bool(await redis.ping())
-    except (RedisError, RedisClusterException, OSError):
+    except FAILURES:
         return False
