@@ -21,12 +21,12 @@ from governlayer_server.domain.organization import Organization
 from governlayer_server.domain.plan import Plan
 from governlayer_server.domain.registration import Registration
 from governlayer_server.domain.session_limits import SessionLimits
+from governlayer_server.domain.tenants import SYSTEM_LEDGER
 from governlayer_server.usecases.answer_once import AnswerOnce
 from governlayer_server.usecases.authenticate import Authenticate
 from governlayer_server.usecases.change_organization import ChangeOrganization
 from governlayer_server.usecases.count_usage import CountUsage
 from governlayer_server.usecases.create_organization import (
-    SYSTEM_LEDGER,
     CreateOrganization,
     FoundOrganization,
     origin_of,

@@ -15,10 +15,10 @@ from governlayer_server.domain.errors import GovernLayerError
 from governlayer_server.domain.organization import Organization, SettingsChange, StorePayloads
 from governlayer_server.domain.plan import Plan
 from governlayer_server.domain.registration import Registration
+from governlayer_server.domain.tenants import SYSTEM_LEDGER
 from governlayer_server.ports import RecordFilter
 from governlayer_server.usecases.answer_once import AnswerOnce
 from governlayer_server.usecases.change_organization import ChangeOrganization
-from governlayer_server.usecases.create_organization import SYSTEM_LEDGER
 from governlayer_server.usecases.manage_organizations import ManageOrganizations
 from governlayer_server.usecases.manage_users import ManageUsers
 from governlayer_server.usecases.register import NewAccount, Register

@@ -1,11 +1,11 @@
 """What a sign-in spends from: guessing is slow, and strangers cannot lock an account's owner out for good."""
 
 import pytest
+from governlayer_server.domain.network import address_group
 from governlayer_server.domain.sign_in_throttle import (
     FAMILIAR_S,
     Bucket,
     Counts,
-    address_group,
     familiar_place,
     sign_in_buckets,
 )

@@ -2,8 +2,8 @@
 
 import pytest
 from governlayer_server.domain.errors import LedgerUnavailable, NotAuthenticated
+from governlayer_server.domain.tenants import SYSTEM_LEDGER
 from governlayer_server.usecases.count_sign_in_failures import QUARTER_HOUR_US
-from governlayer_server.usecases.create_organization import SYSTEM_LEDGER
 
 from tests.server.usecases.sign_in_world import EMAIL, World
 

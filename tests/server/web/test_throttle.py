@@ -8,11 +8,12 @@ import httpx
 import pytest
 from governlayer_server.domain.access import Principal, Scope
 from governlayer_server.domain.ledger.record import ActorKind
+from governlayer_server.domain.network import address_group
 from governlayer_server.domain.organization import Organization
 from governlayer_server.domain.plan import Plan
 from governlayer_server.domain.quota import Mode
 from governlayer_server.ports import RecordFilter
-from governlayer_server.usecases.limit_requests import LimitRequests, network_of
+from governlayer_server.usecases.limit_requests import LimitRequests
 from governlayer_server.web.throttle import GoodCredentials
 from msgspec.structs import replace
 
@@ -281,7 +282,7 @@ async def test_users_spend_from_the_organization_alone_and_share_it_with_its_key
     ],
 )
 def test_a_client_is_an_address_or_a_network_of_64_bits(hosts: tuple[str | None, ...], same: bool) -> None:
-    assert (network_of(hosts[0]) == network_of(hosts[1])) is same
+    assert (address_group(hosts[0]) == address_group(hosts[1])) is same
 
 
 def test_nothing_spends_before_it_is_known_who_asks(site: Site) -> None:

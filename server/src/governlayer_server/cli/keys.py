@@ -21,7 +21,7 @@ from governlayer_server.domain.access import Scope
 from governlayer_server.domain.errors import NotFound
 from governlayer_server.domain.key_terms import MAX_GRACE_SECONDS, KeyTerms
 from governlayer_server.domain.ledger.record import SYSTEM
-from governlayer_server.usecases.count_usage import DAY_US
+from governlayer_server.domain.times import DAY_US
 from governlayer_server.usecases.manage_keys import KeyFacts, NewKey
 from governlayer_server.web.key_bodies import NewKeyBody, key_body, moment, new_key_body
 from governlayer_server.wiring import Appliance

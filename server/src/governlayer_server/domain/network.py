@@ -84,6 +84,28 @@ def client_address(peer: str, forwarded_for: Sequence[str], trusted: Sequence[Ne
     return str(nearest)
 
 
+def address_group(address: str | None) -> str:
+    """
+    Return what counts as one client: IPv4 as it is, also where it came mapped into IPv6, and IPv6 by /64.
+
+    A /64 is what one customer of a provider gets at least. All that is no address (None, or a Unix socket without a
+    proxy that names the client) is one group, ``unknown``.
+
+    >>> [address_group(one) for one in ("2001:db8:1:2:3:4:5:6", "192.0.2.7", "::ffff:192.0.2.7", None)]
+    ['2001:db8:1:2::/64', '192.0.2.7', '192.0.2.7', 'unknown']
+    """
+    parsed = _address((address or "").partition("%")[0])
+    if parsed is None:
+        return "unknown"
+    return str(ip_network((parsed.packed, 64), strict=False)) if isinstance(parsed, IPv6Address) else str(parsed)
+
+
+def is_within(address: str | None, networks: Iterable[str]) -> bool:
+    """Return whether *address* lies in one of *networks*; what is no address lies in none."""
+    parsed = None if address is None else _address(address)
+    return parsed is not None and any(parsed in ip_network(network) for network in networks)
+
+
 def _is_in(address: Address, networks: Sequence[Network]) -> bool:
     return any(address in network for network in networks)
 

@@ -47,6 +47,11 @@ def password_fault(password: str, *, about: Sequence[str], guessable: Callable[[
     return None
 
 
+def about_user(email: str, organization_name: str) -> tuple[str, str]:
+    """Return what is known of a user, for *about*: the address before the ``@``, and the organization's name."""
+    return email.partition("@")[0], organization_name
+
+
 def _without(password: str, about: Sequence[str]) -> str:
     """Return *password* without what is known of the user, in any case and with digits for letters."""
     words = sorted({word for text in about for word in _words(text)}, key=len, reverse=True)

@@ -6,7 +6,8 @@ Which counters the ways of a forgotten password and the second factor spend from
     codes     10 wrong ones in 15 minutes per account, by who is signed in to it
 """
 
-from governlayer_server.domain.sign_in_throttle import Bucket, Counts, address_group
+from governlayer_server.domain.network import address_group
+from governlayer_server.domain.sign_in_throttle import Bucket, Counts
 
 
 def reset_buckets(address: str) -> tuple[Bucket, ...]:

@@ -19,9 +19,10 @@ counts by /64: that is what one customer of a provider gets at least.
 """
 
 from enum import StrEnum
-from ipaddress import IPv6Address, ip_address, ip_network
 
 from msgspec import Struct
+
+from governlayer_server.domain.network import address_group
 
 FAMILIAR_S = 30 * 24 * 3600
 _QUARTER_HOUR_S = 15 * 60
@@ -72,23 +73,3 @@ def sign_in_buckets(account: bytes, address: str, *, familiar: bool) -> tuple[Bu
 def familiar_place(account: bytes, address: str) -> str:
     """Return the name under which a successful sign-in of *account* from *address* is remembered."""
     return f"account/{account.hex()}/address/{address_group(address)}"
-
-
-def address_group(address: str) -> str:
-    """
-    Return what is counted as one address: IPv4 as it is, IPv6 by /64, IPv4 in IPv6 as the IPv4 address.
-
-    All that is no address (a Unix socket without a proxy that names the client) is one group, ``unknown``.
-
-    >>> address_group("2001:db8:1:2:3:4:5:6")
-    '2001:db8:1:2::/64'
-    """
-    try:
-        parsed = ip_address(address.partition("%")[0])
-    except ValueError:
-        return "unknown"
-    if not isinstance(parsed, IPv6Address):
-        return str(parsed)
-    if parsed.ipv4_mapped is not None:
-        return str(parsed.ipv4_mapped)
-    return str(ip_network((parsed, 64), strict=False))

@@ -4,9 +4,9 @@ from msgspec import Struct
 
 from governlayer_server.domain.session_limits import SessionLimits
 from governlayer_server.domain.sign_in_throttle import FAMILIAR_S
+from governlayer_server.domain.times import DAY_US
 
-_DAY_US = 24 * 3600 * 1_000_000
-KEPT_US = 30 * _DAY_US
+KEPT_US = 30 * DAY_US
 USAGE_KEPT_DAYS = 400
 
 
@@ -42,5 +42,5 @@ def stale_at(now_us: int, limits: SessionLimits) -> Stale:
         began_us=now_us - KEPT_US - limits.absolute_us,
         expired_us=now_us - KEPT_US,
         seen_us=now_us - FAMILIAR_S * 1_000_000,
-        day=now_us // _DAY_US - USAGE_KEPT_DAYS,
+        day=now_us // DAY_US - USAGE_KEPT_DAYS,
     )

@@ -1,7 +1,5 @@
 """Authenticate: find the principal behind an API key or an access token."""
 
-from ipaddress import ip_address, ip_network
-
 from msgspec import Struct
 
 from governlayer_server.domain.access import AccessClaims, Principal
@@ -9,6 +7,7 @@ from governlayer_server.domain.account import ApiKey, UserStatus
 from governlayer_server.domain.api_key import PREFIX, check_api_key
 from governlayer_server.domain.errors import NotAuthenticated, NotFound
 from governlayer_server.domain.ledger.record import ActorKind
+from governlayer_server.domain.network import is_within
 from governlayer_server.domain.organization import Organization
 from governlayer_server.domain.session_limits import SessionLimits
 from governlayer_server.ports import Clock, Tokens, Vault
@@ -52,7 +51,7 @@ class Authenticate(Struct, frozen=True, kw_only=True):
         principal = self.cache.get(fingerprint)
         if principal is None:
             principal = await self._read_key(fingerprint)
-        if principal.allowed_ips and not _admitted(address, principal.allowed_ips):
+        if principal.allowed_ips and not is_within(address, principal.allowed_ips):
             self.usage.note(principal.organization_id, principal.id, "address")
             raise NotAuthenticated("the credential is not valid")
         return principal
@@ -140,14 +139,3 @@ def _of_key(key: ApiKey, organization: Organization) -> Principal:
         organization_created_us=organization.created_us,
         settings=organization.settings,
     )
-
-
-def _admitted(address: str | None, networks: tuple[str, ...]) -> bool:
-    if address is None:
-        return False
-    try:
-        given = ip_address(address)
-    except ValueError:
-        return False
-    mapped = getattr(given, "ipv4_mapped", None)
-    return any((mapped or given) in ip_network(network) for network in networks)

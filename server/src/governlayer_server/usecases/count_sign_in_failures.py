@@ -5,9 +5,9 @@ from uuid import UUID
 
 from governlayer_server.domain.errors import GovernLayerError
 from governlayer_server.domain.ledger.record import SYSTEM
+from governlayer_server.domain.tenants import tenant_name
 from governlayer_server.ports import Clock, Entropy
 from governlayer_server.ports.accounts import AccountStore
-from governlayer_server.usecases.create_organization import SYSTEM_LEDGER
 from governlayer_server.usecases.record_event import event
 
 QUARTER_HOUR_US = 15 * 60 * 1_000_000
@@ -49,7 +49,7 @@ class CountSignInFailures:
 
     async def _record(self, account: _Account, count: int) -> None:
         organization_id, user_id = account
-        ledger_id = SYSTEM_LEDGER if organization_id is None else str(organization_id)
+        ledger_id = tenant_name(organization_id)
         body = {"count": count, "event": "sign_in_failed", "user_id": None if user_id is None else str(user_id)}
         async with self._accounts.tenant(organization_id) as tenant:
             await tenant.record(event(self._clock, self._entropy, ledger_id, SYSTEM, "user.changed", body))

@@ -5,10 +5,10 @@ from uuid import UUID
 
 from governlayer_server.domain.account import UsageCount
 from governlayer_server.domain.errors import GovernLayerError
+from governlayer_server.domain.times import DAY_US
 from governlayer_server.ports import Clock
 from governlayer_server.ports.accounts import AccountStore
 
-DAY_US = 24 * 3600 * 1_000_000
 ADMITTED = "admitted"
 FORBIDDEN = "forbidden"
 RATE_LIMITED = "rate_limited"

@@ -9,8 +9,9 @@ from governlayer_server.domain.account import Purpose, User
 from governlayer_server.domain.errors import Fault, InvalidRequest
 from governlayer_server.domain.ledger.record import SYSTEM, Actor, ActorKind
 from governlayer_server.domain.organization import Organization
-from governlayer_server.domain.password import password_fault
+from governlayer_server.domain.password import about_user, password_fault
 from governlayer_server.domain.plan import Plan
+from governlayer_server.domain.tenants import SYSTEM_LEDGER
 from governlayer_server.ports import Append, Clock, CommonPasswords, Entropy, PasswordHasher, Vault
 from governlayer_server.ports.accounts import AccountStore, Tenant
 from governlayer_server.usecases.email_addresses import email_faults, email_index, seal_email
@@ -18,7 +19,6 @@ from governlayer_server.usecases.new_id import new_id
 from governlayer_server.usecases.record_event import event
 from governlayer_server.usecases.seal_rows import sealed
 
-SYSTEM_LEDGER = "system"
 MAX_NAME_CHARACTERS = 100
 
 
@@ -66,7 +66,7 @@ class FoundOrganization(Struct, frozen=True, kw_only=True):
             Overloaded: too many passwords are waiting to be hashed.
         """
         faults = [*name_faults(name, places.name), *email_faults(email, places.email)]
-        about = [email.partition("@")[0], name]
+        about = about_user(email, name)
         if password is not None and (wrong := password_fault(password, about=about, guessable=self.common.guessable)):
             faults.append(Fault(places.password, wrong))
         if faults:

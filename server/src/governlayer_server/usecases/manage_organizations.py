@@ -9,9 +9,9 @@ from governlayer_server.domain.account import Purpose
 from governlayer_server.domain.ledger.record import SYSTEM
 from governlayer_server.domain.organization import Organization
 from governlayer_server.domain.plan import Plan
+from governlayer_server.domain.tenants import SYSTEM_LEDGER
 from governlayer_server.ports import Clock, Entropy
 from governlayer_server.ports.accounts import AccountStore, Tenant
-from governlayer_server.usecases.create_organization import SYSTEM_LEDGER
 from governlayer_server.usecases.one_time_tokens import OneTimeTokens
 from governlayer_server.usecases.record_event import event
 

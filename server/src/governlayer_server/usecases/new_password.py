@@ -4,7 +4,7 @@ from msgspec import Struct
 
 from governlayer_server.domain.account import User
 from governlayer_server.domain.organization import Organization
-from governlayer_server.domain.password import check_new_password
+from governlayer_server.domain.password import about_user, check_new_password
 from governlayer_server.ports import CommonPasswords, Vault
 from governlayer_server.usecases.email_addresses import open_email
 
@@ -31,5 +31,5 @@ class NewPassword(Struct, frozen=True, kw_only=True):
         Raises:
             InvalidRequest: as ``check_alone``, or it is built around the user's address or organization.
         """
-        local, _, _ = (await open_email(self.vault, user)).partition("@")
-        check_new_password(password, pointer, about=(local, organization.name), guessable=self.common.guessable)
+        about = about_user(await open_email(self.vault, user), organization.name)
+        check_new_password(password, pointer, about=about, guessable=self.common.guessable)

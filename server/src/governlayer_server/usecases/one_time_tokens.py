@@ -6,10 +6,9 @@ from msgspec import Struct
 
 from governlayer_server.domain.account import OneTimeToken, Purpose
 from governlayer_server.domain.plan import Plan
+from governlayer_server.domain.tenants import tenant_name
 from governlayer_server.domain.token_text import ONE_TIME_PREFIX, PAYLOAD_BYTES, make_token, read_token
 from governlayer_server.ports import Clock, Entropy, Vault
-
-SYSTEM_TENANT = "system"
 
 
 class NewToken(Struct, frozen=True, kw_only=True):
@@ -52,7 +51,7 @@ class OneTimeTokens(Struct, frozen=True, kw_only=True):
         now_us = self.clock.now_us()
         stored = OneTimeToken(
             fingerprint=self._fingerprint(text),
-            tenant=SYSTEM_TENANT if organization_id is None else str(organization_id),
+            tenant=tenant_name(organization_id),
             purpose=purpose,
             user_id=user_id,
             created_us=now_us,

@@ -7,9 +7,10 @@ from uuid import UUID
 from msgspec import Struct
 
 from governlayer_server.domain.account import UsageCount
+from governlayer_server.domain.times import DAY_US
 from governlayer_server.ports import Clock
 from governlayer_server.ports.accounts import AccountStore
-from governlayer_server.usecases.count_usage import DAY_US, CountUsage
+from governlayer_server.usecases.count_usage import CountUsage
 
 
 class Day(Struct, frozen=True, kw_only=True):

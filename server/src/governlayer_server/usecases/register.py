@@ -10,7 +10,7 @@ from governlayer_server.domain.account import OneTimeToken, Purpose, User, UserS
 from governlayer_server.domain.errors import Fault, InvalidRequest, NotAuthenticated, NotFound, RegistrationClosed
 from governlayer_server.domain.ledger.record import Actor, ActorKind
 from governlayer_server.domain.organization import Joining, Organization
-from governlayer_server.domain.password import check_new_password
+from governlayer_server.domain.password import about_user, check_new_password
 from governlayer_server.domain.plan import Plan
 from governlayer_server.domain.registration import Registration
 from governlayer_server.ports.accounts import AccountStore, Tenant
@@ -113,7 +113,7 @@ class Register(Struct, frozen=True, kw_only=True):
         if wanted.organization is not None:
             fault = Fault("/organization", "not with an invitation to an organization that exists")
             raise InvalidRequest("organization: the invitation names it", [fault])
-        about = [wanted.email.partition("@")[0], organization.name]
+        about = about_user(wanted.email, organization.name)
         check_new_password(wanted.password, "/password", about=about, guessable=self.found.common.guessable)
         password_hash = await self.found.passwords.hash(wanted.password)
         async with self.accounts.tenant(organization_id) as tenant:

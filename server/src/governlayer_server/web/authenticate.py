@@ -9,6 +9,7 @@ from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 from uuid import UUID
 
+from litestar import Request
 from litestar.enums import ScopeType
 from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, Receive, Scope, Send
@@ -19,6 +20,8 @@ from governlayer_server.ports import Clock
 from governlayer_server.usecases.count_usage import ADMITTED, FORBIDDEN
 
 PUBLIC = "public"
+UserRequest = Request[Any, access.Principal, Any]
+"""A request on a route that needs a principal."""
 Note = Callable[[UUID, str, str], object]
 Authenticator = Callable[[str, str | None], Coroutine[Any, Any, access.Principal]]
 

@@ -7,10 +7,10 @@ from urllib.parse import urlsplit
 from msgspec import Struct
 
 from governlayer_server.domain.errors import ConfigurationError
+from governlayer_server.domain.network import is_loopback
 
 MIN_TOKEN_CHARACTERS = 32
 _MIN_DIFFERENT = 8
-_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _VISIBLE = re.compile(r"[!-~]{1,500}")
 _HOST = re.compile(r"[A-Za-z0-9.-]+|[0-9A-Fa-f:.]+")
 _MAILTO = re.compile(r"mailto:[^@?]+@[A-Za-z0-9.-]+")
@@ -66,7 +66,7 @@ def _is_origin(text: str) -> bool:
         return False
     if host is None or not _HOST.fullmatch(host) or port == 0:
         return False
-    safe = parts.scheme == "https" or (parts.scheme == "http" and host in _LOOPBACK)
+    safe = parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host))
     # Only what is made of these parts alone: no user, path, query or fragment, however empty.
     shown = f"[{host}]" if ":" in host else host
     return safe and text.lower() == f"{parts.scheme}://{shown}" + (f":{port}" if port else "")

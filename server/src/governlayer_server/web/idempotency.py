@@ -17,7 +17,14 @@ IdempotencyKey = Annotated[
 ]
 REPLAYED: Mapping[str, str] = MappingProxyType({"Idempotency-Replayed": "true"})
 """The header of an answer that had been given before."""
+NO_STORE: Mapping[str, str] = MappingProxyType({"Cache-Control": "no-store"})
+"""The header of an answer that holds a secret."""
 _FORM = re.compile(r"[\x21-\x7e]{1,255}")
+
+
+def secret_headers(*, replayed: bool = False) -> dict[str, str]:
+    """Return the headers of an answer that shows a secret once."""
+    return {**NO_STORE, **(REPLAYED if replayed else {})}
 
 
 async def once_of(request: Request[Any, Any, Any], key: str | None) -> Once | None:

@@ -15,8 +15,7 @@ from governlayer_server.domain.key_terms import (
     KeyTerms,
     status_of,
 )
-from governlayer_server.domain.times import parse_time, time_text
-from governlayer_server.usecases.count_usage import DAY_US
+from governlayer_server.domain.times import DAY_US, parse_time, time_text
 from governlayer_server.usecases.manage_keys import KeyFacts, KeyHistory, NewKey
 
 _MAX_NETWORK_CHARACTERS = 49

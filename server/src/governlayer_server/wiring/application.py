@@ -8,7 +8,6 @@ from msgspec import Struct
 from governlayer_server.adapters.cedar.engine import CedarEngine
 from governlayer_server.adapters.cedar.files import read_policies
 from governlayer_server.adapters.crypto.access_tokens import AccessTokens
-from governlayer_server.adapters.crypto.common_passwords import ZxcvbnPasswords
 from governlayer_server.adapters.crypto.totp import Totp
 from governlayer_server.adapters.logs.access import access_logger
 from governlayer_server.adapters.mail.smtp import SmtpMailer
@@ -167,7 +166,7 @@ def _identity(operations: Operations, settings: Settings, parts: Parts, tokens: 
         RedisSignInAttempts(parts.redis, LocalSignInAttempts(parts.clock), parts.outage),
         Credentials(
             passwords=parts.passwords,
-            common=ZxcvbnPasswords(),
+            common=operations.found.common,
             codes=Totp(parts.entropy),
             tokens=tokens,
             lifetime_s=settings.identity.access_token_s,

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from asyncpg import UniqueViolationError
 
-from governlayer_server.adapters.postgres.database import SET_TENANT, Database, tenant_name
+from governlayer_server.adapters.postgres.database import SET_TENANT, Database
 from governlayer_server.adapters.postgres.keys import PostgresKeys
 from governlayer_server.adapters.postgres.ledger_store import append_within
 from governlayer_server.adapters.postgres.rows import organization_columns, organization_of
@@ -24,6 +24,7 @@ from governlayer_server.domain.errors import Fault, InvalidRequest, NotFound
 from governlayer_server.domain.ledger.chain import genesis_hash
 from governlayer_server.domain.organization import Organization
 from governlayer_server.domain.stale import Stale
+from governlayer_server.domain.tenants import tenant_name
 from governlayer_server.ports import Append, Clock
 
 if TYPE_CHECKING:

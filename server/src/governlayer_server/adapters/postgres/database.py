@@ -11,7 +11,6 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
-from uuid import UUID
 
 import asyncpg
 from msgspec import Struct
@@ -31,7 +30,6 @@ _ACQUIRE_TIMEOUT_S = 2.0
 _COMMAND_TIMEOUT_S = 3.0
 _POOL_SIZE = 8
 _LOST = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError)
-SYSTEM_TENANT = "system"
 SET_TENANT = "SELECT set_config('governlayer.tenant', $1, true)"
 _UNBOUND = """
 SELECT rolsuper OR rolbypassrls OR EXISTS (
@@ -92,11 +90,6 @@ class PostgresAddress(Struct, frozen=True, kw_only=True):
         return f"PostgresAddress({self.user}@{self.host}:{self.port}/{self.database})"
 
 
-def tenant_name(organization_id: UUID | None) -> str:
-    """Return what row level security knows the organization by, or the deployment itself (None)."""
-    return SYSTEM_TENANT if organization_id is None else str(organization_id)
-
-
 class Database:
     """An open pool. Piccolo's engine is process-wide, so there is one of these in a process at a time."""
 
@@ -132,7 +125,7 @@ class Database:
         Piccolo's own way keeps the connection from the pool for good when the server goes away in between.
 
         Args:
-            tenant: whose rows can be seen and changed (an organization's id, or ``SYSTEM_TENANT``), by row level
+            tenant: whose rows can be seen and changed (``domain.tenants``), by row level
                 security; None: no tenant's.
 
         Raises:

@@ -4,9 +4,10 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from governlayer_server.adapters.postgres.database import Database, failures_named, tenant_name
+from governlayer_server.adapters.postgres.database import Database, failures_named
 from governlayer_server.adapters.postgres.tables import Deployment, PolicySetRow
 from governlayer_server.domain.errors import NotFound
+from governlayer_server.domain.tenants import tenant_name
 
 
 class PostgresPolicyStore:

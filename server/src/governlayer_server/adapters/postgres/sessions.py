@@ -5,10 +5,11 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from governlayer_server.adapters.postgres.database import SET_TENANT, SYSTEM_TENANT
+from governlayer_server.adapters.postgres.database import SET_TENANT
 from governlayer_server.adapters.postgres.rows import columns_of, struct_of
 from governlayer_server.adapters.postgres.tables import OneTimeTokenRow, SessionRow
 from governlayer_server.domain.account import OneTimeToken, Purpose, Session
+from governlayer_server.domain.tenants import SYSTEM_TENANT
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy

@@ -5,8 +5,8 @@ from pathlib import Path
 from msgspec import Struct
 
 from governlayer_server.domain.errors import ConfigurationError
+from governlayer_server.domain.network import is_loopback
 
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
 HostAndPort = tuple[str, int]
 
 
@@ -41,7 +41,7 @@ class RedisAddress(Struct, frozen=True, kw_only=True):
             raise ConfigurationError("Redis is a socket, behind Sentinels, or a cluster: give one of them")
         if bool(self.sentinels) != (self.master is not None):
             raise ConfigurationError("the Sentinels of Redis and the name of their master go together")
-        far = [host for host, _ in self.hosts if host not in LOOPBACK]
+        far = [host for host, _ in self.hosts if not is_loopback(host)]
         if far and not self.tls:
             raise ConfigurationError(f"Redis without TLS must be on a socket or a loopback address, not {far[0]}")
 

@@ -21,9 +21,10 @@ from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool, SentinelMan
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from governlayer_server.adapters.redis.address import LOOPBACK, RedisAddress
+from governlayer_server.adapters.redis.address import RedisAddress
 from governlayer_server.adapters.tls.contexts import client_context
 from governlayer_server.domain.errors import ConfigurationError
+from governlayer_server.domain.network import is_loopback
 
 _CONNECTIONS = 16
 _TIMEOUT_S = 0.5
@@ -39,7 +40,7 @@ class _Plain(Connection):
     """Plain text, on loopback only: Sentinels and clusters may name any host."""
 
     def _connection_arguments(self) -> Any:
-        if self.host not in LOOPBACK:
+        if not is_loopback(self.host):
             raise RedisConnectionError("Redis without TLS must be on a socket or a loopback address")
         return super()._connection_arguments()
 

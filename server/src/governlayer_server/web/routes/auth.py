@@ -7,11 +7,12 @@ from litestar.di import NamedDependency
 from litestar.params import JSONBody
 from msgspec import Meta, Struct
 
-from governlayer_server.domain.access import MEMBERS, Principal
+from governlayer_server.domain.access import MEMBERS
 from governlayer_server.usecases.identity import Identity
 from governlayer_server.usecases.session_tokens import SignedIn
-from governlayer_server.web.authenticate import PUBLIC
+from governlayer_server.web.authenticate import PUBLIC, UserRequest
 from governlayer_server.web.bodies import JsonBody, refuse_empty
+from governlayer_server.web.idempotency import secret_headers
 
 # Longer than any password or code that is right: those within the bound are simply wrong, at the same cost.
 Password = Annotated[str, Meta(max_length=1024)]
@@ -19,8 +20,6 @@ Code = Annotated[str, Meta(max_length=64)]
 Email = Annotated[str, Meta(max_length=254)]
 Token = Annotated[str, Meta(max_length=512)]
 _BEARER = "bearer"
-NO_STORE = {"Cache-Control": "no-store"}
-UserRequest = Request[Any, Principal, Any]
 AnyRequest = Request[Any, Any, Any]
 
 
@@ -165,7 +164,7 @@ async def step_up_route(
     """Return a new access token of the same session."""
     token = await identity.step_up(request.auth, data.password, data.totp, address_of(request))
     lifetime_s = identity.step_up.session_tokens.lifetime_s
-    return Response(TokenBody(access_token=token, token_type=_BEARER, expires_in=lifetime_s), headers=NO_STORE)
+    return Response(TokenBody(access_token=token, token_type=_BEARER, expires_in=lifetime_s), headers=secret_headers())
 
 
 def _tokens(signed_in: SignedIn) -> Response[TokenBody]:
@@ -175,4 +174,4 @@ def _tokens(signed_in: SignedIn) -> Response[TokenBody]:
         expires_in=signed_in.expires_in,
         refresh_token=signed_in.refresh_token,
     )
-    return Response(body, headers=NO_STORE)
+    return Response(body, headers=secret_headers())

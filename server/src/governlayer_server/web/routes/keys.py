@@ -1,17 +1,16 @@
 """/v1/keys…: users manage the API keys of their organization. Keys cannot manage keys."""
 
-from typing import Annotated, Any
-from uuid import UUID
+from typing import Annotated
 
-from litestar import Request, Response, delete, get, post
+from litestar import Response, delete, get, post
 from litestar.di import NamedDependency
-from litestar.params import JSONBody, PathParameter, QueryParameter
+from litestar.params import JSONBody, PathParameter
 
-from governlayer_server.domain.access import Principal, Role, only
-from governlayer_server.domain.errors import NotFound
+from governlayer_server.domain.access import Role, only
 from governlayer_server.usecases.manage_keys import ManageKeys
+from governlayer_server.web.authenticate import UserRequest
 from governlayer_server.web.bodies import JsonBody, refuse_empty
-from governlayer_server.web.idempotency import REPLAYED, IdempotencyKey, once_of
+from governlayer_server.web.idempotency import IdempotencyKey, once_of, secret_headers
 from governlayer_server.web.key_bodies import (
     CreateKeyRequest,
     KeyBody,
@@ -23,15 +22,13 @@ from governlayer_server.web.key_bodies import (
     key_body,
     new_key_body,
 )
+from governlayer_server.web.lists import IdCursor, Limit, after, next_cursor
+from governlayer_server.web.path_ids import path_id
 
 _READ = {"access": only(Role.ADMIN, Role.DEVELOPER)}
 _CHANGE = {"access": only(Role.ADMIN, Role.DEVELOPER, step_up=True)}
 _WATCH = {"access": only(Role.ADMIN, Role.AUDITOR)}
-_NO_STORE = {"Cache-Control": "no-store"}
-_MAX_LIMIT = 200
-_UUID = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}(?![\s\S])"
 KeyId = Annotated[str, PathParameter(description="the key's id, a UUID")]
-UserRequest = Request[Any, Principal, Any]
 
 
 @post(
@@ -52,20 +49,19 @@ async def create_key_route(
     """Return the key with its secret."""
     user, once = request.auth, await once_of(request, idempotency_key)
     made = await manage_keys.create(user.actor, user.organization_id, data.terms(), once)
-    return Response(new_key_body(made), headers={**_NO_STORE, **(REPLAYED if made.replayed else {})})
+    return Response(new_key_body(made), headers=secret_headers(replayed=made.replayed))
 
 
 @get("/v1/keys", opt=_READ, operation_id="keys", summary="List the API keys, oldest first")
 async def keys_route(
     request: UserRequest,
     manage_keys: NamedDependency[ManageKeys],
-    cursor: Annotated[str | None, QueryParameter(pattern=_UUID)] = None,
-    limit: Annotated[int, QueryParameter(ge=1, le=_MAX_LIMIT)] = 50,
+    cursor: IdCursor = None,
+    limit: Limit = 50,
 ) -> KeyList:
     """Return up to *limit* keys, whatever their state."""
-    after = None if cursor is None else UUID(cursor)
-    found = await manage_keys.page(request.auth.organization_id, after, limit)
-    following = str(found[-1].stored.id) if len(found) == limit else None
+    found = await manage_keys.page(request.auth.organization_id, after(cursor), limit)
+    following = next_cursor([facts.stored for facts in found], limit)
     now_us = manage_keys.clock.now_us()
     return KeyList([key_body(facts, now_us) for facts in found], following)
 
@@ -73,7 +69,7 @@ async def keys_route(
 @get("/v1/keys/{key_id:str}", opt=_READ, operation_id="key", summary="One API key")
 async def key_route(request: UserRequest, key_id: KeyId, manage_keys: NamedDependency[ManageKeys]) -> KeyBody:
     """Return the key, never the secret."""
-    facts = await manage_keys.one(request.auth.organization_id, _id(key_id))
+    facts = await manage_keys.one(request.auth.organization_id, path_id(key_id, "key"))
     return key_body(facts, manage_keys.clock.now_us())
 
 
@@ -97,8 +93,8 @@ async def rotate_key_route(
 ) -> Response[NewKeyBody]:
     """Return the key with its new secret."""
     user, once = request.auth, await once_of(request, idempotency_key)
-    made = await manage_keys.rotate(user.actor, user.organization_id, _id(key_id), data.grace_seconds, once)
-    return Response(new_key_body(made), headers={**_NO_STORE, **(REPLAYED if made.replayed else {})})
+    made = await manage_keys.rotate(user.actor, user.organization_id, path_id(key_id, "key"), data.grace_seconds, once)
+    return Response(new_key_body(made), headers=secret_headers(replayed=made.replayed))
 
 
 @delete(
@@ -109,7 +105,7 @@ async def rotate_key_route(
 )
 async def revoke_key_route(request: UserRequest, key_id: KeyId, manage_keys: NamedDependency[ManageKeys]) -> None:
     """Revoke the key; a second time changes nothing."""
-    await manage_keys.revoke(request.auth.actor, request.auth.organization_id, _id(key_id))
+    await manage_keys.revoke(request.auth.actor, request.auth.organization_id, path_id(key_id, "key"))
 
 
 @get(
@@ -120,23 +116,7 @@ async def revoke_key_route(request: UserRequest, key_id: KeyId, manage_keys: Nam
 )
 async def key_events_route(request: UserRequest, key_id: KeyId, manage_keys: NamedDependency[ManageKeys]) -> KeyEvents:
     """Return all events, and the usage of the last 90 days by day and outcome."""
-    return events_body(await manage_keys.history(request.auth.organization_id, _id(key_id)))
-
-
-def _id(text: str) -> UUID:
-    """
-    Return the id in *text*.
-
-    Raises:
-        NotFound: there is none: the same answer as for an id that nobody has.
-    """
-    try:
-        found = UUID(text)
-    except ValueError:
-        found = None
-    if found is None or str(found) != text:
-        raise NotFound("there is no such key")
-    return found
+    return events_body(await manage_keys.history(request.auth.organization_id, path_id(key_id, "key")))
 
 
 KEY_ROUTES = (

@@ -1,27 +1,27 @@
 """GET /v1/ledger…: the organization's own ledger, for keys with the scope ``audit``."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
-from litestar import Request, Response, get
+from litestar import Response, get
 from litestar.di import NamedDependency
 from litestar.params import PathParameter, QueryParameter
 from litestar.response import Stream
 from msgspec import Struct
 
-from governlayer_server.domain.access import Principal, Scope, dual
+from governlayer_server.domain.access import Scope, dual
 from governlayer_server.domain.errors import Fault, InvalidRequest
 from governlayer_server.domain.ledger.record import Record
 from governlayer_server.domain.times import parse_time
 from governlayer_server.ports import RecordFilter
 from governlayer_server.usecases.export_ledger import ExportLedger
 from governlayer_server.usecases.read_ledger import LedgerState, ReadLedger
+from governlayer_server.web.authenticate import UserRequest
+from governlayer_server.web.lists import Limit, next_cursor
 
 _AUDIT = {"access": dual(Scope.AUDIT)}
 _MAX_SEQ = 2**53 - 1
-_MAX_LIMIT = 200
 _DUMP_MEDIA_TYPE = "application/x-ndjson"
-AuditRequest = Request[Any, Principal, Any]
 
 
 class RecordBody(Struct, frozen=True):
@@ -39,18 +39,18 @@ class RecordList(Struct, frozen=True):
 
 
 @get("/v1/ledger", opt=_AUDIT, operation_id="ledger", summary="Where the ledger stands")
-async def ledger_route(request: AuditRequest, read_ledger: NamedDependency[ReadLedger]) -> LedgerState:
+async def ledger_route(request: UserRequest, read_ledger: NamedDependency[ReadLedger]) -> LedgerState:
     """Return origin, size, head hash, genesis hash and keys."""
     return await read_ledger.state(request.auth.organization_id)
 
 
 @get("/v1/ledger/records", opt=_AUDIT, operation_id="ledger_records", summary="List records")
 async def records_route(
-    request: AuditRequest,
+    request: UserRequest,
     read_ledger: NamedDependency[ReadLedger],
     after_seq: Annotated[int, QueryParameter(ge=-1, le=_MAX_SEQ)] = -1,
     cursor: Annotated[str | None, QueryParameter(pattern=r"^[0-9]{1,16}(?![\s\S])")] = None,
-    limit: Annotated[int, QueryParameter(ge=1, le=_MAX_LIMIT)] = 50,
+    limit: Limit = 50,
     record_type: Annotated[str | None, QueryParameter(name="type", max_length=64)] = None,
     agent: Annotated[str | None, QueryParameter(max_length=128)] = None,
     decision: Annotated[str | None, QueryParameter(max_length=32)] = None,
@@ -69,13 +69,12 @@ async def records_route(
     )
     start = after_seq if cursor is None else int(cursor)
     records = await read_ledger.records(request.auth.organization_id, start, limit, only)
-    following = str(records[-1].seq) if len(records) == limit else None
-    return RecordList([_body(record) for record in records], following)
+    return RecordList([_body(record) for record in records], next_cursor(records, limit, "seq"))
 
 
 @get("/v1/ledger/records/{seq:int}", opt=_AUDIT, operation_id="ledger_record", summary="One record")
 async def record_route(
-    request: AuditRequest,
+    request: UserRequest,
     seq: Annotated[int, PathParameter(ge=0, le=_MAX_SEQ)],
     read_ledger: NamedDependency[ReadLedger],
 ) -> RecordBody:
@@ -90,7 +89,7 @@ async def record_route(
     summary="The signed checkpoint of the ledger as it stands",
     media_type="text/plain",
 )
-async def checkpoint_route(request: AuditRequest, read_ledger: NamedDependency[ReadLedger]) -> Response[str]:
+async def checkpoint_route(request: UserRequest, read_ledger: NamedDependency[ReadLedger]) -> Response[str]:
     """Return a signed note (c2sp.org/tlog-checkpoint)."""
     return Response(await read_ledger.checkpoint(request.auth.organization_id), media_type="text/plain")
 
@@ -103,7 +102,7 @@ async def checkpoint_route(request: AuditRequest, read_ledger: NamedDependency[R
     media_type=_DUMP_MEDIA_TYPE,
 )
 async def dump_route(
-    request: AuditRequest,
+    request: UserRequest,
     export_ledger: NamedDependency[ExportLedger],
     first: Annotated[int, QueryParameter(ge=0, le=_MAX_SEQ)] = 0,
     last: Annotated[int | None, QueryParameter(ge=-1, le=_MAX_SEQ)] = None,

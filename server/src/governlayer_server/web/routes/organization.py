@@ -1,14 +1,14 @@
 """/v1/organization: the caller's organization, its settings, and how much was asked."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated
 
-from litestar import Request, get, patch
+from litestar import get, patch
 from litestar.di import NamedDependency
 from litestar.params import JSONBody, QueryParameter
 from msgspec import UNSET, Struct, UnsetType
 
-from governlayer_server.domain.access import MEMBERS, Principal, Role, only
+from governlayer_server.domain.access import MEMBERS, Role, only
 from governlayer_server.domain.errors import Fault, InvalidRequest
 from governlayer_server.domain.organization import (
     DefaultDecision,
@@ -19,14 +19,13 @@ from governlayer_server.domain.organization import (
     StorePayloads,
 )
 from governlayer_server.domain.plan import Plan
-from governlayer_server.domain.times import time_text
+from governlayer_server.domain.times import DAY_US, time_text
 from governlayer_server.usecases.change_organization import ChangeOrganization
-from governlayer_server.usecases.count_usage import DAY_US
 from governlayer_server.usecases.read_usage import Day, ReadUsage
+from governlayer_server.web.authenticate import UserRequest
 from governlayer_server.web.bodies import JsonBody, refuse_empty
 
 _MAX_DAYS = 90
-UserRequest = Request[Any, Principal, Any]
 
 
 class SettingsBody(Struct, frozen=True, kw_only=True):

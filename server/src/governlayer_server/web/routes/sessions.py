@@ -1,7 +1,6 @@
 """GET /v1/auth/sessions, DELETE /v1/auth/sessions/{id}: a user's own sign-ins."""
 
 from typing import Annotated
-from uuid import UUID
 
 from litestar import delete, get
 from litestar.di import NamedDependency
@@ -11,7 +10,8 @@ from msgspec import Struct
 from governlayer_server.domain.access import MEMBERS
 from governlayer_server.domain.times import time_text
 from governlayer_server.usecases.identity import Identity
-from governlayer_server.web.routes.auth import UserRequest
+from governlayer_server.web.authenticate import UserRequest
+from governlayer_server.web.path_ids import path_id
 
 
 class SessionBody(Struct, frozen=True, kw_only=True):
@@ -49,15 +49,15 @@ async def sessions_route(request: UserRequest, identity: NamedDependency[Identit
 
 
 @delete(
-    "/v1/auth/sessions/{session_id:uuid}",
+    "/v1/auth/sessions/{session_id:str}",
     opt={"access": MEMBERS},
     operation_id="end_session",
     summary="End one of the own sessions",
 )
 async def end_session_route(
     request: UserRequest,
-    session_id: Annotated[UUID, PathParameter(description="a session's id")],
+    session_id: Annotated[str, PathParameter(description="a session's id, a UUID")],
     identity: NamedDependency[Identity],
 ) -> None:
     """End the session at once."""
-    await identity.sessions.end(request.auth, session_id)
+    await identity.sessions.end(request.auth, path_id(session_id, "session"))

@@ -6,8 +6,10 @@ from litestar.params import JSONBody
 
 from governlayer_server.domain.access import MEMBERS, Role, Rule
 from governlayer_server.usecases.identity import Identity
+from governlayer_server.web.authenticate import UserRequest
 from governlayer_server.web.bodies import JsonBody, refuse_empty
-from governlayer_server.web.routes.auth import NO_STORE, Code, Secret, UserRequest
+from governlayer_server.web.idempotency import secret_headers
+from governlayer_server.web.routes.auth import Code, Secret
 
 _STEPPED_UP = Rule(roles=frozenset(Role), step_up=True)
 
@@ -41,7 +43,7 @@ class RecoveryBody(Secret, frozen=True, kw_only=True):
 async def begin_totp_route(request: UserRequest, identity: NamedDependency[Identity]) -> Response[TotpBody]:
     """Return the pending secret."""
     pending = await identity.totp.begin(request.auth)
-    return Response(TotpBody(secret=pending.secret, uri=pending.uri), headers=NO_STORE)
+    return Response(TotpBody(secret=pending.secret, uri=pending.uri), headers=secret_headers())
 
 
 @post(
@@ -60,7 +62,8 @@ async def confirm_totp_route(
 ) -> Response[RecoveryBody]:
     """Return the recovery codes."""
     return Response(
-        RecoveryBody(recovery_codes=list(await identity.totp.confirm(request.auth, data.code))), headers=NO_STORE
+        RecoveryBody(recovery_codes=list(await identity.totp.confirm(request.auth, data.code))),
+        headers=secret_headers(),
     )
 
 

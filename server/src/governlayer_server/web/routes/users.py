@@ -1,22 +1,21 @@
 """/v1/me, /v1/users…: the caller, and the members of the organization."""
 
-from typing import Annotated, Any
-from uuid import UUID
-
-from litestar import Request, Response, delete, get, patch, post
+from litestar import Response, delete, get, patch, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, JSONBody, QueryParameter
+from litestar.params import FromPath, JSONBody
 from msgspec import UNSET, Struct, UnsetType
 
-from governlayer_server.domain.access import ANY_PRINCIPAL, Principal, Role, Scope, only
+from governlayer_server.domain.access import ANY_PRINCIPAL, Role, Scope, only
 from governlayer_server.domain.account import UserStatus
 from governlayer_server.domain.errors import Fault, InvalidRequest
 from governlayer_server.usecases.manage_users import Invited, ManageUsers
 from governlayer_server.usecases.members import Member
 from governlayer_server.usecases.read_users import ReadUsers
+from governlayer_server.web.authenticate import UserRequest
 from governlayer_server.web.bodies import JsonBody, refuse_empty
-from governlayer_server.web.idempotency import REPLAYED, IdempotencyKey, once_of
+from governlayer_server.web.idempotency import IdempotencyKey, once_of, secret_headers
 from governlayer_server.web.links import Links
+from governlayer_server.web.lists import IdCursor, Limit, after, next_cursor
 from governlayer_server.web.path_ids import path_id
 from governlayer_server.web.routes.register import OrganizationNamed, named
 
@@ -24,10 +23,6 @@ _READ = {"access": only(Role.ADMIN)}
 _CHANGE = {"access": only(Role.ADMIN, step_up=True)}
 # Anybody may leave: whether it is their own account that goes, the use case sees.
 _LEAVE = {"access": only(*Role, step_up=True)}
-_MAX_LIMIT = 200
-_ID = r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}(?![\s\S])"
-_NO_STORE = {"Cache-Control": "no-store"}
-UserRequest = Request[Any, Principal, Any]
 
 
 class CallerBody(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -114,14 +109,12 @@ async def me_route(request: UserRequest, read_users: NamedDependency[ReadUsers])
 async def users_route(
     request: UserRequest,
     read_users: NamedDependency[ReadUsers],
-    cursor: Annotated[str | None, QueryParameter(pattern=_ID)] = None,
-    limit: Annotated[int, QueryParameter(ge=1, le=_MAX_LIMIT)] = 50,
+    cursor: IdCursor = None,
+    limit: Limit = 50,
 ) -> UserList:
     """Return up to *limit* members after *cursor*, oldest first."""
-    after = None if cursor is None else UUID(cursor)
-    members = await read_users.page(request.auth.organization_id, limit, after)
-    following = members[-1].id if len(members) == limit else None
-    return UserList([_body(member) for member in members], following)
+    members = await read_users.page(request.auth.organization_id, limit, after(cursor))
+    return UserList([_body(member) for member in members], next_cursor(members, limit))
 
 
 @get("/v1/users/{user_id:str}", opt=_READ, operation_id="user", summary="One member")
@@ -226,5 +219,4 @@ def _invited(made: Invited, links: Links) -> Response[InvitedBody]:
         invite=made.token,
         invite_url=links.join(made.token),
     )
-    headers = {**_NO_STORE, **(REPLAYED if made.replayed else {})}
-    return Response(body, status_code=201, headers=headers)
+    return Response(body, status_code=201, headers=secret_headers(replayed=made.replayed))
