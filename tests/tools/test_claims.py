@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.claims import ClaimsError, judge, read_claims, stands_for
+from tools.claims import Claim, ClaimsError, judge, read_claims, stands_for
 
 ROOT = Path(__file__).parents[2]
 TESTS = """
