@@ -111,7 +111,7 @@ async def build_application(operations: Operations, parts: Parts, settings: Sett
 def _use_cases(
     operations: Operations, parts: Parts, settings: Settings, engine: CedarEngine, limit_requests: LimitRequests
 ) -> UseCases:
-    tokens, usage = _access_tokens(settings, parts), CountUsage(operations.accounts, parts.clock)
+    tokens, usage = access_tokens(settings, parts), CountUsage(operations.accounts, parts.clock)
     accounts = operations.accounts
     parts.background.start(RedisForgetting(parts.redis).listen(parts.principals.forget))
     parts.background.every(_USAGE_S, usage.flush)
@@ -177,7 +177,8 @@ def _identity(operations: Operations, settings: Settings, parts: Parts, tokens: 
     return identity
 
 
-def _access_tokens(settings: Settings, parts: Parts) -> AccessTokens:
+def access_tokens(settings: Settings, parts: Parts) -> AccessTokens:
+    """Return what issues and reads the access tokens of this deployment."""
     return AccessTokens(
         keys=settings.identity.jwt_secrets,
         issuer=settings.deployment,
