@@ -15,7 +15,8 @@ AUDIT_PATHS = (
     "/v1/ledger/checkpoint",
     "/v1/ledger/dump",
 )
-PUBLIC_PATHS = ("/livez", "/readyz", "/.well-known/governlayer", "/openapi.json", "/docs", "/problems/not_found")
+PAGES = ("/docs", "/setup", "/join", "/reset")
+PUBLIC_PATHS = ("/livez", "/readyz", "/.well-known/governlayer", "/openapi.json", *PAGES, "/problems/not_found")
 # In test_system_sign_in.py.
 SIGN_IN_PATHS = {
     "/v1/auth/login", "/v1/auth/refresh", "/v1/auth/logout", "/v1/auth/password", "/v1/auth/step-up",

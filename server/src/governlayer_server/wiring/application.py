@@ -18,6 +18,7 @@ from governlayer_server.adapters.redis.forgetting import RedisForgetting
 from governlayer_server.adapters.redis.local_attempts import LocalSignInAttempts
 from governlayer_server.adapters.redis.quota import RedisQuotaStore
 from governlayer_server.adapters.redis.running_requests import RedisRunningRequests
+from governlayer_server.console.account import account_routes
 from governlayer_server.console.docs import docs_route
 from governlayer_server.console.pages import Assets, static_route
 from governlayer_server.domain.ledger.checkpoint import verifier_key
@@ -103,7 +104,7 @@ async def build_application(operations: Operations, parts: Parts, settings: Sett
         access_logger(),
         Metrics(measure=figures.measure, exposition=figures.exposition),
         settings.edge,
-        [docs_route(assets), static_route(assets)],
+        [docs_route(assets), *account_routes(assets), static_route(assets)],
     )
     return app, engine.policy_set
 
