@@ -97,6 +97,12 @@ def crosscheck(session: nox.Session) -> None:
 
 
 @nox.session
+def browser(session: nox.Session) -> None:
+    """The pages in a real browser; needs Debian's chromium and chromium-driver."""
+    session.run(PYTHON, "-m", "pytest", "tests/browser", *session.posargs)
+
+
+@nox.session
 def alone(session: nox.Session) -> None:
     """Each wheel installs into an empty environment and passes its tests there."""
     with tempfile.TemporaryDirectory(prefix="governlayer-alone-") as scratch:

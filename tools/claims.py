@@ -15,10 +15,13 @@ A pytest plugin. The file has one ``[[claim]]`` per row of the specification:
         "tests/system/test_system_wire.py::test_of_every_status", # one, with all its parameters
     ]
 
+What needs servers that only CI makes sure of stands under ``in_ci`` instead, and is held where CI=true alone.
+
 A claim is shown if each of its entries stands for at least one collected test, and all those tests passed; a skipped
 test, an expected failure and a test that was not run did not pass. Claims that are open are listed, with why.
 """
 
+import os
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,7 +29,7 @@ from pathlib import Path
 
 import pytest
 
-_MEMBERS = {"id", "text", "status", "tests", "because"}
+_MEMBERS = {"id", "text", "status", "tests", "in_ci", "because"}
 _SHOWN, _OPEN = "shown", "open"
 
 
@@ -42,6 +45,7 @@ class Claim:
     text: str
     status: str
     tests: Sequence[str]
+    in_ci: Sequence[str] = ()
     because: str | None = None
 
     def __post_init__(self) -> None:
@@ -108,10 +112,10 @@ class Verdict:
         return bool(self.faults) and self.claim.status == _SHOWN
 
 
-def judge(claim: Claim, outcomes: Mapping[str, str]) -> Verdict:
+def judge(claim: Claim, outcomes: Mapping[str, str], *, in_ci: bool = False) -> Verdict:
     """Return what became of *claim*; *outcomes* has each collected test, ``passed`` or another word."""
     verdict = Verdict(claim)
-    for entry in claim.tests:
+    for entry in (*claim.tests, *(claim.in_ci if in_ci else ())):
         found = [node_id for node_id in outcomes if stands_for(entry, node_id)]
         if not found:
             verdict.faults.append(f"{entry}: no such test was collected")
@@ -127,8 +131,9 @@ def judge(claim: Claim, outcomes: Mapping[str, str]) -> Verdict:
 class ClaimsPlugin:
     """Notes what becomes of each test, judges the claims at the end, and prints them as a table."""
 
-    def __init__(self, claims: Sequence[Claim]) -> None:
+    def __init__(self, claims: Sequence[Claim], *, in_ci: bool) -> None:
         self._claims = claims
+        self._in_ci = in_ci
         self._outcomes: dict[str, str] = {}
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
@@ -156,11 +161,13 @@ class ClaimsPlugin:
             claim = verdict.claim
             word = "NOT SHOWN" if verdict.is_red else claim.status
             terminalreporter.line(f"{claim.id:>5}  {len(verdict.tests):>5}  {verdict.passed:>6}  {word}: {claim.text}")
+            if claim.in_ci and not self._in_ci:
+                terminalreporter.line(f"{'':>21}  held in CI only: {', '.join(claim.in_ci)}")
             for reason in verdict.faults if claim.status == _SHOWN else [str(claim.because), *verdict.faults]:
                 terminalreporter.line(f"{'':>21}  {reason}")
 
     def _verdicts(self) -> list[Verdict]:
-        return [judge(claim, self._outcomes) for claim in self._claims]
+        return [judge(claim, self._outcomes, in_ci=self._in_ci) for claim in self._claims]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -177,4 +184,4 @@ def pytest_configure(config: pytest.Config) -> None:
         claims = read_claims(path.read_text(encoding="utf-8"))
     except (ClaimsError, OSError) as error:
         raise pytest.UsageError(f"--claims {path}: {error}") from None
-    config.pluginmanager.register(ClaimsPlugin(claims), "claims-judge")
+    config.pluginmanager.register(ClaimsPlugin(claims, in_ci=os.environ.get("CI") == "true"), "claims-judge")

@@ -15,7 +15,8 @@ import pytest
 from governlayer_server.adapters.embedded.directory import DataDirectory
 from governlayer_server.cli.common import embedded_settings
 from governlayer_server.domain.access import Role
-from governlayer_server.wiring import _access_tokens, open_appliance
+from governlayer_server.wiring import open_appliance
+from governlayer_server.wiring.application import access_tokens
 
 from tests.fakes.appliance import user_token
 from tests.system.appliance import Appliance, Tenant, signal_all
@@ -33,10 +34,10 @@ def admin_token(appliance: Appliance, tenant: Tenant) -> str:
     async def issue() -> str:
         settings = embedded_settings(DataDirectory.open(appliance.data))
         async with open_appliance(settings) as opened:
-            parts = opened._parts
+            parts = opened.parts
             made: Any = SimpleNamespace(
                 accounts=opened.accounts, vault=parts.vault, clock=parts.clock, entropy=parts.entropy,
-                tokens=_access_tokens(settings, parts),
+                tokens=access_tokens(settings, parts),
             )  # fmt: skip
             async with opened.accounts.tenant(UUID(tenant.id)) as one:
                 organization = await one.organization()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.claims import ClaimsError, judge, read_claims, stands_for
+from tools.claims import Claim, ClaimsError, judge, read_claims, stands_for
 
 ROOT = Path(__file__).parents[2]
 TESTS = """
@@ -124,3 +124,11 @@ def test_every_test_that_a_claim_names_exists() -> None:
             path, _, name = entry.partition("::")
             source = (ROOT / path).read_text(encoding="utf-8")
             assert not name or re.search(rf"def {re.escape(name.partition('[')[0])}\(", source), entry
+
+
+def test_what_needs_servers_of_ci_is_held_there_alone() -> None:
+    one = Claim(id=1, text="x", status="shown", tests=["tests/a.py"], in_ci=["tests/b.py"])
+    outcomes = {"tests/a.py::test_a": "passed", "tests/b.py::test_b": "skipped"}
+    assert not judge(one, outcomes).is_red
+    assert judge(one, outcomes, in_ci=True).is_red
+    assert not judge(one, {**outcomes, "tests/b.py::test_b": "passed"}, in_ci=True).is_red

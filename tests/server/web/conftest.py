@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 from governlayer_server.adapters.metrics.prometheus import PrometheusMetrics
+from governlayer_server.console.account import account_routes
 from governlayer_server.console.docs import docs_route
 from governlayer_server.console.pages import Assets, static_route
 from governlayer_server.domain.organization import Organization
@@ -67,7 +68,7 @@ class Site:
             lambda event, **fields: self.log.append({"event": event, **fields}),
             Metrics(measure=self.metrics.measure, exposition=self.metrics.exposition),
             self.edge,
-            [docs_route(assets), static_route(assets)],
+            [docs_route(assets), *account_routes(assets), static_route(assets)],
         )
 
 

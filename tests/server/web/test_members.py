@@ -254,11 +254,9 @@ async def test_usage_is_listed_per_day(
 ) -> None:
     site.appliance.usage.note(acme.id, "key", "admitted")
     (day,) = (await client.get("/v1/organization/usage", headers=signed_in)).json()["data"]
-    # The question itself counts too.
-    assert day["totals"] == {"admitted": 2}
-    assert {one["id"]: one["outcomes"] for one in day["principals"]} == {
-        "key": {"admitted": 1}, str(owner.id): {"admitted": 1},
-    }  # fmt: skip
+    # This very request counts too.
+    assert {"id": "key", "outcomes": {"admitted": 1}} in day["principals"]
+    assert (len(day["principals"]), day["totals"]) == (2, {"admitted": 2})
     assert len(day["date"]) == 10
     for days in ("0", "91", "x"):
         wrong = await client.get("/v1/organization/usage", params={"days": days}, headers=signed_in)

@@ -56,6 +56,9 @@ STATUSES = {
     ("get", "/metrics"): {200, *ANY, 401},
     ("get", "/.well-known/security.txt"): {200, *ANY, 404},
     ("get", "/docs"): {200, *ANY},
+    ("get", "/setup"): {200, *ANY},
+    ("get", "/join"): {200, *ANY},
+    ("get", "/reset"): {200, *ANY},
     ("get", "/static/{name}"): {200, *ANY, 404, 422},
 }
 

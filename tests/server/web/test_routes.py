@@ -57,6 +57,9 @@ TABLE = {
     ("/.well-known/security.txt", "GET"): PUBLIC,
     ("/metrics", "GET"): PUBLIC,
     ("/docs", "GET"): PUBLIC,
+    ("/setup", "GET"): PUBLIC,
+    ("/join", "GET"): PUBLIC,
+    ("/reset", "GET"): PUBLIC,
     ("/static/{name}", "GET"): PUBLIC,
 }
 # Public for authentication, which knows principals only: it asks for a token of its own.

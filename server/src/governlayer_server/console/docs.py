@@ -57,6 +57,7 @@ def _head(title: str, assets: Assets) -> Markup:
         element("meta", name="viewport", content="width=device-width, initial-scale=1"),
         element("title", title),
         element("link", rel="icon", href=assets.url("icon.svg")),
+        element("link", rel="stylesheet", href=assets.url("base.css")),
         element("link", rel="stylesheet", href=assets.url("docs.css")),
     )
 

@@ -1,11 +1,11 @@
 """
 The one way to serve a page and what belongs to it, from package data.
 
-    page_route("/setup", "setup.html", "The first steps", assets)
+    page_route("/setup", "setup.html", "Found an organization", assets)
 
-``setup.html`` in ``static/`` writes ``href="/static/setup.css"`` and ``src="/static/setup.js"``; what is served names
-them with a hash in them (``/static/setup.0123456789ab.css``), so that browsers keep each file for ever and never an
-old one. Nothing is read after the start, and no path of a request ever names a file.
+``setup.html`` in ``static/`` writes ``href="/static/account.css"`` and ``src="/static/account.js"``; what is served
+names them with a hash in them (``/static/account.0123456789ab.css``), so that browsers keep each file for ever and
+never an old one. Nothing is read after the start, and no path of a request ever names a file.
 """
 
 import hashlib
@@ -33,6 +33,9 @@ _TYPES = {
 }
 _REFERENCE = re.compile(r'"/static/([^"]*)"')
 _HASH_CHARACTERS = 12
+# A page is asked for anew each time, because its files change their names.
+ASKED_ANEW = "no-cache"
+NEVER = "no-store"
 _FOR_EVER = "public, max-age=31536000, immutable"
 
 
@@ -86,9 +89,11 @@ class Assets:
         return _REFERENCE.sub(lambda found: f'"{self.url(found[1])}"', html).encode()
 
 
-def page_route(path: str, name: str, summary: str, assets: Assets) -> HTTPRouteHandler:
+def page_route(path: str, name: str, summary: str, assets: Assets, kept: str = ASKED_ANEW) -> HTTPRouteHandler:
     """
     Return the route that serves the page *name* of *assets* at *path* to anyone; pages hold no data.
+
+    *kept* tells browsers how to keep it: ``ASKED_ANEW``, or ``NEVER``.
 
     Raises:
         KeyError: there is no such page.
@@ -98,14 +103,14 @@ def page_route(path: str, name: str, summary: str, assets: Assets) -> HTTPRouteH
     @get(path, operation_id=f"page_{name.removesuffix('.html')}", summary=summary, media_type="text/html")
     async def page() -> Response[bytes]:
         """Return the page."""
-        return page_response(html)
+        return page_response(html, kept)
 
     return page
 
 
-def page_response(html: bytes) -> Response[bytes]:
-    """Return *html* as the answer of a page: asked for anew each time, because its files change their names."""
-    return Response(html, media_type=HTML, headers={"Cache-Control": "no-cache"})
+def page_response(html: bytes, kept: str = ASKED_ANEW) -> Response[bytes]:
+    """Return *html* as the answer of a page, with *kept* as its ``Cache-Control``."""
+    return Response(html, media_type=HTML, headers={"Cache-Control": kept})
 
 
 def static_route(assets: Assets) -> HTTPRouteHandler:

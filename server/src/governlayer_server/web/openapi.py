@@ -62,7 +62,8 @@ _STRUCTS = (
 )  # fmt: skip
 _REF = "#/components/schemas/{name}"
 _SIGN_IN = frozenset({"sign_in", "refresh", "forgot_password", "reset_password"})
-_PUBLIC = frozenset({"livez", "readyz", "about", "problem_page", "docs", "static_file"})
+_PAGES = frozenset({"docs", "page_setup", "page_join", "page_reset", "static_file"})
+_PUBLIC = frozenset({"livez", "readyz", "about", "problem_page"}) | _PAGES
 _MAY_BE_MISSING = frozenset({"security_txt"})
 # Public, and yet with what is as good as a credential in its body.
 _WITH_TOKEN = frozenset({"register"})

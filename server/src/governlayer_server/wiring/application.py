@@ -18,6 +18,7 @@ from governlayer_server.adapters.redis.forgetting import RedisForgetting
 from governlayer_server.adapters.redis.local_attempts import LocalSignInAttempts
 from governlayer_server.adapters.redis.quota import RedisQuotaStore
 from governlayer_server.adapters.redis.running_requests import RedisRunningRequests
+from governlayer_server.console.account import account_routes
 from governlayer_server.console.docs import docs_route
 from governlayer_server.console.pages import Assets, static_route
 from governlayer_server.domain.ledger.checkpoint import verifier_key
@@ -106,7 +107,7 @@ async def build_application(operations: Operations, parts: Parts, settings: Sett
         access_logger(),
         Metrics(measure=figures.measure, exposition=figures.exposition),
         settings.edge,
-        [docs_route(assets), static_route(assets)],
+        [docs_route(assets), *account_routes(assets), static_route(assets)],
     )
     return app, engine.policy_set
 
@@ -114,7 +115,7 @@ async def build_application(operations: Operations, parts: Parts, settings: Sett
 def _use_cases(
     operations: Operations, parts: Parts, settings: Settings, engine: CedarEngine, limit_requests: LimitRequests
 ) -> UseCases:
-    tokens, usage = _access_tokens(settings, parts), CountUsage(operations.accounts, parts.clock)
+    tokens, usage = access_tokens(settings, parts), CountUsage(operations.accounts, parts.clock)
     accounts = operations.accounts
     parts.background.start(RedisForgetting(parts.redis).listen(parts.principals.forget))
     parts.background.every(_USAGE_S, usage.flush)
@@ -182,7 +183,8 @@ def _identity(operations: Operations, settings: Settings, parts: Parts, tokens: 
     return identity
 
 
-def _access_tokens(settings: Settings, parts: Parts) -> AccessTokens:
+def access_tokens(settings: Settings, parts: Parts) -> AccessTokens:
+    """Return what issues and reads the access tokens of this deployment."""
     return AccessTokens(
         keys=settings.identity.jwt_secrets,
         issuer=settings.deployment,

@@ -1,7 +1,5 @@
 """Redis over TLS: only a server with a certificate of the right authority and name is talked to."""
 
-import os
-import warnings
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -22,9 +20,9 @@ from governlayer_server.domain.quota import Bucket, Mode
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
+from tests.fakes import debian
 from tests.fakes.redis_processes import RedisProcess, free_ports
 
-PROGRAM = Path("/usr/bin/redis-server")
 DAY = timedelta(days=1)
 
 
@@ -81,13 +79,7 @@ class Authority:
 
 @pytest.fixture
 def program() -> Path:
-    if not PROGRAM.exists():
-        message = f"{PROGRAM} is missing: connections to Redis over TLS ARE NOT TESTED (apt-get install redis-server)"
-        if os.environ.get("CI") == "true":
-            pytest.fail(message)
-        warnings.warn(message, stacklevel=1)
-        pytest.skip(message)
-    return PROGRAM
+    return debian.program("redis-server")
 
 
 @pytest.fixture
