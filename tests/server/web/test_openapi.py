@@ -5,7 +5,11 @@ from typing import Any
 
 import httpx
 import pytest
+from governlayer_server.domain.access import Rule
+from governlayer_server.web.access_table import access_rules
 from governlayer_server.web.problems import KINDS
+
+from tests.server.web.conftest import Site
 
 # What any request may be answered: not HTTP, too slow, a head too large, a fault inside.
 ANY_HEALTH = {400, 408, 431, 500}
@@ -137,6 +141,21 @@ def test_answers_with_a_credential_tell_the_limits(document: dict[str, Any]) -> 
                 assert (headers & limits == limits) == ({"bearer": []} in one["security"]), place
             elif status in {"403", "404", "409", "413", "415", "422"}:
                 assert headers == limits, place
+
+
+def test_every_operation_names_the_credentials_that_its_rule_admits(document: dict[str, Any], site: Site) -> None:
+    rules = {(method.lower(), path): rule for method, path, rule in access_rules(site.app._app)}
+    for place, one in operations(document).items():
+        rule = rules[place]
+        if place == ("get", "/metrics"):
+            expected = [{"metrics_token": []}]
+        elif isinstance(rule, Rule):
+            expected = [{"bearer": []}, {"api_key": []}] if rule.keys else [{"bearer": []}]
+        else:
+            expected = []
+        assert one["security"] == expected, place
+    assert operations(document)["post", "/v1/users"]["security"] == [{"bearer": []}]
+    assert operations(document)["post", "/v1/govern"]["security"] == [{"bearer": []}, {"api_key": []}]
 
 
 def test_request_bodies_admit_no_unknown_member(document: dict[str, Any]) -> None:

@@ -124,7 +124,7 @@ def create_app(
     """
 
     def openapi() -> dict[str, Any]:
-        return complete(app.openapi_schema.to_schema())
+        return complete(app.openapi_schema.to_schema(), app)
 
     app = Litestar(
         route_handlers=[

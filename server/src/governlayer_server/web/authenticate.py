@@ -20,6 +20,10 @@ from governlayer_server.ports import Clock
 from governlayer_server.usecases.count_usage import ADMITTED, FORBIDDEN
 
 PUBLIC = "public"
+REFUSES = "refuses"
+"""Option of a route: statuses that it answers besides those that follow from its rule, parameters and body."""
+SCHEME = "scheme"
+"""Option of a public route: the security scheme of the credential that it checks by itself."""
 UserRequest = Request[Any, access.Principal, Any]
 """A request on a route that needs a principal."""
 Note = Callable[[UUID, str, str], object]

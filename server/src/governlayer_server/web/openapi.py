@@ -2,8 +2,8 @@
 The OpenAPI document, true to the letter.
 
 Litestar knows the routes and parameters; msgspec knows exactly what the structs admit (unknown members, patterns,
-limits), and Litestar's own rendering of them is looser. The errors follow from the route: whether it is public,
-takes a body, or has parameters.
+limits), and Litestar's own rendering of them is looser. Credentials and errors follow from the route: its access rule,
+its other options, whether it takes a body, or has parameters.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,13 +11,16 @@ from http import HTTPStatus
 from typing import Any
 
 import msgspec
-from litestar import Request
+from litestar import Litestar, Request
 from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.routes import HTTPRoute
 
+from governlayer_server.domain.access import Rule
 from governlayer_server.domain.action import ActionRequest
 from governlayer_server.domain.decision import Decision
 from governlayer_server.domain.errors import NotFound
 from governlayer_server.usecases.read_ledger import LedgerState
+from governlayer_server.web.authenticate import REFUSES, SCHEME
 from governlayer_server.web.key_bodies import (
     CreateKeyRequest,
     KeyBody,
@@ -50,6 +53,7 @@ from governlayer_server.web.routes.users import (
     UserChange,
     UserList,
 )
+from governlayer_server.web.throttle import UNLIMITED
 
 PATH = "/openapi.json"
 _KEYS = (CreateKeyRequest, KeyBody, KeyEvents, KeyList, NewKeyBody, RotateKeyRequest)
@@ -61,22 +65,11 @@ _STRUCTS = (
     *_KEYS,
 )  # fmt: skip
 _REF = "#/components/schemas/{name}"
-_SIGN_IN = frozenset({"sign_in", "refresh", "forgot_password", "reset_password"})
-_PAGES = frozenset({"docs", "page_setup", "page_join", "page_reset", "static_file"})
-_PUBLIC = frozenset({"livez", "readyz", "about", "problem_page"}) | _PAGES
-_MAY_BE_MISSING = frozenset({"security_txt"})
-# Public, and yet with what is as good as a credential in its body.
-_WITH_TOKEN = frozenset({"register"})
-# Without a body, and yet a conflict with what is stored.
-_CONFLICTING = frozenset({"remove_user"})
-_METRICS = "metrics"
-_UNLIMITED = frozenset({"livez", "readyz"})
 _ALWAYS = (400, 408, 431, 500)
 _LIMITED = (429,)
 _WITH_PLACE = (404,)
 _WITH_CREDENTIAL = (401, 403, 503)
 _WITH_BODY = (409, 413, 415, 422)
-_WITH_SIGN_IN = (401, 503)
 _ALWAYS_TOLD = ("RateLimit-Policy", "RateLimit")
 _LIMIT_HEADERS = {
     "RateLimit-Policy": (
@@ -92,9 +85,9 @@ Document = dict[str, Any]
 class TrueJsonPlugin(JsonRenderPlugin):
     """Serves the completed document instead of Litestar's."""
 
-    def render(self, request: Request[Any, Any, Any], openapi_schema: Document) -> bytes:  # noqa: ARG002  # Litestar's
+    def render(self, request: Request[Any, Any, Any], openapi_schema: Document) -> bytes:
         """Return the document as JSON."""
-        return msgspec.json.encode(complete(openapi_schema))
+        return msgspec.json.encode(complete(openapi_schema, request.app))
 
 
 def refuse_other_paths(request: Request[Any, Any, Any]) -> None:
@@ -108,15 +101,21 @@ def refuse_other_paths(request: Request[Any, Any, Any]) -> None:
         raise NotFound("there is nothing at this path")
 
 
-def complete(document: Mapping[str, Any]) -> Document:
+def complete(document: Mapping[str, Any], app: Litestar) -> Document:
     """
-    Return Litestar's *document* with exact schemas, the errors of every operation, and how to authenticate.
+    Return Litestar's *document* of *app* with exact schemas, the errors of every operation, and how to authenticate.
 
     The routes that serve the document itself are left out.
     """
     paths = {path: item for path, item in document["paths"].items() if path not in {"/", "/{path}", PATH}}
+    options = {
+        handler.operation_id: handler.opt
+        for route in app.routes
+        if isinstance(route, HTTPRoute)
+        for handler, _ in route.route_handler_map.values()
+    }
     for path, operation in _operations(paths):
-        _complete_operation(operation, has_place="{" in path)
+        _complete_operation(operation, options[operation["operationId"]], has_place="{" in path)
     _, schemas = msgspec.json.schema_components(_STRUCTS, ref_template=_REF, schema_hook=_any_value)
     return {
         **document,
@@ -148,16 +147,16 @@ def _operations(paths: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, D
         yield from ((path, operation) for operation in item.values() if isinstance(operation, dict))
 
 
-def _complete_operation(operation: Document, *, has_place: bool) -> None:
-    security, refusals = _access(operation["operationId"])
+def _complete_operation(operation: Document, options: Mapping[str, Any], *, has_place: bool) -> None:
+    security, refusals = _access(options)
     statuses: Sequence[int] = _ALWAYS + refusals + (_WITH_PLACE if has_place else ())
-    if operation["operationId"] not in _UNLIMITED:
+    if not options.get(UNLIMITED):
         statuses = (*statuses, *_LIMITED)
     if "requestBody" in operation:
         statuses = (*statuses, *_WITH_BODY)
     elif operation.get("parameters"):
         statuses = (*statuses, 422)
-    if operation["operationId"] in _CONFLICTING or _may_be_repeated(operation):
+    if _may_be_repeated(operation):
         statuses = (*statuses, 409)
     answers = {status: answer for status, answer in operation["responses"].items() if status.startswith("2")}
     if {"bearer": []} in security:
@@ -178,19 +177,12 @@ def _may_be_repeated(operation: Document) -> bool:
     return any(one["name"] == "Idempotency-Key" for one in operation.get("parameters", ()))
 
 
-def _access(operation_id: str) -> tuple[list[Document], tuple[int, ...]]:
-    """Return who may use an operation, and the statuses that refusing others takes."""
-    if operation_id == _METRICS:
-        return [{"metrics_token": []}], (401,)
-    if operation_id in _MAY_BE_MISSING:
-        return [], _WITH_PLACE
-    if operation_id in _PUBLIC:
-        return [], ()
-    if operation_id in _WITH_TOKEN:
-        return [], _WITH_CREDENTIAL
-    if operation_id in _SIGN_IN:
-        return [], _WITH_SIGN_IN
-    return [{"bearer": []}, {"api_key": []}], _WITH_CREDENTIAL
+def _access(options: Mapping[str, Any]) -> tuple[list[Document], tuple[int, ...]]:
+    """Return the credentials that a route admits, and the statuses that refusing others takes; public ones none."""
+    rule, more = options.get("access"), options.get(REFUSES, ())
+    if not isinstance(rule, Rule):
+        return [{options[SCHEME]: []}] if SCHEME in options else [], more
+    return [{"bearer": []}, *([{"api_key": []}] if rule.keys else [])], (*_WITH_CREDENTIAL, *more)
 
 
 def _problem(status: int) -> Document:

@@ -10,7 +10,7 @@ from msgspec import Meta, Struct
 from governlayer_server.domain.access import MEMBERS
 from governlayer_server.usecases.identity import Identity
 from governlayer_server.usecases.session_tokens import SignedIn
-from governlayer_server.web.authenticate import PUBLIC, UserRequest
+from governlayer_server.web.authenticate import PUBLIC, REFUSES, UserRequest
 from governlayer_server.web.bodies import JsonBody, refuse_empty
 from governlayer_server.web.idempotency import secret_headers
 
@@ -20,6 +20,8 @@ Code = Annotated[str, Meta(max_length=64)]
 Email = Annotated[str, Meta(max_length=254)]
 Token = Annotated[str, Meta(max_length=512)]
 _BEARER = "bearer"
+# What these ask for in the body can be wrong, and is looked up.
+SIGN_IN = {"access": PUBLIC, REFUSES: (401, 503)}
 AnyRequest = Request[Any, Any, Any]
 
 
@@ -86,7 +88,7 @@ def address_of(request: AnyRequest) -> str:
     return_dto=None,
     before_request=refuse_empty,
     status_code=200,
-    opt={"access": PUBLIC},
+    opt=SIGN_IN,
     operation_id="sign_in",
     summary="Sign in",
     description="Whatever is wrong, the answer is the same. Codes and recovery codes work once.",
@@ -104,7 +106,7 @@ async def login_route(
     return_dto=None,
     before_request=refuse_empty,
     status_code=200,
-    opt={"access": PUBLIC},
+    opt=SIGN_IN,
     operation_id="refresh",
     summary="Refresh a session",
     description="The refresh token is replaced; one that is used twice ends its session.",

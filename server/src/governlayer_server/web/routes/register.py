@@ -9,7 +9,7 @@ from governlayer_server.domain.access import Role
 from governlayer_server.domain.organization import Organization
 from governlayer_server.domain.plan import Plan
 from governlayer_server.usecases.register import NewAccount, Register
-from governlayer_server.web.authenticate import PUBLIC
+from governlayer_server.web.authenticate import PUBLIC, REFUSES
 from governlayer_server.web.bodies import JsonBody, refuse_empty
 
 
@@ -53,7 +53,7 @@ class RegisteredBody(Struct, frozen=True):
     dto=JsonBody[RegisterBody],
     return_dto=None,
     before_request=refuse_empty,
-    opt={"access": PUBLIC},
+    opt={"access": PUBLIC, REFUSES: (401, 403, 503)},
     operation_id="register",
     summary="Found an organization, or join one by invitation",
     description="Without `invite` only where the deployment's registration is open.",

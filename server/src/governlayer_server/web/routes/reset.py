@@ -6,9 +6,8 @@ from litestar.params import JSONBody
 from msgspec import Struct
 
 from governlayer_server.usecases.identity import Identity
-from governlayer_server.web.authenticate import PUBLIC
 from governlayer_server.web.bodies import JsonBody, refuse_empty
-from governlayer_server.web.routes.auth import AnyRequest, Email, Password, Secret, Token, address_of
+from governlayer_server.web.routes.auth import SIGN_IN, AnyRequest, Email, Password, Secret, Token, address_of
 
 
 class ForgotBody(Secret, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -36,7 +35,7 @@ class AcceptedBody(Struct, frozen=True):
     return_dto=None,
     before_request=refuse_empty,
     status_code=202,
-    opt={"access": PUBLIC},
+    opt=SIGN_IN,
     operation_id="forgot_password",
     summary="Ask for a letter with a link to set a new password",
     description="The answer does not tell whether there is such an account, nor whether letters are sent at all.",
@@ -55,7 +54,7 @@ async def forgot_route(
     return_dto=None,
     before_request=refuse_empty,
     status_code=204,
-    opt={"access": PUBLIC},
+    opt=SIGN_IN,
     operation_id="reset_password",
     summary="Set a new password with a one-time token",
     description="All sessions of the user end; the second factor stays in force.",

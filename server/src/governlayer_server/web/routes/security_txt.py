@@ -6,7 +6,7 @@ from litestar.handlers import HTTPRouteHandler
 from governlayer_server.domain.errors import NotFound
 from governlayer_server.domain.times import time_text
 from governlayer_server.ports import Clock
-from governlayer_server.web.authenticate import PUBLIC
+from governlayer_server.web.authenticate import PUBLIC, REFUSES
 from governlayer_server.web.edge import Edge
 
 PATH = "/.well-known/security.txt"
@@ -20,7 +20,7 @@ def security_txt_route(edge: Edge, clock: Clock) -> HTTPRouteHandler:
 
     @get(
         PATH,
-        opt={"access": PUBLIC},
+        opt={"access": PUBLIC, REFUSES: (404,)},
         operation_id="security_txt",
         summary="Whom to tell about a weakness (RFC 9116)",
         media_type="text/plain",

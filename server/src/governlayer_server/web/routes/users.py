@@ -11,7 +11,7 @@ from governlayer_server.domain.errors import Fault, InvalidRequest
 from governlayer_server.usecases.manage_users import Invited, ManageUsers
 from governlayer_server.usecases.members import Member
 from governlayer_server.usecases.read_users import ReadUsers
-from governlayer_server.web.authenticate import UserRequest
+from governlayer_server.web.authenticate import REFUSES, UserRequest
 from governlayer_server.web.bodies import JsonBody, refuse_empty
 from governlayer_server.web.idempotency import IdempotencyKey, once_of, secret_headers
 from governlayer_server.web.links import Links
@@ -22,7 +22,7 @@ from governlayer_server.web.routes.register import OrganizationNamed, named
 _READ = {"access": only(Role.ADMIN)}
 _CHANGE = {"access": only(Role.ADMIN, step_up=True)}
 # Anybody may leave: whether it is their own account that goes, the use case sees.
-_LEAVE = {"access": only(*Role, step_up=True)}
+_LEAVE = {"access": only(*Role, step_up=True), REFUSES: (409,)}
 
 
 class CallerBody(Struct, frozen=True, kw_only=True, omit_defaults=True):
