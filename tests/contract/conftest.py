@@ -7,8 +7,8 @@ import pytest
 from governlayer_server.adapters.postgres.account_store import PostgresAccountStore
 from governlayer_server.adapters.postgres.ledger_store import PostgresLedgerStore
 from governlayer_server.domain.ledger.record import Actor, ActorKind, Draft
-from governlayer_server.ports import Append, LedgerStore, Remember, SealedPayload
 from governlayer_server.ports.accounts import AccountStore
+from governlayer_server.ports.ledger import Append, LedgerStore, Remember, SealedPayload
 
 from tests.fakes.account_store import MemoryAccountStore
 from tests.fakes.clock import FakeClock

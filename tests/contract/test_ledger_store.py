@@ -1,4 +1,4 @@
-"""``ports.LedgerStore``: what every implementation promises."""
+"""``ports.ledger.LedgerStore``: what every implementation promises."""
 
 import asyncio
 from hashlib import sha256
@@ -10,7 +10,7 @@ from governlayer_server.domain.errors import ConfigurationError, LedgerFormatErr
 from governlayer_server.domain.ledger.chain import genesis_hash
 from governlayer_server.domain.ledger.record import Draft, Record
 from governlayer_server.domain.ledger.tree import Edge, grow, leaf_hash, root
-from governlayer_server.ports import AnswerExists, Append, RecordFilter, Remember, SealedPayload, StoredAnswer
+from governlayer_server.ports.ledger import AnswerExists, Append, RecordFilter, Remember, SealedPayload, StoredAnswer
 
 from tests.contract.conftest import ACTOR, World
 

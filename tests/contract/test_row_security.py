@@ -12,7 +12,7 @@ from governlayer_server.adapters.postgres.ledger_store import PostgresLedgerStor
 from governlayer_server.adapters.postgres.migrations.m0002_access import TENANT_TABLES
 from governlayer_server.domain.account import KeyEvent, OneTimeToken, Purpose, UsageCount
 from governlayer_server.domain.errors import ConfigurationError
-from governlayer_server.ports import Remember, SealedPayload
+from governlayer_server.ports.ledger import Remember, SealedPayload
 from msgspec.structs import replace
 
 from tests.contract.conftest import ACTOR, World

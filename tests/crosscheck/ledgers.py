@@ -10,7 +10,7 @@ from uuid import UUID
 
 import governlayer_verifier
 from governlayer_server.domain.ledger.record import Actor, ActorKind, Draft
-from governlayer_server.ports import Append
+from governlayer_server.ports.ledger import Append
 from governlayer_server.usecases.export_ledger import PAYLOAD_NAMES
 from governlayer_server.usecases.new_id import new_id
 from governlayer_server.usecases.seal_payloads import seal_payloads

@@ -19,7 +19,7 @@ from governlayer_server.domain.account import (
 from governlayer_server.domain.errors import Fault, InvalidRequest, NotFound
 from governlayer_server.domain.organization import Organization
 from governlayer_server.domain.stale import Stale
-from governlayer_server.ports import Append, LedgerStore
+from governlayer_server.ports.ledger import Append, LedgerStore
 from msgspec.structs import replace
 
 

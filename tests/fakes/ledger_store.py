@@ -1,4 +1,4 @@
-"""``ports.LedgerStore`` in memory. ``failure`` makes the next appends fail."""
+"""``ports.ledger.LedgerStore`` in memory. ``failure`` makes the next appends fail."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -7,15 +7,8 @@ from uuid import UUID
 from governlayer_server.domain.errors import ConfigurationError, NotFound
 from governlayer_server.domain.ledger.chain import Head, empty_head, extend
 from governlayer_server.domain.ledger.record import Record
-from governlayer_server.ports import (
-    AnswerExists,
-    Append,
-    Clock,
-    Entry,
-    RecordFilter,
-    StoredAnswer,
-    StoredRecord,
-)
+from governlayer_server.ports import Clock
+from governlayer_server.ports.ledger import AnswerExists, Append, Entry, RecordFilter, StoredAnswer, StoredRecord
 
 
 class _Ledger:

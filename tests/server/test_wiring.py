@@ -14,7 +14,7 @@ from governlayer_server.domain.key_terms import KeyTerms
 from governlayer_server.domain.ledger.record import SYSTEM
 from governlayer_server.domain.plan import Plan
 from governlayer_server.policies import DEFAULT
-from governlayer_server.ports import RecordFilter
+from governlayer_server.ports.ledger import RecordFilter
 from governlayer_server.settings import Settings
 from governlayer_server.web.links import Links
 from governlayer_server.wiring import VERSION, Appliance, open_appliance

@@ -16,7 +16,7 @@ from governlayer_server.domain.organization import Organization, SettingsChange,
 from governlayer_server.domain.plan import Plan
 from governlayer_server.domain.registration import Registration
 from governlayer_server.domain.tenants import SYSTEM_LEDGER
-from governlayer_server.ports import RecordFilter
+from governlayer_server.ports.ledger import RecordFilter
 from governlayer_server.usecases.answer_once import AnswerOnce
 from governlayer_server.usecases.change_organization import ChangeOrganization
 from governlayer_server.usecases.manage_organizations import ManageOrganizations

@@ -11,7 +11,7 @@ from governlayer_server.domain.account import Session, User
 from governlayer_server.domain.organization import Organization
 from governlayer_server.domain.plan import Plan
 from governlayer_server.domain.tenants import SYSTEM_LEDGER
-from governlayer_server.ports import RecordFilter
+from governlayer_server.ports.ledger import RecordFilter
 from governlayer_server.usecases.create_organization import origin_of
 from governlayer_server.usecases.seal_rows import sealed
 from governlayer_server.usecases.session_tokens import SignedIn

@@ -8,7 +8,8 @@ from governlayer_server.domain.account import ApiKey
 from governlayer_server.domain.api_key import make_api_key
 from governlayer_server.domain.errors import InvalidRequest, NotAuthenticated
 from governlayer_server.domain.plan import Plan
-from governlayer_server.ports import Place, RecordFilter
+from governlayer_server.ports import Place
+from governlayer_server.ports.ledger import RecordFilter
 from governlayer_server.usecases.seal_rows import sealed
 from msgspec.structs import replace
 

@@ -20,7 +20,7 @@ from governlayer_server.domain.ledger.commitment import commitments
 from governlayer_server.domain.ledger.record import Record
 from governlayer_server.domain.organization import Organization
 from governlayer_server.domain.policy import EngineAnswer
-from governlayer_server.ports import RecordFilter
+from governlayer_server.ports.ledger import RecordFilter
 from governlayer_server.usecases import evaluate as evaluate_module
 from governlayer_server.usecases.answer_once import Once
 from governlayer_server.usecases.seal_payloads import open_payload

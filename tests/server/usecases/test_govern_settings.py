@@ -8,7 +8,7 @@ from governlayer_server.domain import stored_payloads
 from governlayer_server.domain.decision import DeterminedBy, Outcome
 from governlayer_server.domain.organization import DefaultDecision, Organization, StorePayloads
 from governlayer_server.domain.policy import EngineAnswer
-from governlayer_server.ports import RecordFilter
+from governlayer_server.ports.ledger import RecordFilter
 from governlayer_server.usecases.govern import Once
 
 from tests.fakes.appliance import FakeAppliance, action, principal_of

@@ -23,7 +23,7 @@ from governlayer_server.domain.errors import (
 from governlayer_server.domain.key_terms import KeyStatus, KeyTerms
 from governlayer_server.domain.ledger.record import SYSTEM, Actor, ActorKind
 from governlayer_server.domain.organization import Organization
-from governlayer_server.ports import RecordFilter
+from governlayer_server.ports.ledger import RecordFilter
 from governlayer_server.usecases.answer_once import Once
 from governlayer_server.usecases.seal_rows import is_genuine, sealed
 from msgspec.structs import replace

@@ -21,7 +21,7 @@ from governlayer_server.domain.errors import (
     NotFound,
 )
 from governlayer_server.domain.organization import Organization
-from governlayer_server.ports import RecordFilter
+from governlayer_server.ports.ledger import RecordFilter
 from governlayer_server.usecases.answer_once import Once
 from governlayer_server.usecases.manage_users import INVITATION_US, Invited
 from governlayer_server.usecases.seal_rows import is_genuine

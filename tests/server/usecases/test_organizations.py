@@ -15,7 +15,7 @@ from governlayer_server.domain.organization import (
     StorePayloads,
 )
 from governlayer_server.domain.plan import Plan
-from governlayer_server.ports import RecordFilter
+from governlayer_server.ports.ledger import RecordFilter
 
 from tests.fakes.appliance import FakeAppliance
 from tests.fakes.people import add_principal, add_user, live_sessions, sign_in

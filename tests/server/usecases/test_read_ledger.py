@@ -7,7 +7,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from governlayer_server.domain.errors import NotFound
 from governlayer_server.domain.ledger.chain import genesis_hash
-from governlayer_server.ports import RecordFilter
+from governlayer_server.ports.ledger import RecordFilter
 
 from tests.fakes.appliance import FakeAppliance
 

@@ -19,7 +19,7 @@ from governlayer_server.domain.plan import Plan
 from governlayer_server.domain.registration import Registration
 from governlayer_server.domain.tenants import SYSTEM_LEDGER
 from governlayer_server.domain.token_text import ONE_TIME_PREFIX, make_token
-from governlayer_server.ports import RecordFilter
+from governlayer_server.ports.ledger import RecordFilter
 from governlayer_server.usecases.create_organization import origin_of
 from governlayer_server.usecases.register import NewAccount, Registered
 from governlayer_server.usecases.seal_rows import is_genuine

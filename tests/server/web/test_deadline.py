@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 from governlayer_server.domain.errors import LedgerUnavailable
-from governlayer_server.ports import StoredRecord
+from governlayer_server.ports.ledger import StoredRecord
 from governlayer_server.web import deadline
 from governlayer_server.web.server import Server, bind
 

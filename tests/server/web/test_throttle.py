@@ -12,7 +12,7 @@ from governlayer_server.domain.network import address_group
 from governlayer_server.domain.organization import Organization
 from governlayer_server.domain.plan import Plan
 from governlayer_server.domain.quota import Mode
-from governlayer_server.ports import RecordFilter
+from governlayer_server.ports.ledger import RecordFilter
 from governlayer_server.usecases.limit_requests import LimitRequests
 from governlayer_server.web.throttle import GoodCredentials
 from msgspec.structs import replace

@@ -20,7 +20,7 @@ from governlayer_server.domain.account import (
 )
 from governlayer_server.domain.organization import Organization
 from governlayer_server.domain.stale import Stale
-from governlayer_server.ports import Append
+from governlayer_server.ports.ledger import Append
 
 
 class Users(Protocol):

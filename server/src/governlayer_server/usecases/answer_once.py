@@ -13,17 +13,8 @@ from msgspec import Struct
 
 from governlayer_server.domain.errors import IdempotencyKeyReused
 from governlayer_server.domain.ledger.record import Actor
-from governlayer_server.ports import (
-    AnswerExists,
-    Append,
-    Clock,
-    LedgerStore,
-    Place,
-    Remember,
-    RunningRequests,
-    StoredAnswer,
-    Vault,
-)
+from governlayer_server.ports import Clock, Place, RunningRequests, Vault
+from governlayer_server.ports.ledger import AnswerExists, Append, LedgerStore, Remember, StoredAnswer
 
 KEPT_US = 24 * 3600 * 1_000_000
 

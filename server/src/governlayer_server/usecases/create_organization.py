@@ -12,8 +12,9 @@ from governlayer_server.domain.organization import Organization
 from governlayer_server.domain.password import about_user, password_fault
 from governlayer_server.domain.plan import Plan
 from governlayer_server.domain.tenants import SYSTEM_LEDGER
-from governlayer_server.ports import Append, Clock, CommonPasswords, Entropy, PasswordHasher, Vault
+from governlayer_server.ports import Clock, CommonPasswords, Entropy, PasswordHasher, Vault
 from governlayer_server.ports.accounts import AccountStore, Tenant
+from governlayer_server.ports.ledger import Append
 from governlayer_server.usecases.email_addresses import email_faults, email_index, seal_email
 from governlayer_server.usecases.new_id import new_id
 from governlayer_server.usecases.record_event import event

@@ -13,7 +13,8 @@ from governlayer_server.domain.ledger.dump import checkpoint_line, end_line, hea
 from governlayer_server.domain.ledger.record import Actor, Record
 from governlayer_server.domain.ledger.tree import grow, leaf_hash
 from governlayer_server.domain.times import time_text
-from governlayer_server.ports import Clock, Entropy, LedgerStore, Signer, Vault
+from governlayer_server.ports import Clock, Entropy, Signer, Vault
+from governlayer_server.ports.ledger import LedgerStore
 from governlayer_server.usecases.record_event import record_event
 from governlayer_server.usecases.seal_payloads import open_payload
 from governlayer_server.usecases.sign_checkpoint import sign_checkpoint

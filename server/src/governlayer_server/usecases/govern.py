@@ -26,18 +26,8 @@ from governlayer_server.domain.organization import StorePayloads
 from governlayer_server.domain.policy import PolicySet
 from governlayer_server.domain.stored_payloads import stored_texts
 from governlayer_server.domain.times import time_text
-from governlayer_server.ports import (
-    AnswerExists,
-    Append,
-    Clock,
-    Entropy,
-    LedgerStore,
-    Remember,
-    RunningRequests,
-    Signer,
-    StoredAnswer,
-    Vault,
-)
+from governlayer_server.ports import Clock, Entropy, RunningRequests, Signer, Vault
+from governlayer_server.ports.ledger import AnswerExists, Append, LedgerStore, Remember, StoredAnswer
 from governlayer_server.usecases.answer_once import KEPT_US, Once, answer_place
 from governlayer_server.usecases.evaluate import Evaluate, Evaluation
 from governlayer_server.usecases.new_id import new_id

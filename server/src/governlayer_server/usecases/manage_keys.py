@@ -25,8 +25,9 @@ from governlayer_server.domain.key_terms import (
 )
 from governlayer_server.domain.ledger.record import Actor, ActorKind
 from governlayer_server.domain.times import DAY_US
-from governlayer_server.ports import Append, Clock, Entropy, Vault
+from governlayer_server.ports import Clock, Entropy, Vault
 from governlayer_server.ports.accounts import AccountStore, Tenant
+from governlayer_server.ports.ledger import Append
 from governlayer_server.usecases.answer_once import AnswerOnce, Keep, Kept, Once
 from governlayer_server.usecases.authenticate import FINGERPRINT_PURPOSE
 from governlayer_server.usecases.new_id import new_id

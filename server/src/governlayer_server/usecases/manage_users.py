@@ -10,8 +10,9 @@ from governlayer_server.domain.access import Principal, Role
 from governlayer_server.domain.account import Purpose, User, UserStatus
 from governlayer_server.domain.errors import Fault, InvalidRequest
 from governlayer_server.domain.membership import Act, Deed, check
-from governlayer_server.ports import Append, Clock, Entropy, Vault
+from governlayer_server.ports import Clock, Entropy, Vault
 from governlayer_server.ports.accounts import AccountStore, Tenant
+from governlayer_server.ports.ledger import Append
 from governlayer_server.usecases.answer_once import AnswerOnce, Keep, Kept, Once
 from governlayer_server.usecases.email_addresses import email_faults, email_index, seal_email
 from governlayer_server.usecases.members import Member, find_target, lock_and_find_actor, other_owners, shown

@@ -8,7 +8,8 @@ from msgspec import Struct
 from governlayer_server.domain.ledger.chain import Head, genesis_hash
 from governlayer_server.domain.ledger.checkpoint import verifier_key
 from governlayer_server.domain.ledger.record import Record
-from governlayer_server.ports import LedgerStore, RecordFilter, Signer
+from governlayer_server.ports import Signer
+from governlayer_server.ports.ledger import LedgerStore, RecordFilter
 from governlayer_server.usecases.sign_checkpoint import sign_checkpoint
 
 

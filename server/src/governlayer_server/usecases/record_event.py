@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 
 from governlayer_server.domain.ledger.record import Actor, Draft
-from governlayer_server.ports import Append, Clock, Entropy, Entry, LedgerStore
+from governlayer_server.ports import Clock, Entropy
+from governlayer_server.ports.ledger import Append, Entry, LedgerStore
 from governlayer_server.usecases.new_id import new_id
 
 

@@ -5,7 +5,8 @@ from uuid import UUID
 
 from governlayer_server.domain.errors import CipherError
 from governlayer_server.domain.ledger.commitment import NONCE_BYTES, Payload, commitments
-from governlayer_server.ports import Entropy, Place, SealedPayload, Vault
+from governlayer_server.ports import Entropy, Place, Vault
+from governlayer_server.ports.ledger import SealedPayload
 
 
 async def seal_payloads(

@@ -6,8 +6,9 @@ from msgspec import Struct
 
 from governlayer_server.domain.account import User
 from governlayer_server.domain.ledger.record import SYSTEM, Actor, ActorKind
-from governlayer_server.ports import Append, Clock, Entropy
+from governlayer_server.ports import Clock, Entropy
 from governlayer_server.ports.accounts import Tenant
+from governlayer_server.ports.ledger import Append
 from governlayer_server.usecases.record_event import event
 
 

@@ -21,8 +21,8 @@ from governlayer_server.adapters.redis.running_requests import RedisRunningReque
 from governlayer_server.adapters.system import SystemClock, SystemEntropy
 from governlayer_server.adapters.system.background import Background
 from governlayer_server.domain.errors import ConfigurationError
-from governlayer_server.ports import LedgerStore
 from governlayer_server.ports.accounts import AccountStore
+from governlayer_server.ports.ledger import LedgerStore
 from governlayer_server.settings import Settings
 from governlayer_server.usecases.answer_once import AnswerOnce
 from governlayer_server.usecases.create_organization import CreateOrganization, FoundOrganization

@@ -24,8 +24,8 @@ from governlayer_server.console.pages import Assets, static_route
 from governlayer_server.domain.ledger.checkpoint import verifier_key
 from governlayer_server.domain.policy import PolicySet
 from governlayer_server.domain.quota import Mode
-from governlayer_server.ports import LedgerStore
 from governlayer_server.ports.accounts import AccountStore
+from governlayer_server.ports.ledger import LedgerStore
 from governlayer_server.settings import Settings
 from governlayer_server.usecases.answer_once import AnswerOnce
 from governlayer_server.usecases.authenticate import Authenticate

@@ -10,7 +10,8 @@ from governlayer_server.domain.errors import CipherError, ConfigurationError
 from governlayer_server.domain.ledger.checkpoint import verifier_key
 from governlayer_server.domain.ledger.record import SYSTEM
 from governlayer_server.domain.tenants import SYSTEM_LEDGER
-from governlayer_server.ports import Clock, Entropy, LedgerStore
+from governlayer_server.ports import Clock, Entropy
+from governlayer_server.ports.ledger import LedgerStore
 from governlayer_server.settings import Settings
 from governlayer_server.usecases.create_organization import origin_of
 from governlayer_server.usecases.new_id import new_id

@@ -9,7 +9,7 @@ from governlayer_server.adapters.redis.running_requests import redis_answers
 from governlayer_server.domain.errors import GovernLayerError
 from governlayer_server.domain.quota import Mode
 from governlayer_server.domain.tenants import SYSTEM_LEDGER
-from governlayer_server.ports import LedgerStore
+from governlayer_server.ports.ledger import LedgerStore
 from governlayer_server.usecases.limit_requests import LimitRequests
 from governlayer_server.web.routes.health import Probes, Readiness
 from governlayer_server.wiring.parts import Parts

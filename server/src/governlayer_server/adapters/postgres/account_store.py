@@ -25,7 +25,8 @@ from governlayer_server.domain.ledger.chain import genesis_hash
 from governlayer_server.domain.organization import Organization
 from governlayer_server.domain.stale import Stale
 from governlayer_server.domain.tenants import tenant_name
-from governlayer_server.ports import Append, Clock
+from governlayer_server.ports import Clock
+from governlayer_server.ports.ledger import Append
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy

@@ -18,10 +18,10 @@ from governlayer_server.domain.errors import ConfigurationError, NotFound
 from governlayer_server.domain.ledger.chain import Head, empty_head, extend
 from governlayer_server.domain.ledger.record import Record
 from governlayer_server.domain.ledger.tree import edge_bytes, edge_from_bytes
-from governlayer_server.ports import (
+from governlayer_server.ports import Clock
+from governlayer_server.ports.ledger import (
     AnswerExists,
     Append,
-    Clock,
     Entry,
     RecordFilter,
     SealedPayload,
@@ -86,7 +86,7 @@ _MAX_FORGOTTEN = 100
 
 
 class PostgresLedgerStore:
-    """``ports.LedgerStore``."""
+    """``ports.ledger.LedgerStore``."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
@@ -110,7 +110,7 @@ class PostgresLedgerStore:
             raise ConfigurationError(f"the ledger {ledger_id} exists with the origin {stored}, which never changes")
 
     async def append(self, append: Append) -> Entry:
-        """Return the record once it is committed (see ``ports.LedgerStore.append``)."""
+        """Return the record once it is committed (see ``ports.ledger.LedgerStore.append``)."""
         async with self._database.transaction(append.ledger_id) as connection:
             return await append_within(connection, append, self._clock.now_us)
 

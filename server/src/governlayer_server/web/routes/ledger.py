@@ -13,7 +13,7 @@ from governlayer_server.domain.access import Scope, dual
 from governlayer_server.domain.errors import Fault, InvalidRequest
 from governlayer_server.domain.ledger.record import Record
 from governlayer_server.domain.times import parse_time
-from governlayer_server.ports import RecordFilter
+from governlayer_server.ports.ledger import RecordFilter
 from governlayer_server.usecases.export_ledger import ExportLedger
 from governlayer_server.usecases.read_ledger import LedgerState, ReadLedger
 from governlayer_server.web.authenticate import UserRequest
