@@ -6,7 +6,7 @@ from litestar import Litestar
 from litestar.routes import HTTPRoute
 
 from governlayer_server.domain.access import Role, Rule
-from governlayer_server.web.authenticate import OWN_TOKEN, PUBLIC
+from governlayer_server.web.authenticate import ASKS_FOR, PUBLIC
 
 _FRAMEWORK = {"/", "/{path}"}
 _HEAD = """# Who may do what
@@ -41,7 +41,7 @@ def access_rules(app: Litestar) -> Iterator[RouteRule]:
             continue
         for method, (handler, _) in sorted(route.route_handler_map.items()):
             if method != "OPTIONS":
-                yield method, route.path_format, handler.opt.get(OWN_TOKEN, handler.opt.get("access"))
+                yield method, route.path_format, handler.opt.get(ASKS_FOR, handler.opt.get("access"))
 
 
 def access_table(app: Litestar) -> str:

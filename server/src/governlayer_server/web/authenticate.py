@@ -19,7 +19,7 @@ from governlayer_server.ports import Clock
 from governlayer_server.usecases.count_usage import ADMITTED, FORBIDDEN
 
 PUBLIC = "public"
-OWN_TOKEN = "own_token"  # noqa: S105  # a name
+ASKS_FOR = "asks_for"
 """What ``opt`` of a public route says that asks for a token by itself: the name of that token."""
 Note = Callable[[UUID, str, str], object]
 Authenticator = Callable[[str, str | None], Coroutine[Any, Any, access.Principal]]

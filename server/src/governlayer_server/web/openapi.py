@@ -60,6 +60,8 @@ _STRUCTS = (
     SessionBody, SessionList, StepUpBody, TokenBody, TotpBody, UsageList, UserBody, UserChange, UserList,
     *_KEYS,
 )  # fmt: skip
+# A change of nothing is refused.
+_CHANGES = (OrganizationChange, UserChange)
 _REF = "#/components/schemas/{name}"
 _SIGN_IN = frozenset({"sign_in", "refresh", "forgot_password", "reset_password"})
 _PUBLIC = frozenset({"livez", "readyz", "about", "problem_page", "docs", "static_file"})
@@ -68,6 +70,7 @@ _MAY_BE_MISSING = frozenset({"security_txt"})
 _WITH_TOKEN = frozenset({"register"})
 # Without a body, and yet a conflict with what is stored.
 _CONFLICTING = frozenset({"remove_user"})
+_WITH_OR_WITHOUT_BODY = frozenset({"sign_out"})
 _METRICS = "metrics"
 _UNLIMITED = frozenset({"livez", "readyz"})
 _ALWAYS = (400, 408, 431, 500)
@@ -117,6 +120,8 @@ def complete(document: Mapping[str, Any]) -> Document:
     for path, operation in _operations(paths):
         _complete_operation(operation, has_place="{" in path)
     _, schemas = msgspec.json.schema_components(_STRUCTS, ref_template=_REF, schema_hook=_any_value)
+    for change in _CHANGES:
+        schemas[change.__name__]["minProperties"] = 1
     return {
         **document,
         "paths": paths,
@@ -169,6 +174,8 @@ def _complete_operation(operation: Document, *, has_place: bool) -> None:
             "description": "Something that decisions need does not work; `failing` names it",
             "content": {"application/json": {"schema": {"$ref": _REF.format(name="Health")}}},
         }
+    if operation["operationId"] in _WITH_OR_WITHOUT_BODY:
+        operation["requestBody"]["required"] = False
     operation["responses"] = answers
     operation["security"] = security
 

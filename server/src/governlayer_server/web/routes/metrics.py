@@ -9,7 +9,7 @@ from litestar.di import NamedDependency
 from litestar.handlers import HTTPRouteHandler
 
 from governlayer_server.domain.errors import NotAuthenticated
-from governlayer_server.web.authenticate import OWN_TOKEN, PUBLIC, credential
+from governlayer_server.web.authenticate import ASKS_FOR, PUBLIC, credential
 
 MEDIA_TYPE = "text/plain; version=0.0.4"
 Exposition = Callable[[], Awaitable[bytes]]
@@ -26,7 +26,7 @@ def metrics_route(token: str) -> HTTPRouteHandler:
     # Nobody's credential: the caller is no principal, so authentication passes it by and the route asks by itself.
     @get(
         "/metrics",
-        opt={"access": PUBLIC, OWN_TOKEN: "the metrics"},
+        opt={"access": PUBLIC, ASKS_FOR: "the metrics"},
         operation_id="metrics",
         summary="Figures for Prometheus",
         media_type="text/plain",

@@ -15,6 +15,7 @@ from governlayer_server.usecases.manage_users import Invited, ManageUsers
 from governlayer_server.usecases.members import Member
 from governlayer_server.usecases.read_users import ReadUsers
 from governlayer_server.web.bodies import JsonBody, refuse_empty
+from governlayer_server.web.body_texts import EmailAddress
 from governlayer_server.web.links import Links
 from governlayer_server.web.path_ids import path_id
 from governlayer_server.web.routes.register import OrganizationNamed, named
@@ -79,7 +80,7 @@ class InvitedBody(UserBody, frozen=True, kw_only=True):
 class InviteBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Whom to invite, and as what."""
 
-    email: str
+    email: EmailAddress
     role: Role
 
     def __repr__(self) -> str:
