@@ -125,6 +125,12 @@ def alone(session: nox.Session) -> None:
 
 
 @nox.session
+def docs(session: nox.Session) -> None:
+    """Write the generated pages of docs/reference."""
+    session.run(PYTHON, "-m", "tools.reference")
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """Print figures: all programs in bench/, or those named."""
     for program in sorted((ROOT / "bench").glob("*.py")):

@@ -6,26 +6,42 @@ from litestar import Litestar
 from litestar.routes import HTTPRoute
 
 from governlayer_server.domain.access import Role, Rule
-from governlayer_server.web.authenticate import PUBLIC
+from governlayer_server.web.authenticate import PUBLIC, SCHEME
 
 _FRAMEWORK = {"/", "/{path}"}
 _HEAD = """# Who may do what
 
 Generated from the routes' own rules (`./run docs`); a test compares it, and another asks each cell of the running
-application. **yes** admits; **again** admits a user who has shown password and code within the last 10 minutes;
-an empty cell refuses with 403. API keys need the scope named; public routes need no credential.
+application.
+
+| cell | meaning |
+|---|---|
+| public | no credential is needed |
+| yes | admitted |
+| again | admits a user who has shown password and code within the last 10 minutes; else 403 `step_up_required` |
+| `scope` | admits API keys with this scope; else 403 `missing_scope` |
+| empty | 403 `forbidden` |
+| token of … | a token that is nobody's credential and opens nothing else; else 401 |
+
+Without a valid credential every route that is not public answers 401 `not_authenticated`. An organization's own ids
+are all that a route ever finds: those of others answer 404, as those that nobody has.
 """
+RouteRule = tuple[str, str, Rule | str | None]
 
 
-def access_rules(app: Litestar) -> Iterator[tuple[str, str, Rule | str | None]]:
-    """Yield method, path template and rule of every route, by path and method; None where a route has no rule."""
+def access_rules(app: Litestar) -> Iterator[RouteRule]:
+    """
+    Yield method, path template and rule of every route, by path and method.
+
+    The rule is None where a route has none, and the security scheme where a route checks a credential of its own.
+    """
     routes = sorted((route for route in app.routes if isinstance(route, HTTPRoute)), key=lambda one: one.path_format)
     for route in routes:
         if route.path_format in _FRAMEWORK:
             continue
         for method, (handler, _) in sorted(route.route_handler_map.items()):
             if method != "OPTIONS":
-                yield method, route.path_format, handler.opt.get("access")
+                yield method, route.path_format, handler.opt.get(SCHEME, handler.opt.get("access"))
 
 
 def access_table(app: Litestar) -> str:
@@ -37,9 +53,9 @@ def access_table(app: Litestar) -> str:
 
 
 def _cells(rule: Rule | str | None) -> list[str]:
-    if rule == PUBLIC:
-        return ["public"] * (1 + len(Role))
-    if not isinstance(rule, Rule):
+    if isinstance(rule, str):
+        return [rule if rule == PUBLIC else f"`{rule}`"] * (1 + len(Role))
+    if rule is None:
         return ["no rule"] * (1 + len(Role))
     key = "" if not rule.keys else (f"`{rule.scope}`" if rule.scope else "yes")
     admitted = "again" if rule.step_up else "yes"

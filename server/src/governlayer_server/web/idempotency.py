@@ -13,7 +13,12 @@ from governlayer_server.usecases.answer_once import Once
 
 IdempotencyKey = Annotated[
     str | None,
-    HeaderParameter(name="Idempotency-Key", required=False, description="1 to 255 visible ASCII characters"),
+    HeaderParameter(
+        name="Idempotency-Key",
+        required=False,
+        description="1 to 255 visible ASCII characters",
+        schema_extra={"pattern": r"^[\x21-\x7e]{1,255}(?![\s\S])"},
+    ),
 ]
 REPLAYED: Mapping[str, str] = MappingProxyType({"Idempotency-Replayed": "true"})
 """The header of an answer that had been given before."""

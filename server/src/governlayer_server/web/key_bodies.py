@@ -17,6 +17,7 @@ from governlayer_server.domain.key_terms import (
 )
 from governlayer_server.domain.times import DAY_US, parse_time, time_text
 from governlayer_server.usecases.manage_keys import KeyFacts, KeyHistory, NewKey
+from governlayer_server.web.body_texts import PRINTABLE
 
 _MAX_NETWORK_CHARACTERS = 49
 
@@ -24,9 +25,23 @@ _MAX_NETWORK_CHARACTERS = 49
 class CreateKeyRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a new key is to be."""
 
-    name: Annotated[str, Meta(min_length=1, max_length=MAX_NAME_CHARACTERS)]
+    name: Annotated[
+        str,
+        Meta(
+            min_length=1,
+            max_length=MAX_NAME_CHARACTERS,
+            description="printable, not only spaces",
+            extra_json_schema={"pattern": PRINTABLE},
+        ),
+    ]
     scopes: Annotated[list[Scope], Meta(min_length=1, max_length=len(Scope), extra_json_schema={"uniqueItems": True})]
-    expires_at: Annotated[str, Meta(max_length=40, description="RFC 3339, with an offset")] | None = None
+    expires_at: (
+        Annotated[
+            str,
+            Meta(max_length=40, description="RFC 3339, with an offset", extra_json_schema={"format": "date-time"}),
+        ]
+        | None
+    ) = None
     rate_limit: Annotated[int, Meta(ge=1, description="requests per minute, at most the plan's")] | None = None
     allowed_ips: Annotated[
         list[Annotated[str, Meta(max_length=_MAX_NETWORK_CHARACTERS, description="an IP address or network")]],

@@ -64,7 +64,10 @@ _STRUCTS = (
     SessionBody, SessionList, StepUpBody, TokenBody, TotpBody, UsageList, UserBody, UserChange, UserList,
     *_KEYS,
 )  # fmt: skip
+# A change of nothing is refused.
+_CHANGES = (OrganizationChange, UserChange)
 _REF = "#/components/schemas/{name}"
+_WITH_OR_WITHOUT_BODY = frozenset({"sign_out"})
 _ALWAYS = (400, 408, 431, 500)
 _LIMITED = (429,)
 _WITH_PLACE = (404,)
@@ -117,6 +120,8 @@ def complete(document: Mapping[str, Any], app: Litestar) -> Document:
     for path, operation in _operations(paths):
         _complete_operation(operation, options[operation["operationId"]], has_place="{" in path)
     _, schemas = msgspec.json.schema_components(_STRUCTS, ref_template=_REF, schema_hook=_any_value)
+    for change in _CHANGES:
+        schemas[change.__name__]["minProperties"] = 1
     return {
         **document,
         "paths": paths,
@@ -169,6 +174,8 @@ def _complete_operation(operation: Document, options: Mapping[str, Any], *, has_
             "description": "Something that decisions need does not work; `failing` names it",
             "content": {"application/json": {"schema": {"$ref": _REF.format(name="Health")}}},
         }
+    if operation["operationId"] in _WITH_OR_WITHOUT_BODY:
+        operation["requestBody"]["required"] = False
     operation["responses"] = answers
     operation["security"] = security
 

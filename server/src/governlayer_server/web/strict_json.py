@@ -87,9 +87,12 @@ def _integer(digits: str) -> int | _Refused:
     return int(digits)
 
 
-def _number(digits: str) -> float | _Refused:
+def _number(digits: str) -> float | int | _Refused:
     value = float(digits)
-    return _Refused("this number is too large") if isinf(value) else value
+    if isinf(value):
+        return _Refused("this number is too large")
+    # 1.0 is the integer 1 (JSON Schema 2020-12 §4.2.3), and has its canonical form (RFC 8785).
+    return int(value) if value.is_integer() and abs(value) <= MAX_INTEGER else value
 
 
 def _faults(value: object, pointer: str) -> Iterator[Fault]:

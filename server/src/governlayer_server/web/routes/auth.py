@@ -8,6 +8,7 @@ from litestar.params import JSONBody
 from msgspec import Meta, Struct
 
 from governlayer_server.domain.access import MEMBERS
+from governlayer_server.domain.password import MAX_CHARACTERS, MIN_CHARACTERS
 from governlayer_server.usecases.identity import Identity
 from governlayer_server.usecases.session_tokens import SignedIn
 from governlayer_server.web.authenticate import PUBLIC, REFUSES, UserRequest
@@ -16,6 +17,10 @@ from governlayer_server.web.idempotency import secret_headers
 
 # Longer than any password or code that is right: those within the bound are simply wrong, at the same cost.
 Password = Annotated[str, Meta(max_length=1024)]
+NewPassword = Annotated[
+    str,
+    Meta(max_length=1024, extra_json_schema={"minLength": MIN_CHARACTERS, "maxLength": MAX_CHARACTERS}),
+]
 Code = Annotated[str, Meta(max_length=64)]
 Email = Annotated[str, Meta(max_length=254)]
 Token = Annotated[str, Meta(max_length=512)]
@@ -51,7 +56,7 @@ class PasswordBody(Secret, frozen=True, kw_only=True, forbid_unknown_fields=True
     """The present password and the new one, 12 to 128 characters of any script."""
 
     password: Password
-    new_password: Password
+    new_password: NewPassword
 
 
 class StepUpBody(Secret, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -14,13 +14,16 @@ from governlayer_server.domain.errors import Fault, InvalidRequest
 from governlayer_server.domain.ledger.record import Record
 from governlayer_server.domain.times import parse_time
 from governlayer_server.ports.ledger import RecordFilter
-from governlayer_server.usecases.export_ledger import ExportLedger
+from governlayer_server.usecases.export_ledger import PAYLOAD_NAMES, ExportLedger
 from governlayer_server.usecases.read_ledger import LedgerState, ReadLedger
 from governlayer_server.web.authenticate import UserRequest
 from governlayer_server.web.lists import Limit, next_cursor
 
 _AUDIT = {"access": dual(Scope.AUDIT)}
 _MAX_SEQ = 2**53 - 1
+_TIME = {"format": "date-time"}
+_NAME = f"({'|'.join(PAYLOAD_NAMES)})?"
+_PAYLOADS = rf"^{_NAME}(,{_NAME})*(?![\s\S])"
 _DUMP_MEDIA_TYPE = "application/x-ndjson"
 
 
@@ -55,9 +58,11 @@ async def records_route(
     agent: Annotated[str | None, QueryParameter(max_length=128)] = None,
     decision: Annotated[str | None, QueryParameter(max_length=32)] = None,
     from_time: Annotated[
-        str | None, QueryParameter(name="from", max_length=40, description="RFC 3339, inclusive")
+        str | None, QueryParameter(name="from", max_length=40, description="RFC 3339, inclusive", schema_extra=_TIME)
     ] = None,
-    to_time: Annotated[str | None, QueryParameter(name="to", max_length=40, description="RFC 3339, exclusive")] = None,
+    to_time: Annotated[
+        str | None, QueryParameter(name="to", max_length=40, description="RFC 3339, exclusive", schema_extra=_TIME)
+    ] = None,
 ) -> RecordList:
     """Return up to *limit* records after *after_seq* (or *cursor*) that fit the filters."""
     only = RecordFilter(
@@ -106,7 +111,12 @@ async def dump_route(
     export_ledger: NamedDependency[ExportLedger],
     first: Annotated[int, QueryParameter(ge=0, le=_MAX_SEQ)] = 0,
     last: Annotated[int | None, QueryParameter(ge=-1, le=_MAX_SEQ)] = None,
-    payloads: Annotated[str, QueryParameter(max_length=500, description="payload names, comma separated")] = "",
+    payloads: Annotated[
+        str,
+        QueryParameter(
+            max_length=500, description="payload names, comma separated", schema_extra={"pattern": _PAYLOADS}
+        ),
+    ] = "",
 ) -> Stream:
     """Record the export, then stream the dump."""
     names = [name for name in payloads.split(",") if name]

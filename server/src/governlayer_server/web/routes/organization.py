@@ -24,6 +24,7 @@ from governlayer_server.usecases.change_organization import ChangeOrganization
 from governlayer_server.usecases.read_usage import Day, ReadUsage
 from governlayer_server.web.authenticate import UserRequest
 from governlayer_server.web.bodies import JsonBody, refuse_empty
+from governlayer_server.web.body_texts import OrganizationName
 
 _MAX_DAYS = 90
 
@@ -51,7 +52,7 @@ class OrganizationBody(Struct, frozen=True, kw_only=True):
 class OrganizationChange(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What to change; what is left out stays."""
 
-    name: str | UnsetType = UNSET
+    name: OrganizationName | UnsetType = UNSET
     settings: SettingsChange | UnsetType = UNSET
 
 

@@ -11,14 +11,16 @@ from governlayer_server.domain.plan import Plan
 from governlayer_server.usecases.register import NewAccount, Register
 from governlayer_server.web.authenticate import PUBLIC, REFUSES
 from governlayer_server.web.bodies import JsonBody, refuse_empty
+from governlayer_server.web.body_texts import EmailAddress, OrganizationName
+from governlayer_server.web.routes.auth import NewPassword
 
 
 class RegisterBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What somebody registers with: the name of a new organization, or an invitation, or both. No value is shown."""
 
-    email: str
-    password: str
-    organization: str | None = None
+    email: EmailAddress
+    password: NewPassword
+    organization: OrganizationName | None = None
     invite: str | None = None
 
     def __repr__(self) -> str:

@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from governlayer_server.usecases.identity import Identity
 from governlayer_server.web.bodies import JsonBody, refuse_empty
-from governlayer_server.web.routes.auth import SIGN_IN, AnyRequest, Email, Password, Secret, Token, address_of
+from governlayer_server.web.routes.auth import SIGN_IN, AnyRequest, Email, NewPassword, Secret, Token, address_of
 
 
 class ForgotBody(Secret, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -20,7 +20,7 @@ class ResetBody(Secret, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The one-time token of the link, and the new password, 12 to 128 characters of any script."""
 
     token: Token
-    new_password: Password
+    new_password: NewPassword
 
 
 class AcceptedBody(Struct, frozen=True):

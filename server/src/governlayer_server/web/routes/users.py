@@ -13,6 +13,7 @@ from governlayer_server.usecases.members import Member
 from governlayer_server.usecases.read_users import ReadUsers
 from governlayer_server.web.authenticate import REFUSES, UserRequest
 from governlayer_server.web.bodies import JsonBody, refuse_empty
+from governlayer_server.web.body_texts import EmailAddress
 from governlayer_server.web.idempotency import IdempotencyKey, once_of, secret_headers
 from governlayer_server.web.links import Links
 from governlayer_server.web.lists import IdCursor, Limit, after, next_cursor
@@ -75,7 +76,7 @@ class InvitedBody(UserBody, frozen=True, kw_only=True):
 class InviteBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Whom to invite, and as what."""
 
-    email: str
+    email: EmailAddress
     role: Role
 
     def __repr__(self) -> str:

@@ -1,0 +1,29 @@
+"""
+Write the generated pages of docs/reference (`./run docs`).
+
+They come from the application as the tests build it, over stores in memory: nothing has to run.
+"""
+
+from pathlib import Path
+
+from governlayer_server.web.access_table import access_table
+
+from tests.server.web.conftest import Site
+
+REFERENCE = Path(__file__).parents[1] / "docs" / "reference"
+
+
+def pages() -> dict[Path, str]:
+    """Return the text of each generated page by its path."""
+    return {REFERENCE / "access.md": access_table(Site().app._app)}
+
+
+def main() -> None:
+    """Write all pages."""
+    REFERENCE.mkdir(parents=True, exist_ok=True)
+    for path, text in pages().items():
+        path.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
