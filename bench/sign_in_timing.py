@@ -11,32 +11,23 @@ import json
 import os
 import platform
 import random
-import shutil
 import statistics
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from uuid import UUID
 
 from governlayer_server.adapters.crypto.common_passwords import ZxcvbnPasswords
 from governlayer_server.adapters.crypto.passwords import COST, BcryptPasswords
 from governlayer_server.adapters.crypto.totp import Totp
-from governlayer_server.adapters.embedded.directory import DataDirectory
-from governlayer_server.adapters.embedded.postgres import EmbeddedPostgres
-from governlayer_server.adapters.embedded.redis import EmbeddedRedis
-from governlayer_server.adapters.postgres.database import connect
-from governlayer_server.adapters.postgres.migrate import apply_migrations
 from governlayer_server.adapters.system import SystemClock, SystemEntropy
-from governlayer_server.cli.common import embedded_settings, postgres_address
 from governlayer_server.domain.errors import NotAuthenticated
 from governlayer_server.domain.plan import Plan
 from governlayer_server.domain.sign_in_throttle import Bucket
-from governlayer_server.policies import DEFAULT
 from governlayer_server.settings import Settings
 from governlayer_server.usecases.identity import Credentials, Identity, Letters, make_identity
-from governlayer_server.wiring import Appliance, open_appliance
+from governlayer_server.wiring import Appliance
+from support.appliance import opened
 
 SAMPLES = 1_000
 MACHINE = f"{platform.machine()}, {os.cpu_count()} cores"
@@ -93,37 +84,15 @@ async def measure(appliance: Appliance, settings: Settings, samples: int, cost: 
     return times
 
 
-async def run(place: Path, samples: int, cost: int) -> dict[str, list[float]]:
-    directory = DataDirectory.open(place / "data")
-    postgres, redis = EmbeddedPostgres(directory), EmbeddedRedis(directory)
-    with directory.lock():
-        try:
-            await asyncio.gather(postgres.start(), redis.start())
-            owner = await connect(postgres_address(postgres.owner))
-            await apply_migrations(owner)
-            await owner.close()
-            settings = embedded_settings(directory)
-            settings.policies.parent.mkdir(mode=0o700, exist_ok=True)
-            settings.policies.write_text(DEFAULT, encoding="utf-8")
-            # The stored hashes have the cost of the setting, so that no check has to make up for a lower one.
-            identity = type(settings.identity)(jwt_secrets=settings.identity.jwt_secrets, bcrypt_cost=cost)
-            settings = type(settings)(
-                **{name: getattr(settings, name) for name in settings.__struct_fields__} | {"identity": identity}
-            )
-            async with open_appliance(settings) as appliance:
-                return await measure(appliance, settings, samples, cost)
-        finally:
-            await asyncio.gather(postgres.stop(), redis.stop())
+async def run(samples: int, cost: int) -> dict[str, list[float]]:
+    # The stored hashes have the cost of the setting, so that no check has to make up for a lower one.
+    async with opened(cost) as (appliance, settings):
+        return await measure(appliance, settings, samples, cost)
 
 
 def main() -> None:
     samples, cost = (int(text) for text in (*sys.argv[1:], *(str(SAMPLES), str(COST))[len(sys.argv) - 1 :]))
-    place = Path(tempfile.mkdtemp(prefix="gl-bench-"))
-    place.chmod(0o755)
-    try:
-        times = asyncio.run(run(place, samples, cost))
-    finally:
-        shutil.rmtree(place)
+    times = asyncio.run(run(samples, cost))
     known = statistics.median(times["known"])
     for kind, values in times.items():
         median = statistics.median(values)
