@@ -24,7 +24,7 @@ SOURCES = ("server", "sdk", "verifier", "tests", "bench", "demo", "tools", "noxf
 ALONE = {
     "verifier": ("tests/verifier", ["cryptography", "rfc8785"]),
     "sdk": ("tests/sdk", []),
-    "server": ("tests/server tests/contract", ["rfc8785"]),
+    "server": ("tests/server tests/contract", ["aiosmtpd", "rfc8785"]),
 }
 # Folders whose docstrings have examples.
 DOCTESTS = [

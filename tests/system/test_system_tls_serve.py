@@ -73,6 +73,7 @@ def environment(debian_postgres: DebianPostgres, tmp_path: Path) -> Iterator[dic
             "DATABASE_HOST": "localhost", "DATABASE_PORT": str(port), "DATABASE_USER": "governlayer_app",
             "DATABASE_PASSWORD": PASSWORD, "DATABASE_CA": str(pair.ca), "REDIS_SOCKET": str(socket_path),
             "KEY_ENCRYPTION_KEY": encode_secret(bytes(range(32))), "PEPPER": encode_secret(bytes(range(32, 64))),
+            "JWT_SECRET": encode_secret(bytes(range(64))),
             "POLICIES": str(tmp_path / "default.cedar"), "TLS_CERTIFICATE": str(pair.certificate),
             "TLS_KEY": str(pair.key),
         }  # fmt: skip

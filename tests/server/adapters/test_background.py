@@ -1,8 +1,10 @@
 """Work beside the requests ends with the context, says nothing of what it was about, and is bounded."""
 
 import asyncio
+from contextlib import suppress
 from typing import Any
 
+import pytest
 from governlayer_server.adapters.system.background import Background
 
 
@@ -55,7 +57,7 @@ async def test_what_is_repeated_is_done_once_more_at_the_end_and_goes_on_after_a
         await asyncio.Event().wait()
 
     async with Background(lambda *_, **__: None) as background:
-        background.start(forever())
+        background.start(forever)
         background.every(0.001, turn, last=last)
         await asyncio.wait_for(enough.wait(), 10)
         assert not ended
@@ -72,3 +74,29 @@ async def test_what_is_not_for_the_end_is_not_done_then() -> None:
     async with Background(print) as background:
         background.every(3600, work, at_end=False)
     assert turns == 0
+
+
+async def test_what_goes_on_for_good_is_begun_again_when_it_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("governlayer_server.adapters.system.background._AGAIN_S", 0.001)
+    begun, thrice = 0, asyncio.Event()
+
+    async def fail() -> None:
+        nonlocal begun
+        begun += 1
+        if begun == 3:
+            thrice.set()
+        raise ValueError
+
+    async with Background(lambda *_, **__: None) as background:
+        background.start(fail)
+        await asyncio.wait_for(thrice.wait(), 10)
+
+
+async def test_work_that_swallows_its_cancellation_ends_with_the_others() -> None:
+    async def stubborn() -> None:
+        with suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+
+    async with asyncio.timeout(30), Background(lambda *_, **__: None) as background:
+        background.start(stubborn)
+        await asyncio.sleep(0)

@@ -1,6 +1,7 @@
 """Count sign-ins that failed; the ledger gets one record for a user and a quarter of an hour at the most."""
 
 from collections import Counter
+from contextlib import suppress
 from uuid import UUID
 
 from governlayer_server.domain.errors import GovernLayerError
@@ -41,11 +42,17 @@ class CountSignInFailures:
     async def flush(self) -> None:
         """Write all that was counted; what cannot be written now is kept for the next time."""
         taken, self._counts, self._since_us = self._counts, Counter(), self._clock.now_us()
-        for account, count in taken.items():
-            try:
-                await self._record(account, count)
-            except GovernLayerError:
-                self._counts[account] += count
+        kept: Counter[_Account] = Counter()
+        try:
+            while taken:
+                account, count = taken.popitem()
+                kept[account] = count
+                with suppress(GovernLayerError):
+                    await self._record(account, count)
+                    del kept[account]
+        finally:
+            # Also when this was cancelled in the middle: what stands on no record counts on.
+            self._counts += kept + taken
 
     async def _record(self, account: _Account, count: int) -> None:
         organization_id, user_id = account

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from importlib.metadata import version
+from uuid import UUID
 
 from msgspec import Struct
 
@@ -14,7 +15,7 @@ from governlayer_server.adapters.postgres.database import connect
 from governlayer_server.adapters.postgres.deployment_store import PostgresDeploymentStore
 from governlayer_server.adapters.postgres.ledger_store import PostgresLedgerStore
 from governlayer_server.adapters.postgres.migrate import pending_migrations
-from governlayer_server.adapters.redis.connect import connect_redis
+from governlayer_server.adapters.redis.connect import AnyRedis, connect_redis
 from governlayer_server.adapters.redis.forgetting import RedisForgetting
 from governlayer_server.adapters.redis.outage import Outage
 from governlayer_server.adapters.redis.running_requests import RedisRunningRequests
@@ -103,9 +104,19 @@ async def open_appliance(settings: Settings) -> AsyncIterator[Appliance]:
         ConfigurationError: migrations are missing, the keys or the name belong to another installation, or row level
             security would not bind the database role.
     """
-    database = await connect(settings.database)
     redis = connect_redis(settings.redis)
     passwords = BcryptPasswords(settings.pepper, settings.identity.bcrypt_cost)
+    try:
+        async with _opened(settings, redis, passwords) as appliance:
+            yield appliance
+    finally:
+        passwords.close()
+        await redis.aclose()
+
+
+@asynccontextmanager
+async def _opened(settings: Settings, redis: AnyRedis, passwords: BcryptPasswords) -> AsyncIterator[Appliance]:
+    database = await connect(settings.database)
     try:
         if pending := await pending_migrations():
             raise ConfigurationError(f"{len(pending)} migrations have not been applied: run `governlayer migrate`")
@@ -129,13 +140,17 @@ async def open_appliance(settings: Settings) -> AsyncIterator[Appliance]:
             )
             yield _appliance(settings, parts, ledger)
     finally:
-        passwords.close()
-        await redis.aclose()
         await database.close()
 
 
 def _appliance(settings: Settings, parts: Parts, ledger: PostgresLedgerStore) -> Appliance:
-    accounts = PostgresAccountStore(parts.database, parts.clock, RedisForgetting(parts.redis).forget)
+    others = RedisForgetting(parts.redis)
+
+    async def forget(organization_id: UUID) -> None:
+        parts.principals.forget(organization_id)  # here at once, whatever Redis does
+        await others.forget(organization_id)
+
+    accounts = PostgresAccountStore(parts.database, parts.clock, forget)
     one_time = OneTimeTokens(**parts.common)
     found = FoundOrganization(
         passwords=parts.passwords, common=ZxcvbnPasswords(), deployment=settings.deployment, **parts.common

@@ -117,7 +117,8 @@ def _use_cases(
 ) -> UseCases:
     tokens, usage = access_tokens(settings, parts), CountUsage(operations.accounts, parts.clock)
     accounts = operations.accounts
-    parts.background.start(RedisForgetting(parts.redis).listen(parts.principals.forget))
+    forgetting = RedisForgetting(parts.redis)
+    parts.background.start(lambda: forgetting.listen(parts.principals.forget))
     parts.background.every(_USAGE_S, usage.flush)
     remove_stale = RemoveStale(accounts=accounts, clock=parts.clock, limits=settings.identity.sessions)
     parts.background.every(_STALE_S, remove_stale, at_end=False)

@@ -1,4 +1,4 @@
-"""Removes what is stale of a tenant, inside its transaction."""
+"""Removes what is stale of a tenant, inside its transaction; two replicas at once never wait for each other."""
 
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -10,20 +10,24 @@ if TYPE_CHECKING:
 
 _SESSIONS = """
 DELETE FROM session WHERE id IN (
-    SELECT id FROM session WHERE organization_id = $1 AND (ended_us < $2 OR created_us < $3) LIMIT $4)
+    SELECT id FROM session WHERE organization_id = $1 AND (ended_us < $2 OR created_us < $3) LIMIT $4
+    FOR UPDATE SKIP LOCKED)
 """
 _TOKENS = """
 DELETE FROM one_time_token WHERE fingerprint IN (
-    SELECT fingerprint FROM one_time_token WHERE tenant = $1 AND expires_us < $2 LIMIT $3)
+    SELECT fingerprint FROM one_time_token WHERE tenant = $1 AND expires_us < $2 LIMIT $3
+    FOR UPDATE SKIP LOCKED)
 """
 _ADDRESSES = """
 DELETE FROM familiar_address WHERE (user_id, address) IN (
-    SELECT user_id, address FROM familiar_address WHERE organization_id = $1 AND seen_us < $2 LIMIT $3)
+    SELECT user_id, address FROM familiar_address WHERE organization_id = $1 AND seen_us < $2 LIMIT $3
+    FOR UPDATE SKIP LOCKED)
 """
 _USAGE = """
 DELETE FROM usage_count WHERE (organization_id, principal_id, day, outcome) IN (
     SELECT organization_id, principal_id, day, outcome FROM usage_count
-    WHERE organization_id = $1 AND day < $2 LIMIT $3)
+    WHERE organization_id = $1 AND day < $2 LIMIT $3
+    FOR UPDATE SKIP LOCKED)
 """
 
 

@@ -12,9 +12,9 @@ from redis.asyncio.client import PubSub
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as Lost
-from redis.exceptions import RedisError
 
 from governlayer_server.adapters.redis.connect import AnyRedis
+from governlayer_server.adapters.redis.outage import FAILURES
 
 _CHANNEL = "governlayer:forget"
 _RETRY_S = 0.2
@@ -30,8 +30,8 @@ class RedisForgetting:
         self._redis = redis
 
     async def forget(self, organization_id: UUID) -> None:
-        """Tell all replicas, this one included; give up after half a second."""
-        with suppress(RedisError, OSError):
+        """Tell all replicas; give up after half a second. Never raises for what Redis does."""
+        with suppress(*FAILURES):
             async with asyncio.timeout(_TELL_S):
                 await self._redis.publish(_CHANNEL, str(organization_id))
 
@@ -40,7 +40,7 @@ class RedisForgetting:
         while not _cancelled():
             listener = Redis.from_pool(self._own_pool())
             try:
-                with suppress(RedisError, OSError):
+                with suppress(*FAILURES):
                     async with listener.pubsub() as subscription:
                         await subscription.subscribe(_CHANNEL)
                         await _hear(subscription, forget)

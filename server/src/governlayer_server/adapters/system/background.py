@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Self
 
 MAX_WAITING = 64
+_AGAIN_S = 1.0
 _Work = Callable[[], Awaitable[None]]
 
 
@@ -37,9 +38,18 @@ class Background:
         for work in self._repeated:
             await self._quietly(work())
 
-    def start(self, work: Coroutine[Any, Any, None]) -> None:
-        """Run *work*, which goes on for good."""
-        self._lasting.append(asyncio.create_task(self._quietly(work)))
+    def start(self, work: _Work) -> None:
+        """Run *work*, which goes on for good: one that ends all the same is begun again after a pause."""
+
+        async def last() -> None:
+            while True:
+                await self._quietly(work())
+                # Libraries swallow cancellations: what was told to end is not begun again.
+                if (task := asyncio.current_task()) is not None and task.cancelling():
+                    return
+                await asyncio.sleep(_AGAIN_S)
+
+        self._lasting.append(asyncio.create_task(last()))
 
     def every(self, seconds: float, work: _Work, *, last: _Work | None = None, at_end: bool = True) -> None:
         """Do *work* every so many seconds, and (*at_end*) once more at the end, or *last* in its place."""
