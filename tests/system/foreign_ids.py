@@ -29,7 +29,7 @@ GUARDED = frozenset(
     }
 )
 ADDED = ("organization_id", "id")
-_TIME = re.compile(rb'"last_used_at":("[^"]*"|null)')
+LAST_USED = re.compile(rb'"last_used_at":("[^"]*"|null)')
 _COUNT = re.compile(rb":[0-9]+")
 _TOLD = frozenset({"date", "x-request-id", "ratelimit", "ratelimit-policy", "content-length"})
 
@@ -186,7 +186,7 @@ def said(answer: Answer, sent: str) -> tuple[Any, ...]:
     # Asking is counted.
     if answer.body.startswith(b'{"data":[{"date":'):
         return answer.status, headers, _COUNT.sub(b"", answer.body)
-    body = _TIME.sub(b"", answer.body.replace(answer.header("X-Request-Id").encode(), b""))
+    body = LAST_USED.sub(b"", answer.body.replace(answer.header("X-Request-Id").encode(), b""))
     for form in {sent, json.dumps(sent)[1:-1], quote(sent, safe="")} - {""}:
         body = body.replace(form.encode(), b"SENT")
     return answer.status, headers, body
