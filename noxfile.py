@@ -154,6 +154,7 @@ def test_alone(session: nox.Session, name: str, scratch: Path, pins: Path, paths
     tests_copy = scratch / f"{name}-tests"
     shutil.copytree(ROOT / "tests", tests_copy / "tests", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "pyproject.toml", tests_copy)
+    shutil.copytree(ROOT / "docs" / "reference", tests_copy / "docs" / "reference")
     (tests_copy / name).mkdir()
     shutil.copy(ROOT / name / "README.md", tests_copy / name)  # its snippet is a test
     with session.chdir(tests_copy):

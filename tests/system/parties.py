@@ -4,6 +4,7 @@ import json
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from http.client import RemoteDisconnected
 from typing import Any
 
 from tests.fakes.canaries import Canaries, forms
@@ -25,7 +26,12 @@ def ask(
     given = None if body is None else json.dumps(body).encode()
     media = JSON if body is not None else {}
     bearer = {"Authorization": f"Bearer {credential}"} if credential else {}
-    return client.ask(method, path, given, {**media, **bearer, **headers})
+    sent = {**media, **bearer, **headers}
+    try:
+        return client.ask(method, path, given, sent)
+    except RemoteDisconnected:
+        # Idle for too long, and closed; the next connection is a new one.
+        return client.ask(method, path, given, sent)
 
 
 def done(answer: Answer) -> Any:
