@@ -53,6 +53,9 @@ def create(
         print_json(_shown(organization))
     else:
         click.echo(f"created {organization.name} ({organization.plan.value}): {organization.id}")
+        if password is None:
+            link = f"governlayer users reset-password --org {organization.id} --email {owner_email}"
+            click.echo(f"next: the owner sets a password with the link that `{link}` prints", err=True)
 
 
 async def _create(data: Path | None, name: str, plan: Plan, email: str, password: str | None) -> Organization:
@@ -135,7 +138,10 @@ def invite(data: Path | None, as_json: bool, plan: str) -> None:
         print_json({"invite": token, "plan": plan})
         return
     click.echo(token)
-    click.echo("good once, for 7 days, as `invite` of POST /v1/auth/register; it is not shown again", err=True)
+    click.echo(
+        "good once, for 7 days, behind <URL>/setup#invite= or as `invite` of POST /v1/auth/register; not shown again",
+        err=True,
+    )
 
 
 async def _invite(data: Path | None, plan: Plan) -> str:

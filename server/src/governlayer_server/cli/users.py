@@ -76,6 +76,7 @@ def reset_password(data: Path | None, as_json: bool, org: str, email: str, publi
         return
     click.echo(link)
     click.echo(f"good once, until {until}; give it to the user alone", err=True)
+    click.echo(f"it leads to {public_url}: give --public-url if the appliance is elsewhere", err=True)
 
 
 @users.command("disable")
