@@ -16,18 +16,18 @@ def directory(tmp_path: Path) -> DataDirectory:
 
 
 def test_the_jwt_secret_is_made_once_private_and_of_64_bytes(directory: DataDirectory, tmp_path: Path) -> None:
-    first = embedded_settings(directory).sign_in
+    first = embedded_settings(directory).identity
     assert [len(secret) for secret in first.jwt_secrets] == [64]
-    assert embedded_settings(directory).sign_in == first
+    assert embedded_settings(directory).identity == first
     assert stat.S_IMODE((directory.secrets / "jwt-secret").stat().st_mode) == 0o600
-    assert embedded_settings(DataDirectory.open(tmp_path / "other")).sign_in != first
+    assert embedded_settings(DataDirectory.open(tmp_path / "other")).identity != first
 
 
 def test_a_jwt_secret_that_is_moved_aside_goes_on_to_verify(directory: DataDirectory) -> None:
-    (old,) = embedded_settings(directory).sign_in.jwt_secrets
+    (old,) = embedded_settings(directory).identity.jwt_secrets
     assert not (directory.secrets / "jwt-secret.previous").exists()
     (directory.secrets / "jwt-secret").rename(directory.secrets / "jwt-secret.previous")
-    new, previous = embedded_settings(directory).sign_in.jwt_secrets
+    new, previous = embedded_settings(directory).identity.jwt_secrets
     assert previous == old
     assert new != old
 
@@ -47,6 +47,6 @@ def test_the_environment_sets_lifetime_and_cost(directory: DataDirectory, monkey
     monkeypatch.setenv(PREFIX + "ACCESS_TOKEN_MINUTES", "5")
     monkeypatch.setenv(PREFIX + "BCRYPT_COST", "13")
     settings = embedded_settings(directory)
-    assert (settings.sign_in.access_token_minutes, settings.sign_in.bcrypt_cost) == (5, 13)
-    secrets = settings.sign_in.jwt_secrets
-    assert not any(encode_secret(secret) in repr(settings) + repr(settings.sign_in) for secret in secrets)
+    assert (settings.identity.access_token_s, settings.identity.bcrypt_cost) == (5 * 60, 13)
+    secrets = settings.identity.jwt_secrets
+    assert not any(encode_secret(secret) in repr(settings) + repr(settings.identity) for secret in secrets)

@@ -180,6 +180,7 @@ def test_migrate_goes_over_tls_and_says_what_is_wrong_in_one_line(
         values = {
             "DATABASE_HOST": "localhost", "DATABASE_PORT": str(port), "DATABASE_NAME": "postgres", "DATABASE_USER": USER,
             "DATABASE_PASSWORD": PASSWORD, "KEY_ENCRYPTION_KEY": secret, "PEPPER": secret, "POLICIES": "/dev/null",
+            "JWT_SECRET": encode_secret(bytes(range(64))),
             "DATABASE_CA": str(pair.ca), **changes,
         }  # fmt: skip
         environment = {PREFIX + name: value for name, value in values.items()}
