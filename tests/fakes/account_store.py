@@ -110,7 +110,7 @@ class MemorySessions(_Part):
     async def end_all(self, user_id: UUID, now_us: int, *, but: UUID | None = None) -> None:
         for one in await self.of_user(user_id):
             if one.id != but:
-                await self.save(replace(one, ended_us=now_us))
+                await self.save(one.ended(now_us))
         self._note()
 
 

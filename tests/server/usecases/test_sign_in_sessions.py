@@ -8,6 +8,7 @@ from governlayer_server.domain.errors import InvalidRequest, NotAuthenticated, N
 from governlayer_server.domain.session_limits import HOUR_US, SessionLimits
 from governlayer_server.domain.token_text import REFRESH_PREFIX, make_token, read_token
 from governlayer_server.usecases.session_tokens import SignedIn
+from governlayer_server.usecases.seal_rows import sealed
 from msgspec.structs import replace
 
 from tests.server.usecases.sign_in_world import CAFE, HOME, NEW, PASSWORD, World
@@ -129,7 +130,8 @@ async def test_own_sessions_are_listed_and_ended_and_those_of_others_are_not_the
     assert second.session_id is not None
     stored = world.made.accounts.rows.sessions[second.session_id]
     strangers = UUID(int=5)
-    world.made.accounts.rows.sessions[strangers] = replace(stored, id=strangers, user_id=UUID(int=6))
+    theirs = sealed(world.made.vault, replace(stored, id=strangers, user_id=UUID(int=6)))
+    world.made.accounts.rows.sessions[strangers] = theirs
     for session_id in (strangers, UUID(int=1)):
         with pytest.raises(NotFound, match=r"^there is no such session$"):
             await sessions.end(first, session_id)

@@ -77,7 +77,7 @@ class Sessions(Protocol):
         """Store the changed *session*."""
 
     async def end_all(self, user_id: UUID, now_us: int, *, but: UUID | None = None) -> None:
-        """End all sessions of the user, except *but*."""
+        """End all sessions of the user, except *but*; as ``Session.ended``, without their seals."""
 
 
 class OneTimeTokens(Protocol):

@@ -14,7 +14,7 @@ from governlayer_server.ports.accounts import AccountStore, Tenant
 from governlayer_server.usecases.check_credentials import CheckCredentials
 from governlayer_server.usecases.new_password import NewPassword
 from governlayer_server.usecases.seal_rows import sealed
-from governlayer_server.usecases.session_tokens import SessionTokens
+from governlayer_server.usecases.session_tokens import SessionTokens, is_live
 from governlayer_server.usecases.user_event import UserEvents
 
 
@@ -32,15 +32,17 @@ async def account_of(accounts: AccountStore, principal: Principal) -> bytes:
         raise NotAuthenticated("the credential is not valid") from None
 
 
-async def live_session(tenant: Tenant, principal: Principal, limits: SessionLimits, now_us: int) -> Session:
+async def live_session(
+    tenant: Tenant, vault: Vault, principal: Principal, limits: SessionLimits, now_us: int
+) -> Session:
     """
     Return the session that the principal uses, locked.
 
     Raises:
-        NotAuthenticated: it has ended meanwhile.
+        NotAuthenticated: it has ended meanwhile, or was altered.
     """
     session = await tenant.sessions.one(principal.session_id or UUID(int=0), lock=True)
-    if session is None or not limits.is_live(session, now_us):
+    if session is None or not is_live(vault, limits, session, now_us):
         raise NotAuthenticated("the credential is not valid")
     return session
 
@@ -75,7 +77,7 @@ class ChangePassword(Struct, frozen=True, kw_only=True):
         async with self.accounts.tenant(principal.organization_id) as tenant:
             user, _ = await self.check.confirm(tenant, checked, None, with_code=False)
             now_us = self.clock.now_us()
-            session = await live_session(tenant, principal, self.limits, now_us)
+            session = await live_session(tenant, self.vault, principal, self.limits, now_us)
             await tenant.users.save(sealed(self.vault, replace(user, password_hash=made)))
             await tenant.sessions.end_all(user.id, now_us, but=session.id)
             await tenant.tokens.drop(user.id)
@@ -104,9 +106,9 @@ class StepUp(Struct, frozen=True, kw_only=True):
         async with self.accounts.tenant(principal.organization_id) as tenant:
             user, factor = await self.check.confirm(tenant, checked, code)
             now_us = self.clock.now_us()
-            session = await live_session(tenant, principal, self.limits, now_us)
+            session = await live_session(tenant, self.check.vault, principal, self.limits, now_us)
             await tenant.users.save(sealed(self.check.vault, user))
-            session = replace(session, authenticated_us=now_us)
+            session = sealed(self.check.vault, replace(session, authenticated_us=now_us))
             await tenant.sessions.save(session)
             await self.events.by_user(tenant, user, "stepped_up", session.id, second_factor=factor)
         await self.check.succeeded(checked)

@@ -114,7 +114,7 @@ class ResetPassword(Struct, frozen=True, kw_only=True):
             raise NotAuthenticated("the credential is not valid")
         async with self.accounts.tenant(organization_id) as tenant:
             now_us = self.clock.now_us()
-            taken = await tenant.tokens.take(fingerprint, now_us)
+            taken = await self.one_time_tokens.take(tenant.tokens, fingerprint)
             user, organization = await self._user_of(tenant, taken)
             await self.new_password.check(new_password, "/new_password", user, organization)
             await tenant.users.save(sealed(self.vault, replace(user, password_hash=made)))

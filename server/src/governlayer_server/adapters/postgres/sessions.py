@@ -14,7 +14,7 @@ from governlayer_server.domain.tenants import SYSTEM_TENANT
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
 
-_CHANGING = ("seen_us", "authenticated_us", "generation", "ended_us")
+_CHANGING = ("seen_us", "authenticated_us", "generation", "ended_us", "seal")
 _TAKE = """
 UPDATE one_time_token SET used_us = {}
 WHERE tenant = {} AND fingerprint = {} AND used_us IS NULL AND expires_us > {} RETURNING *
@@ -55,7 +55,7 @@ class PostgresSessions:
         where = self._mine & (SessionRow.user_id == user_id) & SessionRow.ended_us.is_null()
         if but is not None:
             where &= SessionRow.id != but
-        await SessionRow.update({"ended_us": now_us}).where(where)
+        await SessionRow.update({"ended_us": now_us, "seal": b""}).where(where)
 
 
 class PostgresTokens:
