@@ -7,8 +7,8 @@ import pytest
 from governlayer_server.domain.errors import InvalidRequest, NotAuthenticated, NotFound, TooManyAttempts
 from governlayer_server.domain.session_limits import HOUR_US, SessionLimits
 from governlayer_server.domain.token_text import REFRESH_PREFIX, make_token, read_token
-from governlayer_server.usecases.session_tokens import SignedIn
 from governlayer_server.usecases.seal_rows import sealed
+from governlayer_server.usecases.session_tokens import SignedIn
 from msgspec.structs import replace
 
 from tests.server.usecases.sign_in_world import CAFE, HOME, NEW, PASSWORD, World

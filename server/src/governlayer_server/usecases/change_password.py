@@ -7,29 +7,27 @@ from msgspec.structs import replace
 
 from governlayer_server.domain.access import Principal
 from governlayer_server.domain.account import Session
-from governlayer_server.domain.errors import NotAuthenticated, NotFound
+from governlayer_server.domain.errors import NotAuthenticated
 from governlayer_server.domain.session_limits import SessionLimits
 from governlayer_server.ports import Clock, PasswordHasher, Vault
 from governlayer_server.ports.accounts import AccountStore, Tenant
 from governlayer_server.usecases.check_credentials import CheckCredentials
+from governlayer_server.usecases.members import acting_user
 from governlayer_server.usecases.new_password import NewPassword
 from governlayer_server.usecases.seal_rows import sealed
 from governlayer_server.usecases.session_tokens import SessionTokens, is_live
 from governlayer_server.usecases.user_event import UserEvents
 
 
-async def account_of(accounts: AccountStore, principal: Principal) -> bytes:
+async def account_of(accounts: AccountStore, vault: Vault, principal: Principal) -> bytes:
     """
     Return the blind index of the user who asks.
 
     Raises:
-        NotAuthenticated: the user is gone.
+        NotAuthenticated: as ``acting_user``.
     """
-    try:
-        async with accounts.tenant(principal.organization_id) as tenant:
-            return (await tenant.users.one(principal.user_id)).email_index
-    except NotFound:
-        raise NotAuthenticated("the credential is not valid") from None
+    async with accounts.tenant(principal.organization_id) as tenant:
+        return (await acting_user(tenant, vault, principal, lock=False)).email_index
 
 
 async def live_session(
@@ -68,7 +66,7 @@ class ChangePassword(Struct, frozen=True, kw_only=True):
             InvalidRequest: *new_password* breaks the rules. Nothing was changed.
         """
         self.new_password.check_alone(new_password, "/new_password")
-        account = await account_of(self.accounts, principal)
+        account = await account_of(self.accounts, self.vault, principal)
         checked = await self.check(account, password, None, address, with_code=False)
         await self.check.succeeded(checked)
         async with self.accounts.tenant(principal.organization_id) as tenant:
@@ -101,7 +99,7 @@ class StepUp(Struct, frozen=True, kw_only=True):
         Raises:
             TooManyAttempts, NotAuthenticated, Overloaded: as ``CheckCredentials``.
         """
-        account = await account_of(self.accounts, principal)
+        account = await account_of(self.accounts, self.check.vault, principal)
         checked = await self.check(account, password, code, address)
         async with self.accounts.tenant(principal.organization_id) as tenant:
             user, factor = await self.check.confirm(tenant, checked, code)

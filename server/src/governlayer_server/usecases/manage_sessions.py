@@ -11,6 +11,7 @@ from governlayer_server.domain.errors import NotFound
 from governlayer_server.domain.session_limits import SessionLimits
 from governlayer_server.ports import Clock, Vault
 from governlayer_server.ports.accounts import AccountStore
+from governlayer_server.usecases.members import acting_user
 from governlayer_server.usecases.session_tokens import is_live
 from governlayer_server.usecases.user_event import UserEvents
 
@@ -39,7 +40,7 @@ class ManageSessions(Struct, frozen=True, kw_only=True):
             NotFound: the user has no such session, or it has ended. One of somebody else looks the same.
         """
         async with self.accounts.tenant(principal.organization_id) as tenant:
-            user, now_us = await tenant.users.one(principal.user_id), self.clock.now_us()
+            user, now_us = await acting_user(tenant, self.vault, principal), self.clock.now_us()
             session = await tenant.sessions.one(session_id, lock=True)
             live = session is not None and is_live(self.vault, self.limits, session, now_us)
             if session is None or session.user_id != user.id or not live:
@@ -50,7 +51,7 @@ class ManageSessions(Struct, frozen=True, kw_only=True):
     async def sign_out(self, principal: Principal, *, everywhere: bool) -> None:
         """End the session that the principal uses, or all of the user's."""
         async with self.accounts.tenant(principal.organization_id) as tenant:
-            user, now_us = await tenant.users.one(principal.user_id), self.clock.now_us()
+            user, now_us = await acting_user(tenant, self.vault, principal), self.clock.now_us()
             if everywhere:
                 await tenant.sessions.end_all(user.id, now_us)
                 await self.events.by_user(tenant, user, "sessions_ended")
