@@ -29,10 +29,10 @@ async def tenant_with_everything(database: Database, clock: FakeClock) -> UUID:
     one = organization()
     user, key = user_of(one), key_of(one)
 
-    async def forget(_: UUID) -> None:
+    async def forget(_: UUID | None) -> None:
         pass
 
-    accounts, ledger = PostgresAccountStore(database, clock, forget), PostgresLedgerStore(database, clock)
+    accounts, ledger = PostgresAccountStore(database, clock, forget, forget), PostgresLedgerStore(database, clock)
     world = World(ledger=ledger, accounts=accounts, clock=clock)
     async with accounts.tenant(one.id) as tenant:
         await tenant.add_organization(one, f"test/ledgers/{one.id}")

@@ -299,5 +299,7 @@ class MemoryDataKeys:
     def __init__(self) -> None:
         self.wrapped: dict[UUID | None, bytes] = {}
 
-    async def __call__(self, organization_id: UUID | None, fresh: bytes) -> bytes:
-        return self.wrapped.setdefault(organization_id, fresh)
+    async def __call__(self, organization_id: UUID | None, fresh: bytes | None) -> bytes | None:
+        if fresh is not None:
+            self.wrapped.setdefault(organization_id, fresh)
+        return self.wrapped.get(organization_id)

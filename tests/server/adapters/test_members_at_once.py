@@ -37,7 +37,7 @@ class Real(FakeAppliance):
     def __init__(self, database: Database) -> None:
         super().__init__(entropy=FakeEntropy(uuid4().bytes))  # the database outlives the test
         self.ledger: Any = PostgresLedgerStore(database, self.clock)
-        self.accounts: Any = PostgresAccountStore(database, self.clock, _forget)
+        self.accounts: Any = PostgresAccountStore(database, self.clock, _forget, self.vault.ready)
         common: dict[str, Any] = {"vault": self.vault, "clock": self.clock, "entropy": self.entropy}
         once = AnswerOnce(ledger=self.ledger, running=self.running, vault=self.vault, clock=self.clock)
         self.manage_users = ManageUsers(accounts=self.accounts, once=once, one_time=self.one_time, **common)

@@ -135,7 +135,7 @@ async def open_appliance(settings: Settings) -> AsyncIterator[Appliance]:
 
 
 def _appliance(settings: Settings, parts: Parts, ledger: PostgresLedgerStore) -> Appliance:
-    accounts = PostgresAccountStore(parts.database, parts.clock, RedisForgetting(parts.redis).forget)
+    accounts = PostgresAccountStore(parts.database, parts.clock, RedisForgetting(parts.redis).forget, parts.vault.ready)
     one_time = OneTimeTokens(**parts.common)
     found = FoundOrganization(
         passwords=parts.passwords, common=ZxcvbnPasswords(), deployment=settings.deployment, **parts.common
