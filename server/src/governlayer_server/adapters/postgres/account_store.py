@@ -7,7 +7,7 @@ from uuid import UUID
 
 from asyncpg import UniqueViolationError
 
-from governlayer_server.adapters.postgres.database import SET_TENANT, Database
+from governlayer_server.adapters.postgres.database import LOCK, SET_TENANT, Database
 from governlayer_server.adapters.postgres.keys import PostgresKeys
 from governlayer_server.adapters.postgres.ledger_store import append_within
 from governlayer_server.adapters.postgres.rows import organization_columns, organization_of
@@ -69,7 +69,7 @@ class PostgresTenant:
             NotFound: there is none.
         """
         query = OrganizationRow.select().where(OrganizationRow.id == self._organization_id).first()
-        row = await (query.lock_rows("UPDATE") if lock else query)
+        row = await (query.lock_rows(LOCK) if lock else query)
         if row is None:
             raise NotFound("there is no such organization")
         return organization_of(row)
