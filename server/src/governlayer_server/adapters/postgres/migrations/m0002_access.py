@@ -183,7 +183,18 @@ def _row_security() -> tuple[str, ...]:
     )
 
 
+# Their seals are of another kind, or missing: no one could sign in, and to seal them now would trust what is there.
+_REFUSE_UNSEALED = """
+    DO $$ BEGIN
+        IF EXISTS (SELECT FROM app_user) OR EXISTS (SELECT FROM api_key) THEN
+            RAISE EXCEPTION 'this database was made by a development version before users and keys were sealed: '
+                'export its ledgers and found a new one';
+        END IF;
+    END $$
+"""
+
 STATEMENTS = (
+    _REFUSE_UNSEALED,
     *_TABLES,
     _DATA_KEY,
     _TENANT,
