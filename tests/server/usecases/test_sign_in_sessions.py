@@ -208,3 +208,26 @@ async def test_step_up_renews_the_session_and_asks_for_the_code(world: World) ->
     assert (fresh.session_id, fresh.authenticated_us) == (principal.session_id, world.made.clock.now_us())
     with pytest.raises(NotAuthenticated):
         await world.made.identity.step_up(principal, PASSWORD, world.code(), HOME)
+
+
+async def test_a_refresh_token_is_of_its_user_alone(world: World) -> None:
+    """Even where the row of the session had a seal that fits."""
+    pair = await world.sign_in()
+    (session,) = world.sessions
+    moved = sealed(world.made.vault, replace(session, user_id=UUID(int=6)))
+    world.made.accounts.rows.sessions[session.id] = moved
+    other = replace(world.user, id=moved.user_id, email_index=b"other")
+    world.made.accounts.rows.users[other.id] = sealed(world.made.vault, other)
+    with pytest.raises(NotAuthenticated):
+        await world.made.identity.refresh(pair.refresh_token)
+    assert world.made.accounts.rows.sessions[session.id] == moved
+
+
+async def test_an_altered_session_is_neither_refreshed_nor_sealed_again(world: World) -> None:
+    pair = await world.sign_in()
+    (session,) = world.sessions
+    altered = replace(session, authenticated_us=session.authenticated_us + 1)
+    world.made.accounts.rows.sessions[session.id] = altered
+    with pytest.raises(NotAuthenticated):
+        await world.made.identity.refresh(pair.refresh_token)
+    assert world.made.accounts.rows.sessions[session.id] == altered
