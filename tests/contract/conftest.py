@@ -71,5 +71,8 @@ def world(request: pytest.FixtureRequest, clock: FakeClock) -> World:
     async def forget(organization_id: UUID) -> None:
         forgotten.append(organization_id)
 
-    store = PostgresAccountStore(database, clock, forget)
+    async def ready(_: UUID | None) -> None:
+        pass
+
+    store = PostgresAccountStore(database, clock, forget, ready)
     return World(ledger=PostgresLedgerStore(database, clock), accounts=store, clock=clock, forgotten=forgotten)

@@ -173,7 +173,7 @@ async def test_the_runtime_role_may_change_exactly_the_columns_it_needs(
             "retention_days",
             "store_payloads",
         ],
-        "session": ["authenticated_us", "ended_us", "generation", "seen_us"],
+        "session": ["authenticated_us", "ended_us", "generation", "seal", "seen_us"],
         "usage_count": ["last_us", "requests"],
     }
 

@@ -29,10 +29,10 @@ async def tenant_with_everything(database: Database, clock: FakeClock) -> UUID:
     one = organization()
     user, key = user_of(one), key_of(one)
 
-    async def forget(_: UUID) -> None:
+    async def forget(_: UUID | None) -> None:
         pass
 
-    accounts, ledger = PostgresAccountStore(database, clock, forget), PostgresLedgerStore(database, clock)
+    accounts, ledger = PostgresAccountStore(database, clock, forget, forget), PostgresLedgerStore(database, clock)
     world = World(ledger=ledger, accounts=accounts, clock=clock)
     async with accounts.tenant(one.id) as tenant:
         await tenant.add_organization(one, f"test/ledgers/{one.id}")
@@ -152,3 +152,28 @@ async def test_a_role_that_row_level_security_does_not_bind_is_refused(servers: 
             await database.require_bound_role()
     finally:
         await database.close()
+
+
+async def test_addresses_are_kept_apart_also_where_row_security_does_not_bind(
+    servers: Servers, clock: FakeClock
+) -> None:
+    database = await connect(address(servers.owner))
+
+    async def nothing(_: UUID | None) -> None:
+        pass
+
+    accounts, one, other = PostgresAccountStore(database, clock, nothing, nothing), organization(), organization()
+    user = user_of(one)
+    for made in (one, other):
+        async with accounts.tenant(made.id) as tenant:
+            await tenant.add_organization(made, f"test/ledgers/{made.id}")
+    async with accounts.tenant(one.id) as tenant:
+        await tenant.users.add(user)
+        await tenant.users.remember_address(user.id, b"here", 5)
+    async with accounts.tenant(other.id) as tenant:
+        assert not await tenant.users.is_familiar(user.id, b"here", 0)
+        await tenant.users.remember_address(user.id, b"here", 9)
+    async with accounts.tenant(one.id) as tenant:
+        assert await tenant.users.is_familiar(user.id, b"here", 5)
+        assert not await tenant.users.is_familiar(user.id, b"here", 6)
+    await database.close()

@@ -110,7 +110,7 @@ class MemorySessions(_Part):
     async def end_all(self, user_id: UUID, now_us: int, *, but: UUID | None = None) -> None:
         for one in await self.of_user(user_id):
             if one.id != but:
-                await self.save(replace(one, ended_us=now_us))
+                await self.save(one.ended(now_us))
         self._note()
 
 
@@ -299,5 +299,7 @@ class MemoryDataKeys:
     def __init__(self) -> None:
         self.wrapped: dict[UUID | None, bytes] = {}
 
-    async def __call__(self, organization_id: UUID | None, fresh: bytes) -> bytes:
-        return self.wrapped.setdefault(organization_id, fresh)
+    async def __call__(self, organization_id: UUID | None, fresh: bytes | None) -> bytes | None:
+        if fresh is not None:
+            self.wrapped.setdefault(organization_id, fresh)
+        return self.wrapped.get(organization_id)

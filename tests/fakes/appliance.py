@@ -202,7 +202,7 @@ async def token_of(appliance: FakeAppliance, user: User) -> str:
         authenticated_us=now_us,
     )
     async with appliance.accounts.tenant(user.organization_id) as tenant:
-        await tenant.sessions.add(session)
+        await tenant.sessions.add(sealed(appliance.vault, session))
     return appliance.tokens.issue(
         subject=user.id, organization_id=user.organization_id, role=user.role, session_id=session.id, now_us=now_us
     )

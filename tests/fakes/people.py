@@ -64,7 +64,7 @@ async def sign_in(appliance: FakeAppliance, user: User, authenticated_us: int | 
         authenticated_us=now_us if authenticated_us is None else authenticated_us,
     )
     async with appliance.accounts.tenant(user.organization_id) as tenant:
-        await tenant.sessions.add(session)
+        await tenant.sessions.add(sealed(appliance.vault, session))
     return appliance.tokens.issue(
         subject=user.id,
         organization_id=user.organization_id,

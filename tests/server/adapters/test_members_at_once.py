@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from governlayer_server.adapters.crypto.common_passwords import ZxcvbnPasswords
 from governlayer_server.adapters.postgres.account_store import PostgresAccountStore
 from governlayer_server.adapters.postgres.database import Database
 from governlayer_server.adapters.postgres.ledger_store import PostgresLedgerStore
@@ -15,16 +16,18 @@ from governlayer_server.domain.errors import GovernLayerError
 from governlayer_server.domain.organization import Organization, SettingsChange, StorePayloads
 from governlayer_server.domain.plan import Plan
 from governlayer_server.domain.registration import Registration
+from governlayer_server.domain.session_limits import SessionLimits
 from governlayer_server.domain.tenants import SYSTEM_LEDGER
 from governlayer_server.ports.ledger import RecordFilter
 from governlayer_server.usecases.answer_once import AnswerOnce
 from governlayer_server.usecases.change_organization import ChangeOrganization
+from governlayer_server.usecases.identity import Credentials, Letters, make_identity
 from governlayer_server.usecases.manage_organizations import ManageOrganizations
 from governlayer_server.usecases.manage_users import ManageUsers
 from governlayer_server.usecases.register import NewAccount, Register
 from governlayer_server.usecases.set_up import SetUp
 
-from tests.fakes.appliance import FakeAppliance
+from tests.fakes.appliance import PUBLIC_URL, FakeAppliance
 from tests.fakes.clock import FakeEntropy
 from tests.fakes.people import PASSWORD, add_user, principal_for
 
@@ -37,7 +40,7 @@ class Real(FakeAppliance):
     def __init__(self, database: Database) -> None:
         super().__init__(entropy=FakeEntropy(uuid4().bytes))  # the database outlives the test
         self.ledger: Any = PostgresLedgerStore(database, self.clock)
-        self.accounts: Any = PostgresAccountStore(database, self.clock, _forget)
+        self.accounts: Any = PostgresAccountStore(database, self.clock, _forget, self.vault.ready)
         common: dict[str, Any] = {"vault": self.vault, "clock": self.clock, "entropy": self.entropy}
         once = AnswerOnce(ledger=self.ledger, running=self.running, vault=self.vault, clock=self.clock)
         self.manage_users = ManageUsers(accounts=self.accounts, once=once, one_time=self.one_time, **common)
@@ -49,6 +52,15 @@ class Real(FakeAppliance):
         self.registering = Register(
             accounts=self.accounts, found=self.found, one_time=self.one_time, registration=Registration.OPEN
         )
+
+        self.identity = make_identity(
+            self.accounts, self.vault, self.clock, self.entropy, self.attempts,
+            Credentials(
+                passwords=self.passwords, common=ZxcvbnPasswords(), codes=self.codes, tokens=self.tokens,
+                lifetime_s=900, limits=SessionLimits(),
+            ),
+            Letters(mailer=self.mailer, public_url=PUBLIC_URL, later=self.later),
+        )  # fmt: skip
 
     async def found_organization(self) -> Organization:
         made = await self.registering(account(self))
@@ -135,6 +147,21 @@ async def test_a_change_of_role_and_one_of_the_row_do_not_overwrite_each_other(r
             stored = await tenant.users.one(viewer.id)
         assert (stored.role, stored.status) == (role, UserStatus.DISABLED)
         await real.manage_users.change(owner, viewer.id, disabled=False)
+
+
+async def test_who_signs_in_while_managers_change_them_is_not_turned_away(real: Real) -> None:
+    """Neither waits for a row that the other holds while holding one that the other waits for."""
+    founder = account(real)
+    made = await real.registering(founder)
+    manager = principal_for(await add_user(real, made.organization, Role.OWNER), made.organization)
+    for number, role in enumerate((Role.ADMIN, Role.OWNER) * ROUNDS):
+        became = await at_once(
+            *(real.identity.sign_in(founder.email, PASSWORD, None, f"192.0.2.{number}") for _ in range(2)),
+            real.manage_users.change(manager, made.user.id, role),
+            real.change_organization(manager, None, SettingsChange(retention_days=365 + number)),
+            real.manage_users.change(manager, made.user.id, role),
+        )
+        assert became == ["done"] * 5
 
 
 async def test_settings_that_two_managers_change_at_once_are_both_kept(real: Real) -> None:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from types import ModuleType
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 import pytest
@@ -13,10 +14,22 @@ from governlayer_server.adapters.postgres.migrate import _Manager, apply_migrati
 from governlayer_server.adapters.postgres.migrations import m0001_initial, m0002_access, m0003_founding
 from governlayer_server.adapters.postgres.piccolo_app import APP_CONFIG, APP_NAME
 from governlayer_server.domain.errors import ConfigurationError, GovernLayerError
+from piccolo.apps.migrations.tables import Migration
 
 from tests.fakes.servers import Servers, address
 
 ALL = [m0001_initial.ID, m0002_access.ID, m0003_founding.ID]
+ORGANIZATION = UUID(int=1)
+ROWS = {
+    "app_user": (
+        "INSERT INTO app_user (id, organization_id, role, email_sealed, email_index, created_us) "
+        "VALUES (gen_random_uuid(), $1, 'owner', '', '', 1)"
+    ),
+    "api_key": (
+        "INSERT INTO api_key (id, organization_id, name, prefix, fingerprint, scopes, created_us, seal) "
+        "VALUES (gen_random_uuid(), $1, 'key', 'gl_', '', ARRAY['govern'], 1, 'old')"
+    ),
+}
 TYPES = {"UUID": "uuid", "Text": "text", "Bytea": "bytea", "BigInt": "bigint", "Boolean": "boolean", "Array": "ARRAY"}
 
 
@@ -102,6 +115,36 @@ async def test_a_migration_of_a_newer_version_is_refused(owner: Database, look: 
         await pending_migrations()
     with pytest.raises(ConfigurationError, match="2099-01-01"):
         await apply_migrations(owner)
+
+
+@pytest.mark.parametrize("held", ["app_user", "api_key"])
+async def test_a_database_with_rows_from_before_they_were_sealed_is_refused_as_it_is(
+    owner: Database, look: "asyncpg.Connection[Any]", held: str
+) -> None:
+    """As a development version left it: the first migration alone, and a user or a key."""
+    await Migration.create_table(if_not_exists=True)
+    for statement in m0001_initial.STATEMENTS:
+        await look.execute(statement)
+    await Migration.insert(Migration(name=m0001_initial.ID, app_name=APP_NAME))
+    await look.execute(
+        "INSERT INTO organization (id, name, plan, created_us) VALUES ($1, 'Acme', 'free', 1)", ORGANIZATION
+    )
+    await look.execute(ROWS[held], ORGANIZATION)
+    before = await columns_of(look)
+    with pytest.raises(ConfigurationError, match=r"nothing was changed.*before users and keys were sealed.*export"):
+        await apply_migrations(owner)
+    assert await columns_of(look) == before
+    assert await pending_migrations() == ALL[1:]
+    assert await look.fetchval(f"SELECT count(*) FROM {held}") == 1
+    await look.execute(f"DELETE FROM {held}")
+    assert await apply_migrations(owner) == ALL[1:]
+
+
+async def columns_of(look: "asyncpg.Connection[Any]") -> list[tuple[str, str]]:
+    rows = await look.fetch(
+        "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = 'public'"
+    )
+    return sorted((row["table_name"], row["column_name"]) for row in rows)
 
 
 async def test_who_migrates_at_the_same_time_waits_and_then_has_nothing_to_do(owner: Database) -> None:

@@ -1,5 +1,6 @@
 """Envelope encryption: what opens, and everything that must not."""
 
+import asyncio
 from uuid import UUID
 
 import pytest
@@ -105,6 +106,23 @@ async def test_each_organization_has_one_data_key_of_its_own(keys: MemoryDataKey
     assert set(keys.wrapped) == {ONE, OTHER, None}
     opened = {one.unwrap(f"data-key/{organization}", wrapped) for organization, wrapped in keys.wrapped.items()}
     assert len(opened) == 3
+
+
+async def test_getting_ready_makes_no_key_and_asks_once_however_many_wait(keys: MemoryDataKeys) -> None:
+    asked: list[UUID | None] = []
+
+    async def slowly(organization_id: UUID | None, fresh: bytes | None) -> bytes | None:
+        asked.append(organization_id)
+        await asyncio.sleep(0)
+        return await keys(organization_id, fresh)
+
+    await vault(keys).seal(PLACE, b"x")
+    other = EnvelopeVault(
+        install_id="install", key_encryption_key=KEK, pepper=PEPPER, keys=slowly, entropy=FakeEntropy(b"t")
+    )
+    await asyncio.gather(*(other.ready(ONE) for _ in range(5)), other.ready(OTHER))
+    assert sorted(map(str, asked)) == [str(ONE), str(OTHER)]
+    assert set(keys.wrapped) == {ONE}, "who makes up an organization makes no key"
 
 
 async def test_the_same_text_is_never_sealed_to_the_same_bytes(keys: MemoryDataKeys) -> None:

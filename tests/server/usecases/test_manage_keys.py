@@ -156,6 +156,14 @@ async def test_the_role_counts_that_the_user_has_now(
     assert appliance.accounts.rows.keys == {}
 
 
+async def test_a_role_that_was_written_by_hand_makes_no_key(appliance: FakeAppliance, acme: Organization) -> None:
+    user = await add_user(appliance, acme, Role.VIEWER)
+    appliance.accounts.rows.users[user.id] = replace(user, role=Role.OWNER)
+    with pytest.raises(Forbidden):
+        await appliance.manage_keys.create(Actor(id=str(user.id), kind=ActorKind.USER), acme.id, TERMS)
+    assert appliance.accounts.rows.keys == {}
+
+
 async def test_a_key_makes_no_key(appliance: FakeAppliance, acme: Organization) -> None:
     made = await appliance.new_key(acme, scopes=list(Scope))
     actor = Actor(id=str(made.stored.id), kind=ActorKind.API_KEY)

@@ -1,12 +1,15 @@
 """A forgotten password, and what the operator does: one-time links that tell nobody which accounts exist."""
 
 import re
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from governlayer_server.domain.account import Purpose, UserStatus
 from governlayer_server.domain.errors import InvalidRequest, NotAuthenticated, NotFound, TooManyAttempts
 from governlayer_server.usecases.one_time_tokens import OneTimeTokens
 from governlayer_server.usecases.reset_password import RESET_LIFE_US
+from msgspec.structs import replace
 
 from tests.fakes.appliance import PUBLIC_URL
 from tests.server.usecases.sign_in_world import EMAIL, HOME, NEW, PASSWORD, World
@@ -183,3 +186,34 @@ async def test_the_operator_seals_no_altered_row_and_finds_no_strangers(world: W
     for act in ("disable", "enable", "remove_totp", "reset_token"):
         with pytest.raises(InvalidRequest):
             await getattr(world.made.operate_users, act)(world.acme.id, EMAIL)
+
+
+class Watching:
+    """Stands for a part, and notes what *seen* says when one of its methods is called."""
+
+    def __init__(self, part: Any, seen: Callable[[], Any]) -> None:
+        self._part, self._seen = part, seen
+        self.noted: list[Any] = []
+
+    def __getattr__(self, name: str) -> Any:
+        self.noted.append((name, self._seen()))
+        return getattr(self._part, name)
+
+
+async def test_a_new_password_is_judged_while_no_row_is_locked(world: World) -> None:
+    reset, token = world.made.identity.reset, await token_for(world)
+    common = Watching(reset.new_password.common, world.made.accounts._turn.locked)
+    await replace(reset, new_password=replace(reset.new_password, common=common))(token, NEW, HOME)
+    assert common.noted
+    assert {locked for _, locked in common.noted} == {False}
+
+
+async def test_the_address_of_a_letter_is_read_before_the_ledger_is_held(world: World) -> None:
+    forgot, events = world.made.identity.forgot, len(await world.events())
+    ledger = world.made.ledger
+    vault = Watching(forgot.vault, lambda: ledger.snapshot()[str(world.acme.id)][1])
+    await replace(forgot, vault=vault)(EMAIL, HOME)
+    await world.made.later.now()
+    assert len(await world.events()) == events + 1
+    opened = [size for name, size in vault.noted if name == "open"]
+    assert opened == [vault.noted[0][1]]

@@ -7,6 +7,7 @@ import pytest
 from governlayer_server.domain.errors import InvalidRequest, NotAuthenticated, NotFound, TooManyAttempts
 from governlayer_server.domain.session_limits import HOUR_US, SessionLimits
 from governlayer_server.domain.token_text import REFRESH_PREFIX, make_token, read_token
+from governlayer_server.usecases.seal_rows import sealed
 from governlayer_server.usecases.session_tokens import SignedIn
 from msgspec.structs import replace
 
@@ -129,7 +130,8 @@ async def test_own_sessions_are_listed_and_ended_and_those_of_others_are_not_the
     assert second.session_id is not None
     stored = world.made.accounts.rows.sessions[second.session_id]
     strangers = UUID(int=5)
-    world.made.accounts.rows.sessions[strangers] = replace(stored, id=strangers, user_id=UUID(int=6))
+    theirs = sealed(world.made.vault, replace(stored, id=strangers, user_id=UUID(int=6)))
+    world.made.accounts.rows.sessions[strangers] = theirs
     for session_id in (strangers, UUID(int=1)):
         with pytest.raises(NotFound, match=r"^there is no such session$"):
             await sessions.end(first, session_id)
@@ -206,3 +208,26 @@ async def test_step_up_renews_the_session_and_asks_for_the_code(world: World) ->
     assert (fresh.session_id, fresh.authenticated_us) == (principal.session_id, world.made.clock.now_us())
     with pytest.raises(NotAuthenticated):
         await world.made.identity.step_up(principal, PASSWORD, world.code(), HOME)
+
+
+async def test_a_refresh_token_is_of_its_user_alone(world: World) -> None:
+    """Even where the row of the session had a seal that fits."""
+    pair = await world.sign_in()
+    (session,) = world.sessions
+    moved = sealed(world.made.vault, replace(session, user_id=UUID(int=6)))
+    world.made.accounts.rows.sessions[session.id] = moved
+    other = replace(world.user, id=moved.user_id, email_index=b"other")
+    world.made.accounts.rows.users[other.id] = sealed(world.made.vault, other)
+    with pytest.raises(NotAuthenticated):
+        await world.made.identity.refresh(pair.refresh_token)
+    assert world.made.accounts.rows.sessions[session.id] == moved
+
+
+async def test_an_altered_session_is_neither_refreshed_nor_sealed_again(world: World) -> None:
+    pair = await world.sign_in()
+    (session,) = world.sessions
+    altered = replace(session, authenticated_us=session.authenticated_us + 1)
+    world.made.accounts.rows.sessions[session.id] = altered
+    with pytest.raises(NotAuthenticated):
+        await world.made.identity.refresh(pair.refresh_token)
+    assert world.made.accounts.rows.sessions[session.id] == altered

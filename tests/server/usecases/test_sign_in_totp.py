@@ -1,10 +1,11 @@
 """The second factor: pending, in force, off; secrets sealed, codes spent."""
 
 import pytest
+from governlayer_server.domain.access import Role
 from governlayer_server.domain.errors import CipherError, InvalidRequest, NotAuthenticated, TooManyAttempts
 from governlayer_server.usecases.second_factor import place_of
 
-from tests.server.usecases.sign_in_world import STEP_US, World
+from tests.server.usecases.sign_in_world import HOME, NEW, PASSWORD, STEP_US, World
 
 
 @pytest.fixture
@@ -94,7 +95,56 @@ async def test_a_recovery_code_takes_it_off(world: World) -> None:
 
 async def test_setting_up_again_leaves_the_one_in_force_until_confirmed(world: World) -> None:
     principal = await world.with_totp()
-    await world.made.identity.totp.begin(principal)
+    await world.made.identity.totp.begin(principal, world.recovery[0])
     with pytest.raises(NotAuthenticated):
         await world.sign_in()
     await world.sign_in(code=world.code())
+
+
+async def test_a_second_factor_is_replaced_only_with_a_code_of_it(world: World) -> None:
+    principal, totp, old = await world.with_totp(), world.made.identity.totp, world.secret
+    before = world.user
+    for wrong in (None, "123456", world.code(-1)):
+        with pytest.raises(NotAuthenticated):
+            await totp.begin(principal, wrong)
+    assert world.user == before
+    code = world.code()
+    world.secret = (await totp.begin(principal, code)).secret
+    with pytest.raises(NotAuthenticated):
+        await totp.begin(principal, code)
+    await totp.confirm(principal, world.code())
+    assert world.secret != old
+
+
+async def test_codes_for_replacing_the_second_factor_are_not_guessed(world: World) -> None:
+    principal = await world.with_totp()
+    refused = []
+    for _ in range(20):
+        with pytest.raises((NotAuthenticated, TooManyAttempts)) as error:
+            await world.made.identity.totp.begin(principal, "123456")
+        refused.append(error.type)
+    assert refused[-1] is TooManyAttempts
+
+
+@pytest.mark.parametrize("act", ["begin", "confirm", "remove", "end", "sign_out", "change", "step_up"])
+async def test_an_altered_row_is_neither_trusted_nor_sealed_again(world: World, act: str) -> None:
+    pending = await world.principal()
+    world.secret = (await world.made.identity.totp.begin(pending)).secret
+    if act == "remove":
+        await world.made.identity.totp.confirm(pending, world.code())
+        world.made.clock.advance(STEP_US)
+    world.change_user(seal=False, role=Role.VIEWER)
+    before, identity = world.user, world.made.identity
+    acts = {
+        "begin": lambda: identity.totp.begin(pending),
+        "confirm": lambda: identity.totp.confirm(pending, world.code()),
+        "remove": lambda: identity.totp.remove(pending, world.code()),
+        "end": lambda: identity.sessions.end(pending, pending.session_id or pending.user_id),
+        "sign_out": lambda: identity.sessions.sign_out(pending, everywhere=False),
+        "change": lambda: identity.change_password(pending, PASSWORD, NEW, HOME),
+        "step_up": lambda: identity.step_up(pending, PASSWORD, None, HOME),
+    }
+    with pytest.raises(NotAuthenticated):
+        await acts[act]()
+    assert world.user == before
+    assert len(world.sessions) == 1

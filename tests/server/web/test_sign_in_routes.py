@@ -164,6 +164,11 @@ async def test_the_second_factor_from_set_up_to_removal(client: httpx.AsyncClien
     assert len(codes) == 10
     assert_problem(await login(client), 401, "not_authenticated")
     again = await signed_in(client, totp=codes[0])
+    for body in ({}, {"code": codes[0]}):
+        refused = await client.post("/v1/auth/totp", headers=as_user(again), json=body)
+        assert_problem(refused, 401, "not_authenticated")
+    replaced = await client.post("/v1/auth/totp", headers=as_user(again), json={"code": codes[2]})
+    assert set(replaced.json()) == {"secret", "uri"}
     wrong = await client.request("DELETE", "/v1/auth/totp", headers=as_user(again), json={"code": codes[0]})
     assert_problem(wrong, 401, "not_authenticated")
     gone = await client.request("DELETE", "/v1/auth/totp", headers=as_user(again), json={"code": codes[1]})

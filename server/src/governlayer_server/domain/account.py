@@ -4,6 +4,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from governlayer_server.domain.access import Role, Scope
 from governlayer_server.domain.plan import Plan
@@ -63,6 +64,12 @@ class Session(Struct, frozen=True, kw_only=True):
     authenticated_us: int
     generation: int = 0
     ended_us: int | None = None
+    # Keyed check of the whole row. Ending takes it away: a session whose end is wiped out is still none.
+    seal: bytes = b""
+
+    def ended(self, now_us: int) -> "Session":
+        """Return the session, ended: without its seal, for good."""
+        return replace(self, ended_us=now_us, seal=b"")
 
 
 class Purpose(StrEnum):
@@ -89,6 +96,8 @@ class OneTimeToken(Struct, frozen=True, kw_only=True):
     expires_us: int
     used_us: int | None = None
     plan: Plan | None = None
+    # Keyed check of all but ``used_us``, so that who can only write the table cannot make it good for more.
+    seal: bytes = b""
 
 
 class ApiKey(Struct, frozen=True, kw_only=True):

@@ -1,11 +1,11 @@
 """
 Refresh and one-time tokens as text: prefix, base62 of the organization and the payload, base62 of a CRC-32.
 
-    glr_  refresh     organization (16 bytes) ‖ session (16) ‖ generation (4) ‖ tag (32)    4 + 92 + 6 characters
+    glr_  refresh     organization (16 bytes) ‖ session (16) ‖ generation (4) ‖ tags (32)   4 + 92 + 6 characters
     glt_  one-time    organization (16 bytes, zeros for none) ‖ secret (32)                 4 + 65 + 6 characters
 
 The form is that of API keys, so that secret scanners find both (``security/secret-scanning``). The checksum is no
-proof: what counts is the tag, or the keyed fingerprint of the secret, which the caller compares.
+proof: what counts are the tags, or the keyed fingerprint of the secret, which the caller compares.
 """
 
 from uuid import UUID

@@ -77,7 +77,7 @@ class Sessions(Protocol):
         """Store the changed *session*."""
 
     async def end_all(self, user_id: UUID, now_us: int, *, but: UUID | None = None) -> None:
-        """End all sessions of the user, except *but*."""
+        """End all sessions of the user, except *but*; as ``Session.ended``, without their seals."""
 
 
 class OneTimeTokens(Protocol):
@@ -209,7 +209,7 @@ class AccountStore(Protocol):
         Open a transaction of the organization, or of the deployment itself (None): all or nothing.
 
         After the commit every replica forgets what it keeps of the organization's principals, where anything changed
-        that decides who may do what.
+        that decides who may do what. Inside, the vault has the tenant's data key at hand.
 
         Raises:
             LedgerUnavailable: the database is away; where that is at the commit, nothing is promised.

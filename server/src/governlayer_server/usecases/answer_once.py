@@ -45,7 +45,7 @@ Keep = Callable[[Append, bytes], Awaitable[Append]]
 """
 Returns the record with the answer to keep beside it.
 
-It encrypts: called before the transaction that the record goes into, or in it after ``AnswerOnce.ready``.
+It encrypts for the tenant: called in the transaction that the record goes into, or before it.
 """
 Work = Callable[[Keep], Awaitable[bytes]]
 """Does what is asked for, hands its record and its answer to the ``Keep`` it is given, and returns the answer."""
@@ -104,10 +104,6 @@ class AnswerOnce(Struct, frozen=True, kw_only=True):
                 except AnswerExists as exists:
                     stored = exists.answer
             return Kept(answer=await self._opened(organization_id, stored, key, body), replayed=True)
-
-    async def ready(self, organization_id: UUID) -> None:
-        """Return once the data key is at hand: a ``Keep`` in a transaction then waits for no second connection."""
-        await self.vault.seal(answer_place(organization_id, organization_id, b"", b""), b"")
 
     async def _opened(self, organization_id: UUID, stored: StoredAnswer, key: bytes, body: bytes) -> bytes:
         if stored.body != body:

@@ -15,6 +15,7 @@ from governlayer_server.ports.accounts import AccountStore, Tenant
 from governlayer_server.usecases.count_usage import CountUsage
 from governlayer_server.usecases.principal_cache import PrincipalCache
 from governlayer_server.usecases.seal_rows import is_genuine
+from governlayer_server.usecases.session_tokens import is_live
 
 FINGERPRINT_PURPOSE = "api-key"
 
@@ -109,7 +110,7 @@ class Authenticate(Struct, frozen=True, kw_only=True):
             user, organization = await tenant.users.one(claims.subject), await tenant.organization()
         except NotFound:
             raise NotAuthenticated("the credential is not valid") from None
-        live = session is not None and self.limits.is_live(session, self.clock.now_us())
+        live = session is not None and is_live(self.vault, self.limits, session, self.clock.now_us())
         if session is None or not live or session.user_id != user.id or organization.closed_us is not None:
             raise NotAuthenticated("the credential is not valid")
         if user.status is not UserStatus.ACTIVE or not is_genuine(self.vault, user):

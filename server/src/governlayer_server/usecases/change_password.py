@@ -7,40 +7,40 @@ from msgspec.structs import replace
 
 from governlayer_server.domain.access import Principal
 from governlayer_server.domain.account import Session
-from governlayer_server.domain.errors import NotAuthenticated, NotFound
+from governlayer_server.domain.errors import NotAuthenticated
 from governlayer_server.domain.session_limits import SessionLimits
 from governlayer_server.ports import Clock, PasswordHasher, Vault
 from governlayer_server.ports.accounts import AccountStore, Tenant
 from governlayer_server.usecases.check_credentials import CheckCredentials
+from governlayer_server.usecases.members import acting_user
 from governlayer_server.usecases.new_password import NewPassword
 from governlayer_server.usecases.seal_rows import sealed
-from governlayer_server.usecases.session_tokens import SessionTokens
+from governlayer_server.usecases.session_tokens import SessionTokens, is_live
 from governlayer_server.usecases.user_event import UserEvents
 
 
-async def account_of(accounts: AccountStore, principal: Principal) -> bytes:
+async def account_of(accounts: AccountStore, vault: Vault, principal: Principal) -> bytes:
     """
     Return the blind index of the user who asks.
 
     Raises:
-        NotAuthenticated: the user is gone.
+        NotAuthenticated: as ``acting_user``.
     """
-    try:
-        async with accounts.tenant(principal.organization_id) as tenant:
-            return (await tenant.users.one(principal.user_id)).email_index
-    except NotFound:
-        raise NotAuthenticated("the credential is not valid") from None
+    async with accounts.tenant(principal.organization_id) as tenant:
+        return (await acting_user(tenant, vault, principal, lock=False)).email_index
 
 
-async def live_session(tenant: Tenant, principal: Principal, limits: SessionLimits, now_us: int) -> Session:
+async def live_session(
+    tenant: Tenant, vault: Vault, principal: Principal, limits: SessionLimits, now_us: int
+) -> Session:
     """
     Return the session that the principal uses, locked.
 
     Raises:
-        NotAuthenticated: it has ended meanwhile.
+        NotAuthenticated: it has ended meanwhile, or was altered.
     """
     session = await tenant.sessions.one(principal.session_id or UUID(int=0), lock=True)
-    if session is None or not limits.is_live(session, now_us):
+    if session is None or not is_live(vault, limits, session, now_us):
         raise NotAuthenticated("the credential is not valid")
     return session
 
@@ -66,7 +66,7 @@ class ChangePassword(Struct, frozen=True, kw_only=True):
             InvalidRequest: *new_password* breaks the rules. Nothing was changed.
         """
         self.new_password.check_alone(new_password, "/new_password")
-        account = await account_of(self.accounts, principal)
+        account = await account_of(self.accounts, self.vault, principal)
         checked = await self.check(account, password, None, address, with_code=False)
         await self.check.succeeded(checked)
         async with self.accounts.tenant(principal.organization_id) as tenant:
@@ -75,7 +75,7 @@ class ChangePassword(Struct, frozen=True, kw_only=True):
         async with self.accounts.tenant(principal.organization_id) as tenant:
             user, _ = await self.check.confirm(tenant, checked, None, with_code=False)
             now_us = self.clock.now_us()
-            session = await live_session(tenant, principal, self.limits, now_us)
+            session = await live_session(tenant, self.vault, principal, self.limits, now_us)
             await tenant.users.save(sealed(self.vault, replace(user, password_hash=made)))
             await tenant.sessions.end_all(user.id, now_us, but=session.id)
             await tenant.tokens.drop(user.id)
@@ -99,14 +99,14 @@ class StepUp(Struct, frozen=True, kw_only=True):
         Raises:
             TooManyAttempts, NotAuthenticated, Overloaded: as ``CheckCredentials``.
         """
-        account = await account_of(self.accounts, principal)
+        account = await account_of(self.accounts, self.check.vault, principal)
         checked = await self.check(account, password, code, address)
         async with self.accounts.tenant(principal.organization_id) as tenant:
             user, factor = await self.check.confirm(tenant, checked, code)
             now_us = self.clock.now_us()
-            session = await live_session(tenant, principal, self.limits, now_us)
+            session = await live_session(tenant, self.check.vault, principal, self.limits, now_us)
             await tenant.users.save(sealed(self.check.vault, user))
-            session = replace(session, authenticated_us=now_us)
+            session = sealed(self.check.vault, replace(session, authenticated_us=now_us))
             await tenant.sessions.save(session)
             await self.events.by_user(tenant, user, "stepped_up", session.id, second_factor=factor)
         await self.check.succeeded(checked)

@@ -97,7 +97,7 @@ def make_identity(
             **common,
         ),
         refresh=RefreshSession(vault=vault, session_tokens=session_tokens, clock=clock, limits=limits, **common),
-        sessions=ManageSessions(clock=clock, limits=limits, **common),
+        sessions=ManageSessions(vault=vault, clock=clock, limits=limits, **common),
         change_password=ChangePassword(
             vault=vault, passwords=passwords, new_password=new_password, check=check, clock=clock, limits=limits,
             **common,

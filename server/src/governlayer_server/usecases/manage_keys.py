@@ -124,10 +124,9 @@ class ManageKeys(Struct, frozen=True, kw_only=True):
         )
         made = NewKey(stored=sealed(self.vault, stored), key=key, made_us=now_us)
         facts = {"allowed_ips": len(networks), "expires_us": terms.expires_us, "rate_limit": terms.rate_limit}
-        # Sealing may ask the database for a data key: before the transaction, not while it holds a connection.
         record = await keep(self._record(actor, "created", made.stored, facts), msgspec.json.encode(made))
         async with self.accounts.tenant(organization_id) as tenant:
-            await _require_held(tenant, actor, stored.scopes)
+            await _require_held(tenant, self.vault, actor, stored.scopes)
             await tenant.keys.add(made.stored)
             await tenant.keys.add_event(self._event(actor, "created", stored, now_us))
             await tenant.record(record)
@@ -159,8 +158,6 @@ class ManageKeys(Struct, frozen=True, kw_only=True):
         check_grace(grace_seconds)
 
         async def work(keep: Keep) -> bytes:
-            if once is not None:
-                await self.once.ready(organization_id)
             return msgspec.json.encode(await self._rotate(actor, organization_id, key_id, grace_seconds, keep))
 
         kept = await self.once(actor, organization_id, f"POST /v1/keys/{key_id}/rotate", once, work)
@@ -171,7 +168,7 @@ class ManageKeys(Struct, frozen=True, kw_only=True):
         if kept.replayed:
             # The role may have changed since: what the user could not obtain now is not handed out again.
             async with self.accounts.tenant(organization_id) as tenant:
-                await _require_held(tenant, actor, made.stored.scopes)
+                await _require_held(tenant, self.vault, actor, made.stored.scopes)
         return msgspec.structs.replace(made, replayed=kept.replayed)
 
     async def _rotate(
@@ -180,7 +177,7 @@ class ManageKeys(Struct, frozen=True, kw_only=True):
         key = self._new_secret()
         async with self.accounts.tenant(organization_id) as tenant:
             old = await tenant.keys.one(key_id, lock=True)
-            await _require_held(tenant, actor, old.scopes)
+            await _require_held(tenant, self.vault, actor, old.scopes)
             now_us = self.clock.now_us()
             self._require_active(old, now_us)
             new = msgspec.structs.replace(
@@ -284,12 +281,12 @@ class ManageKeys(Struct, frozen=True, kw_only=True):
         return event(self.clock, self.entropy, str(key.organization_id), actor, f"key.{what}", body)
 
 
-async def _require_held(tenant: Tenant, actor: Actor, scopes: frozenset[Scope]) -> None:
+async def _require_held(tenant: Tenant, vault: Vault, actor: Actor, scopes: frozenset[Scope]) -> None:
     """
     Return if *actor* may have a key with *scopes*.
 
     Raises:
-        Forbidden: an API key asks, or a user who is no member any more or does not hold one of the scopes.
+        Forbidden: an API key asks, or a user who is no member any more, was altered, or lacks one of the scopes.
     """
     if actor.kind is ActorKind.SYSTEM:
         return
@@ -299,6 +296,6 @@ async def _require_held(tenant: Tenant, actor: Actor, scopes: frozenset[Scope]) 
         user = await tenant.users.one(UUID(actor.id))
     except NotFound:
         raise Forbidden("your role may not do this") from None
-    if user.status is not UserStatus.ACTIVE:
+    if user.status is not UserStatus.ACTIVE or not is_genuine(vault, user):
         raise Forbidden("your role may not do this")
     require_held(user.role, scopes)

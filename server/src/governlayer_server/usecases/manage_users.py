@@ -107,7 +107,6 @@ class ManageUsers(Struct, frozen=True, kw_only=True):
         """
 
         async def work(keep: Keep) -> bytes:
-            await self.once.ready(principal.organization_id)
             return msgspec.json.encode(await self._invite_again(principal, user_id, keep))
 
         operation = f"POST /v1/users/{user_id}/invitation"

@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from governlayer_server.domain.access import Principal, Role
 from governlayer_server.domain.account import User, UserStatus
-from governlayer_server.domain.errors import Forbidden, NotFound
+from governlayer_server.domain.errors import Forbidden, NotAuthenticated, NotFound
 from governlayer_server.domain.membership import MANAGERS
 from governlayer_server.domain.times import time_text
 from governlayer_server.ports import Vault
@@ -38,6 +38,24 @@ async def shown(vault: Vault, user: User) -> Member:
         status=user.status,
         created_at=time_text(user.created_us),
     )
+
+
+async def acting_user(tenant: Tenant, vault: Vault, principal: Principal, *, lock: bool = True) -> User:
+    """
+    Return the user who acts, as the database knows them now: active, as the appliance wrote them, and locked.
+
+    Nothing of an altered row is trusted, and none is saved: a fresh seal would make it genuine.
+
+    Raises:
+        NotAuthenticated: the principal is no such user, or not any more. Save nothing.
+    """
+    try:
+        user = await tenant.users.one(principal.user_id, lock=lock)
+    except NotFound:
+        raise NotAuthenticated("the credential is not valid") from None
+    if user.status is not UserStatus.ACTIVE or not is_genuine(vault, user):
+        raise NotAuthenticated("the credential is not valid")
+    return user
 
 
 async def lock_and_find_actor(tenant: Tenant, vault: Vault, principal: Principal) -> User:

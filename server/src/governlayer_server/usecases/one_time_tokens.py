@@ -9,6 +9,8 @@ from governlayer_server.domain.plan import Plan
 from governlayer_server.domain.tenants import tenant_name
 from governlayer_server.domain.token_text import ONE_TIME_PREFIX, PAYLOAD_BYTES, make_token, read_token
 from governlayer_server.ports import Clock, Entropy, Vault
+from governlayer_server.ports.accounts import OneTimeTokens as Stored
+from governlayer_server.usecases.seal_rows import is_genuine, sealed
 
 
 class NewToken(Struct, frozen=True, kw_only=True):
@@ -58,17 +60,28 @@ class OneTimeTokens(Struct, frozen=True, kw_only=True):
             expires_us=now_us + life_us,
             plan=plan,
         )
-        return NewToken(stored=stored, text=text)
+        return NewToken(stored=sealed(self.vault, stored), text=text)
 
     def read(self, text: str) -> tuple[UUID | None, bytes]:
         """
-        Return whose token it is (None: the deployment's) and its fingerprint, for ``Tenant.tokens.take``.
+        Return whose token it is (None: the deployment's) and its fingerprint, for ``find`` and ``take``.
 
         Raises:
             NotAuthenticated: *text* is no token. No query was made.
         """
         organization_id, _ = read_token(ONE_TIME_PREFIX, text)
         return organization_id, self._fingerprint(text)
+
+    async def find(self, tokens: Stored, fingerprint: bytes) -> OneTimeToken | None:
+        """Return the token and leave it as it is, unless it is unknown, used, expired or not as it was written."""
+        return self._genuine(await tokens.find(fingerprint, self.clock.now_us()))
+
+    async def take(self, tokens: Stored, fingerprint: bytes) -> OneTimeToken | None:
+        """Return the token and mark it used, unless it is what ``find`` does not return either."""
+        return self._genuine(await tokens.take(fingerprint, self.clock.now_us()))
+
+    def _genuine(self, token: OneTimeToken | None) -> OneTimeToken | None:
+        return token if token is not None and is_genuine(self.vault, token) else None
 
     def _fingerprint(self, text: str) -> bytes:
         return self.vault.fingerprint("one-time-token", text.encode())

@@ -9,7 +9,8 @@ from governlayer_server.domain.session_limits import SessionLimits
 from governlayer_server.ports import Clock, Vault
 from governlayer_server.ports.accounts import AccountStore, Tenant
 from governlayer_server.usecases.check_credentials import may_sign_in
-from governlayer_server.usecases.session_tokens import Generation, SessionTokens, SignedIn
+from governlayer_server.usecases.seal_rows import sealed
+from governlayer_server.usecases.session_tokens import Generation, SessionTokens, SignedIn, is_live
 from governlayer_server.usecases.user_event import UserEvents
 
 
@@ -43,18 +44,20 @@ class RefreshSession(Struct, frozen=True, kw_only=True):
 
     async def _refresh(self, tenant: Tenant, given: Generation) -> tuple[User, Session] | None:
         session, now_us = await tenant.sessions.one(given.session_id, lock=True), self.clock.now_us()
-        if session is None or not self.limits.is_live(session, now_us):
+        if session is None or not is_live(self.vault, self.limits, session, now_us):
+            return None
+        if not self.session_tokens.is_of(given, session):
             return None
         try:
             user, organization = await tenant.users.one(session.user_id), await tenant.organization()
         except NotFound:
             return None
         if given.generation != session.generation:
-            await tenant.sessions.save(replace(session, ended_us=now_us))
+            await tenant.sessions.save(session.ended(now_us))
             await self.events.by_system(tenant, user, "refresh_reused", session.id)
             return None
         if not may_sign_in(self.vault, user, organization):
             return None
-        session = replace(session, generation=session.generation + 1, seen_us=now_us)
+        session = sealed(self.vault, replace(session, generation=session.generation + 1, seen_us=now_us))
         await tenant.sessions.save(session)
         return user, session

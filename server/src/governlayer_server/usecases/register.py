@@ -91,13 +91,13 @@ class Register(Struct, frozen=True, kw_only=True):
         founding = await self.found.prepare(wanted.organization, plan, wanted.email, wanted.password, _PLACES)
         async with self.accounts.tenant(founding.organization.id) as tenant:
             if fingerprint is not None:
-                _present(await tenant.deployment_tokens.take(fingerprint, self.one_time.clock.now_us()))
+                _present(await self.one_time.take(tenant.deployment_tokens, fingerprint))
             await self.found.store(tenant, founding, founding.founder)
         return Registered(organization=founding.organization, user=founding.owner)
 
     async def _founding_token(self, fingerprint: bytes) -> OneTimeToken:
         async with self.accounts.tenant(None) as deployment:
-            token = _present(await deployment.tokens.find(fingerprint, self.one_time.clock.now_us()))
+            token = _present(await self.one_time.find(deployment.tokens, fingerprint))
         if token.purpose is Purpose.SETUP:
             if await self.accounts.organizations():
                 raise _refused()
@@ -131,11 +131,11 @@ class Register(Struct, frozen=True, kw_only=True):
         self, tenant: Tenant, wanted: NewAccount, fingerprint: bytes, *, take: bool
     ) -> tuple[Organization, User]:
         """Return the organization and the user that the token invites, if the invitation stands."""
-        now_us = self.one_time.clock.now_us()
+        look = self.one_time.take if take else self.one_time.find
         try:
             # Locked as acts of its managers lock it: an invitation is not taken up while it is withdrawn.
             organization = await tenant.organization(lock=take)
-            token = _present(await (tenant.tokens.take if take else tenant.tokens.find)(fingerprint, now_us))
+            token = _present(await look(tenant.tokens, fingerprint))
             if token.purpose is not Purpose.JOIN or token.user_id is None:
                 raise _refused()
             user = await tenant.users.one(token.user_id, lock=take)

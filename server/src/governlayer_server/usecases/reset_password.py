@@ -76,8 +76,8 @@ class ForgotPassword(Struct, frozen=True, kw_only=True):
                 return
             made = self.one_time_tokens.make(organization_id, Purpose.RESET, user.id, RESET_LIFE_US)
             await tenant.tokens.add(made.stored)
-            await self.events.by_system(tenant, user, "reset_link_sent")
             address = await open_email(self.vault, user)
+            await self.events.by_system(tenant, user, "reset_link_sent")
         # To the address as it was stored, never to the one that was typed.
         await mailer.send(address, _SUBJECT, _LETTER.format(link=reset_link(self.public_url, made.text)))
 
@@ -109,25 +109,39 @@ class ResetPassword(Struct, frozen=True, kw_only=True):
         await self.throttle.spend(reset_buckets(address))
         organization_id, fingerprint = self.one_time_tokens.read(token)
         self.new_password.check_alone(new_password, "/new_password")
+        # Guessing and hashing take a core for long: before the transaction that locks rows.
+        if found := await self._found(organization_id, fingerprint):
+            await self.new_password.check(new_password, "/new_password", *found)
         made = await self.passwords.hash(new_password)
-        if organization_id is None:
+        if organization_id is None or found is None:
             raise NotAuthenticated("the credential is not valid")
         async with self.accounts.tenant(organization_id) as tenant:
             now_us = self.clock.now_us()
-            taken = await tenant.tokens.take(fingerprint, now_us)
-            user, organization = await self._user_of(tenant, taken)
-            await self.new_password.check(new_password, "/new_password", user, organization)
+            taken = await self.one_time_tokens.take(tenant.tokens, fingerprint)
+            user, _ = await self._user_of(tenant, taken, lock=True)
             await tenant.users.save(sealed(self.vault, replace(user, password_hash=made)))
             await tenant.sessions.end_all(user.id, now_us)
             await tenant.tokens.drop(user.id)
             await self.events.by_user(tenant, user, "password_reset")
 
-    async def _user_of(self, tenant: Tenant, token: OneTimeToken | None) -> tuple[User, Organization]:
+    async def _found(self, organization_id: UUID | None, fingerprint: bytes) -> tuple[User, Organization] | None:
+        """Return whose reset token it is, or None where it is none that counts."""
+        if organization_id is None:
+            return None
+        async with self.accounts.tenant(organization_id) as tenant:
+            try:
+                return await self._user_of(tenant, await self.one_time_tokens.find(tenant.tokens, fingerprint))
+            except NotAuthenticated:
+                return None
+
+    async def _user_of(
+        self, tenant: Tenant, token: OneTimeToken | None, *, lock: bool = False
+    ) -> tuple[User, Organization]:
         """Return whose reset token it is; raising puts the token back as it was."""
         if token is None or token.purpose is not Purpose.RESET:
             raise NotAuthenticated("the credential is not valid")
         try:
-            user = await tenant.users.one(token.user_id or UUID(int=0), lock=True)
+            user = await tenant.users.one(token.user_id or UUID(int=0), lock=lock)
             organization = await tenant.organization()
         except NotFound:
             raise NotAuthenticated("the credential is not valid") from None

@@ -1,7 +1,8 @@
 """
 Tokens of a session: a short-lived access token, and a refresh token that works once (RFC 9700 §4.14.2).
 
-The refresh token names session and generation, and proves them with a keyed tag: nothing of it is stored.
+The refresh token names session and generation, and proves them with keyed tags: nothing of it is stored. The first tag
+is checked before any query; the second binds the user, whom the token does not name.
 """
 
 import hmac
@@ -11,8 +12,12 @@ from msgspec import Struct
 
 from governlayer_server.domain.account import Session, User
 from governlayer_server.domain.errors import NotAuthenticated
+from governlayer_server.domain.session_limits import SessionLimits
 from governlayer_server.domain.token_text import REFRESH_PREFIX, make_token, read_token
 from governlayer_server.ports import Tokens, Vault
+from governlayer_server.usecases.seal_rows import is_genuine
+
+_TAG_BYTES = 16  # of 32: no shorter than the keys of AES-128, and two fit where there was one
 
 
 class SignedIn(Struct, frozen=True, kw_only=True):
@@ -33,6 +38,16 @@ class Generation(Struct, frozen=True, kw_only=True):
     organization_id: UUID
     session_id: UUID
     generation: int
+    user_tag: bytes
+
+    def __repr__(self) -> str:
+        """No tag."""
+        return f"Generation({self.session_id}, {self.generation})"
+
+
+def is_live(vault: Vault, limits: SessionLimits, session: Session, now_us: int) -> bool:
+    """Return whether *session* is as the appliance wrote it, and has neither been ended nor reached a limit."""
+    return limits.is_live(session, now_us) and is_genuine(vault, session)
 
 
 class SessionTokens(Struct, frozen=True, kw_only=True):
@@ -45,7 +60,7 @@ class SessionTokens(Struct, frozen=True, kw_only=True):
     def both(self, user: User, session: Session, now_us: int) -> SignedIn:
         """Return the tokens of the session's present generation."""
         facts = session.id.bytes + session.generation.to_bytes(4, "big")
-        refresh = facts + self._tag(user.organization_id, facts)
+        refresh = facts + self._tag(user.organization_id, facts) + self._user_tag(session, session.generation)
         return SignedIn(
             access_token=self.access(user, session, now_us),
             expires_in=self.lifetime_s,
@@ -70,11 +85,22 @@ class SessionTokens(Struct, frozen=True, kw_only=True):
             NotAuthenticated: the appliance never made it. No query was made.
         """
         organization_id, payload = read_token(REFRESH_PREFIX, text)
-        facts, tag = payload[:20], payload[20:]
+        facts, tag, user_tag = payload[:20], payload[20:36], payload[36:]
         if organization_id is None or not hmac.compare_digest(tag, self._tag(organization_id, facts)):
             raise NotAuthenticated("the credential is not valid")
         generation = int.from_bytes(facts[16:], "big")
-        return Generation(organization_id=organization_id, session_id=UUID(bytes=facts[:16]), generation=generation)
+        session_id = UUID(bytes=facts[:16])
+        return Generation(
+            organization_id=organization_id, session_id=session_id, generation=generation, user_tag=user_tag
+        )
+
+    def is_of(self, given: Generation, session: Session) -> bool:
+        """Return whether the token was made for the user whose *session* is."""
+        return hmac.compare_digest(given.user_tag, self._user_tag(session, given.generation))
 
     def _tag(self, organization_id: UUID, facts: bytes) -> bytes:
-        return self.vault.fingerprint("refresh-token", organization_id.bytes + facts)
+        return self.vault.fingerprint("refresh-token", organization_id.bytes + facts)[:_TAG_BYTES]
+
+    def _user_tag(self, session: Session, generation: int) -> bytes:
+        facts = session.user_id.bytes + session.id.bytes + generation.to_bytes(4, "big")
+        return self.vault.fingerprint("refresh-token-user", session.organization_id.bytes + facts)[:_TAG_BYTES]

@@ -12,9 +12,10 @@ from governlayer_server.ports import Clock, Entropy, OneTimeCodes, Vault
 from governlayer_server.ports.accounts import AccountStore
 from governlayer_server.usecases.change_password import account_of
 from governlayer_server.usecases.email_addresses import open_email
+from governlayer_server.usecases.members import acting_user
 from governlayer_server.usecases.seal_rows import sealed
 from governlayer_server.usecases.second_factor import SecondFactor, place_of, recovery_fingerprint
-from governlayer_server.usecases.throttle import Throttle
+from governlayer_server.usecases.throttle import Spent, Throttle
 from governlayer_server.usecases.user_event import UserEvents
 
 _BEFORE_ALL_STEPS = -1
@@ -43,14 +44,28 @@ class SetUpTotp(Struct, frozen=True, kw_only=True):
     clock: Clock
     entropy: Entropy
 
-    async def begin(self, principal: Principal) -> PendingTotp:
-        """Return a new secret; it is in force once ``confirm`` saw a code of it, and the one before works till then."""
-        secret = self.codes.new_secret()
+    async def begin(self, principal: Principal, code: str | None = None) -> PendingTotp:
+        """
+        Return a new secret; it is in force once ``confirm`` saw a code of it, and the one before works till then.
+
+        Args:
+            principal: who asks.
+            code: a code of the second factor in force, or a recovery code; not needed where there is none.
+
+        Raises:
+            TooManyAttempts: too many wrong codes lately.
+            NotAuthenticated: there is a second factor and *code* is not one of its codes. Nothing was changed.
+        """
+        secret, spent = self.codes.new_secret(), await self._spend(principal)
         async with self.accounts.tenant(principal.organization_id) as tenant:
-            user = await tenant.users.one(principal.user_id, lock=True)
+            user = await acting_user(tenant, self.vault, principal)
             pending = await self.vault.seal(place_of(user, "totp_pending"), secret.encode())
-            await tenant.users.save(sealed(self.vault, replace(user, totp_pending=pending)))
+            accepted = await self.second_factor.spend(user, code)
+            if accepted is None:
+                raise NotAuthenticated("the credential is not valid")
+            await tenant.users.save(sealed(self.vault, replace(accepted[0], totp_pending=pending)))
             email = await open_email(self.vault, user)
+        await self.throttle.give_back(spent)
         return PendingTotp(secret=secret, uri=self.codes.provisioning_uri(secret, email))
 
     async def confirm(self, principal: Principal, code: str) -> tuple[str, ...]:
@@ -61,10 +76,10 @@ class SetUpTotp(Struct, frozen=True, kw_only=True):
             TooManyAttempts: too many wrong codes lately.
             InvalidRequest: there is no pending secret, or *code* is not one of its codes now. Nothing was changed.
         """
-        spent = await self.throttle.spend(code_buckets(await account_of(self.accounts, principal)))
+        spent = await self._spend(principal)
         texts = make_recovery_codes(self.entropy.bytes(RANDOMNESS_BYTES))
         async with self.accounts.tenant(principal.organization_id) as tenant:
-            user, now_us = await tenant.users.one(principal.user_id, lock=True), self.clock.now_us()
+            user, now_us = await acting_user(tenant, self.vault, principal), self.clock.now_us()
             secret = await self._pending(user)
             step = self.codes.matching_step(secret, code, now_us, _BEFORE_ALL_STEPS) if secret else None
             if secret is None or step is None:
@@ -91,14 +106,18 @@ class SetUpTotp(Struct, frozen=True, kw_only=True):
             TooManyAttempts: too many wrong codes lately.
             NotAuthenticated: there is none, or *code* is not one of its codes or of the recovery codes.
         """
-        spent = await self.throttle.spend(code_buckets(await account_of(self.accounts, principal)))
+        spent = await self._spend(principal)
         async with self.accounts.tenant(principal.organization_id) as tenant:
-            user = await tenant.users.one(principal.user_id, lock=True)
+            user = await acting_user(tenant, self.vault, principal)
             if user.totp_sealed is None or await self.second_factor.spend(user, code) is None:
                 raise NotAuthenticated("the credential is not valid")
             await tenant.users.save(sealed(self.vault, without_totp(user)))
             await self.events.by_user(tenant, user, "totp_disabled", principal.session_id)
         await self.throttle.give_back(spent)
+
+    async def _spend(self, principal: Principal) -> Spent:
+        account = await account_of(self.accounts, self.vault, principal)
+        return await self.throttle.spend(code_buckets(account))
 
     async def _pending(self, user: User) -> str | None:
         if user.totp_pending is None:

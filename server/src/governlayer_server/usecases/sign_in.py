@@ -62,7 +62,7 @@ class SignIn(Struct, frozen=True, kw_only=True):
 
     def _new_session(self, user: User) -> Session:
         now_us = self.clock.now_us()
-        return Session(
+        session = Session(
             id=new_id(self.clock, self.entropy),
             organization_id=user.organization_id,
             user_id=user.id,
@@ -70,3 +70,4 @@ class SignIn(Struct, frozen=True, kw_only=True):
             seen_us=now_us,
             authenticated_us=now_us,
         )
+        return sealed(self.vault, session)

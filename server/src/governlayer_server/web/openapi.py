@@ -44,7 +44,7 @@ from governlayer_server.web.routes.organization import OrganizationBody, Organiz
 from governlayer_server.web.routes.register import RegisterBody, RegisteredBody
 from governlayer_server.web.routes.reset import AcceptedBody, ForgotBody, ResetBody
 from governlayer_server.web.routes.sessions import SessionBody, SessionList
-from governlayer_server.web.routes.totp import CodeBody, RecoveryBody, TotpBody
+from governlayer_server.web.routes.totp import BeginBody, CodeBody, RecoveryBody, TotpBody
 from governlayer_server.web.routes.users import (
     CallerBody,
     InviteBody,
@@ -58,7 +58,7 @@ from governlayer_server.web.throttle import UNLIMITED
 PATH = "/openapi.json"
 _KEYS = (CreateKeyRequest, KeyBody, KeyEvents, KeyList, NewKeyBody, RotateKeyRequest)
 _STRUCTS = (
-    About, AcceptedBody, ActionRequest, CallerBody, CodeBody, Decision, ForgotBody, Health, InviteBody,
+    About, AcceptedBody, ActionRequest, BeginBody, CallerBody, CodeBody, Decision, ForgotBody, Health, InviteBody,
     InvitedBody, LedgerState, LoginBody, LogoutBody, OrganizationBody, OrganizationChange, PasswordBody,
     Problem, RecordBody, RecordList, RecoveryBody, RefreshBody, RegisterBody, RegisteredBody, ResetBody,
     SessionBody, SessionList, StepUpBody, TokenBody, TotpBody, UsageList, UserBody, UserChange, UserList,
@@ -67,7 +67,7 @@ _STRUCTS = (
 # A change of nothing is refused.
 _CHANGES = (OrganizationChange, UserChange)
 _REF = "#/components/schemas/{name}"
-_WITH_OR_WITHOUT_BODY = frozenset({"sign_out"})
+_WITH_OR_WITHOUT_BODY = frozenset({"begin_totp", "sign_out"})
 _ALWAYS = (400, 408, 431, 500)
 _LIMITED = (429,)
 _WITH_PLACE = (404,)

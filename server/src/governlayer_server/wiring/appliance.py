@@ -150,7 +150,7 @@ def _appliance(settings: Settings, parts: Parts, ledger: PostgresLedgerStore) ->
         parts.principals.forget(organization_id)  # here at once, whatever Redis does
         await others.forget(organization_id)
 
-    accounts = PostgresAccountStore(parts.database, parts.clock, forget)
+    accounts = PostgresAccountStore(parts.database, parts.clock, forget, parts.vault.ready)
     one_time = OneTimeTokens(**parts.common)
     found = FoundOrganization(
         passwords=parts.passwords, common=ZxcvbnPasswords(), deployment=settings.deployment, **parts.common

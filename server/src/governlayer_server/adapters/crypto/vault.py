@@ -5,9 +5,11 @@ Every ciphertext is bound to its place (install, organization, table, column, ro
 data, so that one moved or swapped does not open. Fingerprints use keys derived from the pepper, one per purpose.
 """
 
+import asyncio
 import hmac
 from collections.abc import Awaitable, Callable
 from uuid import UUID
+from weakref import WeakValueDictionary
 
 from governlayer_server.adapters.crypto.xaes import KEY_BYTES, XAES256GCM
 from governlayer_server.domain.errors import CipherError
@@ -15,8 +17,8 @@ from governlayer_server.ports import Entropy, Place
 
 _VERSION = b"\x01"
 
-FindOrAddKey = Callable[[UUID | None, bytes], Awaitable[bytes]]
-"""Stores the wrapped data key of an organization unless it has one; returns the one that it has."""
+FindOrAddKey = Callable[[UUID | None, bytes | None], Awaitable[bytes | None]]
+"""Returns the wrapped data key of an organization; where it has none, the given one is stored, or None returned."""
 
 
 class EnvelopeVault:
@@ -37,6 +39,7 @@ class EnvelopeVault:
         self._keys = keys
         self._entropy = entropy
         self._opened: dict[UUID | None, XAES256GCM] = {}
+        self._turns: WeakValueDictionary[UUID | None, asyncio.Lock] = WeakValueDictionary()
 
     def __repr__(self) -> str:
         """No key material."""
@@ -58,6 +61,14 @@ class EnvelopeVault:
             raise CipherError("the ciphertext has an unknown version")
         key = await self._data_key(place.organization_id)
         return key.decrypt(sealed[1:], self._associated(place))
+
+    async def ready(self, organization_id: UUID | None) -> None:
+        """
+        Return once the data key is at hand, if there is one: to seal and to open then asks for no connection.
+
+        None is made: an organization that somebody made up gets no key.
+        """
+        await self._find(organization_id, None)
 
     def fingerprint(self, purpose: str, secret: bytes) -> bytes:
         """Return HMAC-SHA-256 of *secret* under the key of *purpose*, 32 bytes."""
@@ -82,11 +93,23 @@ class EnvelopeVault:
     async def _data_key(self, organization_id: UUID | None) -> XAES256GCM:
         opened = self._opened.get(organization_id)
         if opened is None:
-            purpose = f"data-key/{organization_id}"
-            fresh = self.wrap(purpose, self._entropy.bytes(KEY_BYTES))
-            wrapped = await self._keys(organization_id, fresh)
-            opened = self._opened[organization_id] = XAES256GCM(self.unwrap(purpose, wrapped))
+            fresh = self.wrap(_purpose(organization_id), self._entropy.bytes(KEY_BYTES))
+            opened = await self._find(organization_id, fresh)
+        if opened is None:
+            raise CipherError("there is no data key")
         return opened
+
+    async def _find(self, organization_id: UUID | None, fresh: bytes | None) -> XAES256GCM | None:
+        """Return the data key from memory or the database, which is asked once however many wait for it."""
+        if organization_id in self._opened:
+            return self._opened[organization_id]
+        async with self._turns.setdefault(organization_id, asyncio.Lock()):
+            if organization_id not in self._opened:
+                wrapped = await self._keys(organization_id, fresh)
+                if wrapped is None:
+                    return None
+                self._opened[organization_id] = XAES256GCM(self.unwrap(_purpose(organization_id), wrapped))
+            return self._opened[organization_id]
 
     def _key_context(self, purpose: str) -> bytes:
         return _joined("governlayer-key", self._install_id, purpose)
@@ -100,6 +123,10 @@ class EnvelopeVault:
             place.column,
             place.row,
         )
+
+
+def _purpose(organization_id: UUID | None) -> str:
+    return f"data-key/{organization_id}"
 
 
 def _joined(*parts: str) -> bytes:

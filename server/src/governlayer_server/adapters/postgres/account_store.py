@@ -7,7 +7,7 @@ from uuid import UUID
 
 from asyncpg import UniqueViolationError
 
-from governlayer_server.adapters.postgres.database import SET_TENANT, Database
+from governlayer_server.adapters.postgres.database import LOCK, SET_TENANT, Database
 from governlayer_server.adapters.postgres.keys import PostgresKeys
 from governlayer_server.adapters.postgres.ledger_store import append_within
 from governlayer_server.adapters.postgres.rows import organization_columns, organization_of
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 Forget = Callable[[UUID], Awaitable[None]]
 """Makes every replica forget what it keeps of an organization's principals; never raises."""
+Ready = Callable[[UUID | None], Awaitable[None]]
+"""Returns once the tenant's data key, if there is one, is in memory (``EnvelopeVault.ready``)."""
 
 _TAKEN = {
     "app_user_email_index_key": Fault("/email", "a user with this e-mail address exists"),
@@ -67,7 +69,7 @@ class PostgresTenant:
             NotFound: there is none.
         """
         query = OrganizationRow.select().where(OrganizationRow.id == self._organization_id).first()
-        row = await (query.lock_rows("UPDATE") if lock else query)
+        row = await (query.lock_rows(LOCK) if lock else query)
         if row is None:
             raise NotFound("there is no such organization")
         return organization_of(row)
@@ -98,19 +100,24 @@ class PostgresTenant:
 class PostgresAccountStore:
     """``ports.accounts.AccountStore``."""
 
-    def __init__(self, database: Database, clock: Clock, forget: Forget) -> None:
+    def __init__(self, database: Database, clock: Clock, forget: Forget, ready: Ready) -> None:
         self._database = database
         self._clock = clock
         self._forget = forget
+        self._ready = ready
 
     @asynccontextmanager
     async def tenant(self, organization_id: UUID | None) -> AsyncIterator[PostgresTenant]:
         """
         Open a transaction of the organization, or of the deployment itself.
 
+        Its data key is at hand before a connection is taken: who waited for a second one while holding the first could
+        wait for ever, once all wait.
+
         Raises:
             InvalidRequest: an e-mail address that was added is taken. Nothing was changed.
         """
+        await self._ready(organization_id)
         try:
             async with self._database.transaction(tenant_name(organization_id)) as connection:
                 tenant = PostgresTenant(connection, organization_id, self._clock)

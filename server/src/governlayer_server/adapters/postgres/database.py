@@ -10,7 +10,7 @@ import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import asyncpg
 from msgspec import Struct
@@ -30,6 +30,9 @@ _ACQUIRE_TIMEOUT_S = 2.0
 _COMMAND_TIMEOUT_S = 3.0
 _POOL_SIZE = 8
 _LOST = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError)
+# Keeps others from changing a row, and not from adding one that refers to it: a new session refers to its organization,
+# and would wait for who manages members there while they wait for its user.
+LOCK: Literal["NO KEY UPDATE"] = "NO KEY UPDATE"
 SET_TENANT = "SELECT set_config('governlayer.tenant', $1, true)"
 _UNBOUND = """
 SELECT rolsuper OR rolbypassrls OR EXISTS (

@@ -75,11 +75,13 @@ class PostgresDeploymentStore:
             raise NotFound("the deployment row is gone")
         return stored
 
-    async def data_key(self, organization_id: UUID | None, fresh: bytes) -> bytes:
+    async def data_key(self, organization_id: UUID | None, fresh: bytes | None) -> bytes | None:
         """Return the wrapped data key of the organization (or the deployment's own); *fresh* becomes it if none is."""
         owner = tenant_name(organization_id)
         async with self._database.transaction(owner) as connection:
-            await connection.execute(
-                "INSERT INTO data_key (owner, wrapped) VALUES ($1, $2) ON CONFLICT (owner) DO NOTHING", owner, fresh
-            )
-            return bytes(await connection.fetchval("SELECT wrapped FROM data_key WHERE owner = $1", owner))
+            if fresh is not None:
+                await connection.execute(
+                    "INSERT INTO data_key (owner, wrapped) VALUES ($1, $2) ON CONFLICT (owner) DO NOTHING", owner, fresh
+                )
+            wrapped = await connection.fetchval("SELECT wrapped FROM data_key WHERE owner = $1", owner)
+        return None if wrapped is None else bytes(wrapped)

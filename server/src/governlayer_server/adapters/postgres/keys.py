@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from uuid import UUID
 
+from governlayer_server.adapters.postgres.database import LOCK
 from governlayer_server.adapters.postgres.rows import columns_of, struct_of
 from governlayer_server.adapters.postgres.tables import ApiKeyRow, KeyEventRow
 from governlayer_server.domain.account import ApiKey, KeyEvent
@@ -39,7 +40,7 @@ class PostgresKeys:
             NotFound: the tenant has none with this id.
         """
         query = ApiKeyRow.select().where(self._mine & (ApiKeyRow.id == key_id)).first()
-        row = await (query.lock_rows("UPDATE") if lock else query)
+        row = await (query.lock_rows(LOCK) if lock else query)
         if row is None:
             raise NotFound("there is no such key")
         return struct_of(row, ApiKey)

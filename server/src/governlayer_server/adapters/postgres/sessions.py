@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from governlayer_server.adapters.postgres.database import SET_TENANT
+from governlayer_server.adapters.postgres.database import LOCK, SET_TENANT
 from governlayer_server.adapters.postgres.rows import columns_of, struct_of
 from governlayer_server.adapters.postgres.tables import OneTimeTokenRow, SessionRow
 from governlayer_server.domain.account import OneTimeToken, Purpose, Session
@@ -14,7 +14,7 @@ from governlayer_server.domain.tenants import SYSTEM_TENANT
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
 
-_CHANGING = ("seen_us", "authenticated_us", "generation", "ended_us")
+_CHANGING = ("seen_us", "authenticated_us", "generation", "ended_us", "seal")
 _TAKE = """
 UPDATE one_time_token SET used_us = {}
 WHERE tenant = {} AND fingerprint = {} AND used_us IS NULL AND expires_us > {} RETURNING *
@@ -31,7 +31,7 @@ class PostgresSessions:
     async def one(self, session_id: UUID, *, lock: bool = False) -> Session | None:
         """Return the session, if the tenant has it."""
         query = SessionRow.select().where(self._mine & (SessionRow.id == session_id)).first()
-        row = await (query.lock_rows("UPDATE") if lock else query)
+        row = await (query.lock_rows(LOCK) if lock else query)
         return None if row is None else struct_of(row, Session)
 
     async def of_user(self, user_id: UUID) -> Sequence[Session]:
@@ -55,7 +55,7 @@ class PostgresSessions:
         where = self._mine & (SessionRow.user_id == user_id) & SessionRow.ended_us.is_null()
         if but is not None:
             where &= SessionRow.id != but
-        await SessionRow.update({"ended_us": now_us}).where(where)
+        await SessionRow.update({"ended_us": now_us, "seal": b""}).where(where)
 
 
 class PostgresTokens:

@@ -80,6 +80,7 @@ class SessionRow(Table, tablename="session"):
     authenticated_us = BigInt()
     generation = BigInt()
     ended_us = BigInt(null=True, default=None)
+    seal = Bytea()
 
 
 class OneTimeTokenRow(Table, tablename="one_time_token"):
@@ -93,6 +94,7 @@ class OneTimeTokenRow(Table, tablename="one_time_token"):
     expires_us = BigInt()
     used_us = BigInt(null=True, default=None)
     plan = Text(null=True, default=None)
+    seal = Bytea()
 
 
 class ApiKeyRow(Table, tablename="api_key"):

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from uuid import UUID
 
+from governlayer_server.adapters.postgres.database import LOCK
 from governlayer_server.adapters.postgres.rows import columns_of, struct_of
 from governlayer_server.adapters.postgres.tables import FamiliarAddressRow, UserRow
 from governlayer_server.domain.account import User
@@ -11,8 +12,9 @@ from governlayer_server.domain.errors import NotFound
 _FIXED = ("id", "organization_id", "email_sealed", "email_index", "created_us")
 _REMEMBER = """
 INSERT INTO familiar_address (organization_id, user_id, address, seen_us)
-VALUES (tenant_organization(), {}, {}, {})
+VALUES ({}, {}, {}, {})
 ON CONFLICT (user_id, address) DO UPDATE SET seen_us = excluded.seen_us
+WHERE familiar_address.organization_id = excluded.organization_id
 """
 
 
@@ -21,6 +23,7 @@ class PostgresUsers:
 
     def __init__(self, organization_id: UUID | None, note_change: Callable[[], None]) -> None:
         self._mine = UserRow.organization_id == organization_id
+        self._organization_id = organization_id
         self._note_change = note_change
 
     async def all(self) -> Sequence[User]:
@@ -36,7 +39,7 @@ class PostgresUsers:
             NotFound: the tenant has none with this id.
         """
         query = UserRow.select().where(self._mine & (UserRow.id == user_id)).first()
-        row = await (query.lock_rows("UPDATE") if lock else query)
+        row = await (query.lock_rows(LOCK) if lock else query)
         if row is None:
             raise NotFound("there is no such user")
         return struct_of(row, User)
@@ -64,11 +67,12 @@ class PostgresUsers:
     async def is_familiar(self, user_id: UUID, address: bytes, since_us: int) -> bool:
         """Return whether the user has signed in from there since *since_us*."""
         return await FamiliarAddressRow.exists().where(
-            (FamiliarAddressRow.user_id == user_id)
+            (FamiliarAddressRow.organization_id == self._organization_id)
+            & (FamiliarAddressRow.user_id == user_id)
             & (FamiliarAddressRow.address == address)
             & (FamiliarAddressRow.seen_us >= since_us)
         )
 
     async def remember_address(self, user_id: UUID, address: bytes, now_us: int) -> None:
         """Note that the user has signed in from there now."""
-        await FamiliarAddressRow.raw(_REMEMBER, user_id, address, now_us)
+        await FamiliarAddressRow.raw(_REMEMBER, self._organization_id, user_id, address, now_us)

@@ -20,6 +20,12 @@ class CodeBody(Secret, frozen=True, kw_only=True, forbid_unknown_fields=True):
     code: Code
 
 
+class BeginBody(Secret, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A code of the second factor in force, or a recovery code: needed where there is one."""
+
+    code: Code | None = None
+
+
 class TotpBody(Secret, frozen=True, kw_only=True):
     """The pending secret, base32, and the URI that authenticator apps read. Shown this once."""
 
@@ -35,14 +41,19 @@ class RecoveryBody(Secret, frozen=True, kw_only=True):
 
 @post(
     "/v1/auth/totp",
+    dto=JsonBody[BeginBody],
+    return_dto=None,
     status_code=200,
     opt={"access": _STEPPED_UP},
     operation_id="begin_totp",
     summary="Make a secret for a second factor; it is not in force yet",
+    description="Where a second factor is in force, a code of it is needed.",
 )
-async def begin_totp_route(request: UserRequest, identity: NamedDependency[Identity]) -> Response[TotpBody]:
+async def begin_totp_route(
+    request: UserRequest, identity: NamedDependency[Identity], data: JSONBody[BeginBody | None] = None
+) -> Response[TotpBody]:
     """Return the pending secret."""
-    pending = await identity.totp.begin(request.auth)
+    pending = await identity.totp.begin(request.auth, None if data is None else data.code)
     return Response(TotpBody(secret=pending.secret, uri=pending.uri), headers=secret_headers())
 
 

@@ -57,7 +57,8 @@ _TABLES = (
         seen_us         bigint NOT NULL,
         authenticated_us bigint NOT NULL,
         generation      bigint NOT NULL,
-        ended_us        bigint
+        ended_us        bigint,
+        seal            bytea NOT NULL
     )
     """,
     "CREATE INDEX session_by_user ON session (user_id, created_us)",
@@ -69,7 +70,8 @@ _TABLES = (
         user_id         uuid REFERENCES app_user (id) ON DELETE CASCADE,
         created_us      bigint NOT NULL,
         expires_us      bigint NOT NULL,
-        used_us         bigint
+        used_us         bigint,
+        seal            bytea NOT NULL
     )
     """,
     """
@@ -160,7 +162,7 @@ _GRANTS = (
     GRANT UPDATE (name, prefix, fingerprint, previous_fingerprint, previous_until_us, expires_us, revoked_us,
         rate_limit, allowed_ips, seal) ON api_key TO governlayer_app
     """,
-    "GRANT UPDATE (seen_us, authenticated_us, generation, ended_us), DELETE ON session TO governlayer_app",
+    "GRANT UPDATE (seen_us, authenticated_us, generation, ended_us, seal), DELETE ON session TO governlayer_app",
     "GRANT UPDATE (used_us), DELETE ON one_time_token TO governlayer_app",
     "GRANT UPDATE (seen_us), DELETE ON familiar_address TO governlayer_app",
     "GRANT UPDATE (requests, last_us), DELETE ON usage_count TO governlayer_app",
@@ -181,7 +183,18 @@ def _row_security() -> tuple[str, ...]:
     )
 
 
+# Their seals are of another kind, or missing: no one could sign in, and to seal them now would trust what is there.
+_REFUSE_UNSEALED = """
+    DO $$ BEGIN
+        IF EXISTS (SELECT FROM app_user) OR EXISTS (SELECT FROM api_key) THEN
+            RAISE EXCEPTION 'this database was made by a development version before users and keys were sealed: '
+                'export its ledgers and found a new one';
+        END IF;
+    END $$
+"""
+
 STATEMENTS = (
+    _REFUSE_UNSEALED,
     *_TABLES,
     _DATA_KEY,
     _TENANT,
