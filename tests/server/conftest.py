@@ -24,7 +24,9 @@ def settings(empty_database: Servers, tmp_path: Path) -> Settings:
         key_encryption_key=SECRET,
         pepper=bytes(reversed(SECRET)),
         policies=policies,
-        identity=IdentitySettings(jwt_secrets=(bytes(range(64)),)),
+        identity=IdentitySettings(
+            jwt_secrets=(bytes(range(64)),), bcrypt_cost=4
+        ),  # cheap: what is tested is not the cost
     )
 
 
