@@ -104,7 +104,7 @@ async def test_a_name_that_another_organization_has_is_not_told(appliance: FakeA
         ({"password": "x" * 129}, ["/password"]),
         ({"password": "passwordpassword"}, ["/password"]),
         ({"organization": "quiet otters vote at nine ltd", "password": "quietottersvoteatnineltd"}, ["/password"]),
-        ({"email": "none", "password": ""}, ["/email", "/password"]),
+        ({"email": "none", "organization": "", "password": ""}, ["/organization", "/email"]),
     ],
 )
 async def test_values_outside_their_limits_are_refused_and_leave_the_invitation_good(

@@ -12,7 +12,7 @@ from governlayer_server.usecases.register import NewAccount, Register
 from governlayer_server.web.authenticate import PUBLIC, REFUSES
 from governlayer_server.web.bodies import JsonBody, refuse_empty
 from governlayer_server.web.body_texts import EmailAddress, OrganizationName
-from governlayer_server.web.routes.auth import NewPassword
+from governlayer_server.web.routes.auth import NewPassword, Token
 
 
 class RegisterBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -21,7 +21,7 @@ class RegisterBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     email: EmailAddress
     password: NewPassword
     organization: OrganizationName | None = None
-    invite: str | None = None
+    invite: Token | None = None
 
     def __repr__(self) -> str:
         """No secret and no address."""
