@@ -187,7 +187,7 @@ def create_app(
             Throttle(use_cases.limit_requests, clock, entropy),
             Deadline(),
             Authentication(use_cases.authenticate),
-            Spending(use_cases.limit_requests, use_cases.authenticate.usage.note),
+            Spending(use_cases.limit_requests, clock, use_cases.authenticate.usage.note),
             Authorization(clock, use_cases.authenticate.usage.note),
         ],
         exception_handlers={
