@@ -21,7 +21,7 @@ from governlayer_server.usecases.answer_once import AnswerOnce
 from governlayer_server.usecases.change_organization import ChangeOrganization
 from governlayer_server.usecases.manage_organizations import ManageOrganizations
 from governlayer_server.usecases.manage_users import ManageUsers
-from governlayer_server.usecases.register import NewAccount, Register
+from governlayer_server.usecases.register import NewAccount
 from governlayer_server.usecases.set_up import SetUp
 
 from tests.fakes.appliance import FakeAppliance
@@ -46,9 +46,7 @@ class Real(FakeAppliance):
         self.manage_organizations = ManageOrganizations(
             accounts=self.accounts, one_time=self.one_time, clock=self.clock, entropy=self.entropy
         )
-        self.registering = Register(
-            accounts=self.accounts, found=self.found, one_time=self.one_time, registration=Registration.OPEN
-        )
+        self.registering = self.register(Registration.OPEN)
 
     async def found_organization(self) -> Organization:
         made = await self.registering(account(self))
@@ -61,7 +59,7 @@ async def _forget(_: UUID) -> None:
 
 def account(real: Real, **members: Any) -> NewAccount:
     email = f"{real.entropy.bytes(8).hex()}@example.org"
-    return NewAccount(**{"email": email, "password": PASSWORD, "organization": "Races", **members})
+    return NewAccount(**{"address": email, "email": email, "password": PASSWORD, "organization": "Races", **members})
 
 
 @pytest.fixture
@@ -152,7 +150,7 @@ async def test_settings_that_two_managers_change_at_once_are_both_kept(real: Rea
 async def test_an_invitation_that_many_take_up_at_once_works_once(real: Real) -> None:
     organization, (one, _) = await two_owners(real)
     made = await real.manage_users.invite(principal_for(one, organization), "ann@races.example", Role.VIEWER)
-    joining = NewAccount(email="ann@races.example", password=PASSWORD, invite=made.token)
+    joining = NewAccount(address="", email="ann@races.example", password=PASSWORD, invite=made.token)
     became = await at_once(*(real.registering(joining) for _ in range(6)))
     assert sorted(became) == ["done"] + ["not_authenticated"] * 5
     founding = await real.manage_organizations.invite(Plan.PRO)
