@@ -48,6 +48,7 @@ from governlayer_server.usecases.register import Register
 from governlayer_server.usecases.remove_stale import RemoveStale
 from governlayer_server.usecases.throttle import Throttle
 from governlayer_server.web.app import Metrics, UseCases, create_app
+from governlayer_server.web.kept_probes import KeptProbes
 from governlayer_server.web.links import Links
 from governlayer_server.web.observe import Observed
 from governlayer_server.web.routes.health import About
@@ -88,7 +89,7 @@ async def build_application(operations: Operations, parts: Parts, settings: Sett
         version=operations.version,
         ledger_keys=[verifier_key(parts.signer.name, parts.signer.public_key)],
     )
-    probes = probes_of(operations.ledger, parts, limit_requests)
+    probes = KeptProbes(probes_of(operations.ledger, parts, limit_requests), parts.clock)
 
     async def components() -> Mapping[str, bool]:
         return (await probes()).works
