@@ -87,11 +87,15 @@ Document = dict[str, Any]
 
 
 class TrueJsonPlugin(JsonRenderPlugin):
-    """Serves the completed document instead of Litestar's."""
+    """Serves the completed document instead of Litestar's; made once, as anybody may ask."""
+
+    _made: bytes | None = None
 
     def render(self, request: Request[Any, Any, Any], openapi_schema: Document) -> bytes:
         """Return the document as JSON."""
-        return msgspec.json.encode(complete(openapi_schema, request.app))
+        if self._made is None:
+            self._made = msgspec.json.encode(complete(openapi_schema, request.app))
+        return self._made
 
 
 def refuse_other_paths(request: Request[Any, Any, Any]) -> None:
