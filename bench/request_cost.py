@@ -179,7 +179,7 @@ async def rungs(appliance: Appliance, nowhere: Path) -> tuple[dict[str, Ask], li
     who, may = Authentication(authenticate), Authorization(CLOCK, usage.note)
 
     def limited(by: LimitRequests, *more: Any) -> tuple[Any, ...]:
-        return (Throttle(by, CLOCK, ENTROPY), *more, who, Spending(by, usage.note))
+        return (Throttle(by, CLOCK, ENTROPY), *more, who, Spending(by, CLOCK, usage.note))
 
     measure = PrometheusMetrics("0", components).measure
     # The real log, written to nowhere.

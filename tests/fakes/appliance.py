@@ -48,6 +48,7 @@ from governlayer_server.usecases.read_users import ReadUsers
 from governlayer_server.usecases.register import Register
 from governlayer_server.usecases.seal_rows import sealed
 from governlayer_server.usecases.set_up import SetUp
+from governlayer_server.usecases.throttle import Throttle
 from msgspec.structs import replace
 
 from tests.fakes.account_store import MemoryAccountStore, MemoryDataKeys
@@ -156,7 +157,14 @@ class FakeAppliance:
 
     def register(self, registration: Registration = Registration.INVITE) -> Register:
         """The use case under the deployment's choice *registration*."""
-        return Register(accounts=self.accounts, found=self.found, one_time=self.one_time, registration=registration)
+        throttle = Throttle(attempts=self.attempts, clock=self.clock, entropy=self.entropy)
+        return Register(
+            accounts=self.accounts,
+            found=self.found,
+            one_time=self.one_time,
+            registration=registration,
+            throttle=throttle,
+        )
 
     async def key_for(self, organization: Organization, *scopes: Scope) -> str:
         return (await self.new_key(organization, scopes=scopes or tuple(Scope))).key

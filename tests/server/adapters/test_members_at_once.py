@@ -24,7 +24,7 @@ from governlayer_server.usecases.change_organization import ChangeOrganization
 from governlayer_server.usecases.identity import Credentials, Letters, make_identity
 from governlayer_server.usecases.manage_organizations import ManageOrganizations
 from governlayer_server.usecases.manage_users import ManageUsers
-from governlayer_server.usecases.register import NewAccount, Register
+from governlayer_server.usecases.register import NewAccount
 from governlayer_server.usecases.set_up import SetUp
 
 from tests.fakes.appliance import PUBLIC_URL, FakeAppliance
@@ -49,9 +49,7 @@ class Real(FakeAppliance):
         self.manage_organizations = ManageOrganizations(
             accounts=self.accounts, one_time=self.one_time, clock=self.clock, entropy=self.entropy
         )
-        self.registering = Register(
-            accounts=self.accounts, found=self.found, one_time=self.one_time, registration=Registration.OPEN
-        )
+        self.registering = self.register(Registration.OPEN)
 
         self.identity = make_identity(
             self.accounts, self.vault, self.clock, self.entropy, self.attempts,
@@ -73,7 +71,7 @@ async def _forget(_: UUID) -> None:
 
 def account(real: Real, **members: Any) -> NewAccount:
     email = f"{real.entropy.bytes(8).hex()}@example.org"
-    return NewAccount(**{"email": email, "password": PASSWORD, "organization": "Races", **members})
+    return NewAccount(**{"address": email, "email": email, "password": PASSWORD, "organization": "Races", **members})
 
 
 @pytest.fixture
@@ -179,7 +177,7 @@ async def test_settings_that_two_managers_change_at_once_are_both_kept(real: Rea
 async def test_an_invitation_that_many_take_up_at_once_works_once(real: Real) -> None:
     organization, (one, _) = await two_owners(real)
     made = await real.manage_users.invite(principal_for(one, organization), "ann@races.example", Role.VIEWER)
-    joining = NewAccount(email="ann@races.example", password=PASSWORD, invite=made.token)
+    joining = NewAccount(address="", email="ann@races.example", password=PASSWORD, invite=made.token)
     became = await at_once(*(real.registering(joining) for _ in range(6)))
     assert sorted(became) == ["done"] + ["not_authenticated"] * 5
     founding = await real.manage_organizations.invite(Plan.PRO)

@@ -44,13 +44,18 @@ def rounds(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 @pytest.fixture
 def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
-    """Checks that run do not end before this is set."""
-    release = threading.Event()
+    """Checks and hashes that run do not end before this is set."""
+    release, hashpw = threading.Event(), bcrypt.hashpw
+
+    def hash_(password: bytes, salt: bytes) -> bytes:
+        release.wait(60)
+        return hashpw(password, salt)
 
     def check(password: bytes, stored: bytes) -> bool:
         return release.wait(60)
 
     monkeypatch.setattr(bcrypt, "checkpw", check)
+    monkeypatch.setattr(bcrypt, "hashpw", hash_)
     yield release
     release.set()
 
@@ -181,6 +186,23 @@ async def test_no_more_wait_than_there_are_places(threads: int, held: threading.
     held.set()
     assert all(await asyncio.gather(*waiting))
     assert await passwords.verify("correct horse", NOBODY)
+
+
+@pytest.mark.parametrize("threads", [1, 4])
+async def test_new_passwords_leave_room_for_those_who_sign_in(threads: int, held: threading.Event) -> None:
+    passwords = BcryptPasswords(PEPPER, CHEAP, threads=threads)
+    half = (threads + 16) // 2
+    new = [asyncio.create_task(passwords.hash("correct horse")) for _ in range(half)]
+    await asyncio.sleep(0)
+    with pytest.raises(Overloaded):
+        await passwords.hash("correct horse")
+    checks = [asyncio.create_task(passwords.verify("correct horse", NOBODY)) for _ in range(threads + 16 - half)]
+    await asyncio.sleep(0)
+    with pytest.raises(Overloaded):
+        await passwords.verify("correct horse", NOBODY)
+    held.set()
+    await asyncio.gather(*new, *checks)
+    assert (await passwords.hash("correct horse")).startswith("$2b$")
 
 
 async def test_who_goes_away_while_waiting_makes_room_and_who_is_being_served_does_not(held: threading.Event) -> None:

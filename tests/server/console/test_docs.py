@@ -98,3 +98,14 @@ def test_text_and_attributes_come_back_as_they_were(text: str, value: str) -> No
         assert "".join(page.words) == text
     assert "<" not in join(text)
     assert join(Markup("<b>")) == "<b>"
+
+
+async def test_what_anybody_may_read_is_made_once(client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = [(await client.get(path)).content for path in ("/docs", "/openapi.json")]
+
+    def again(*_: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr("governlayer_server.console.docs.reference", again)
+    monkeypatch.setattr("governlayer_server.web.openapi.complete", again)
+    assert [(await client.get(path)).content for path in ("/docs", "/openapi.json")] == first

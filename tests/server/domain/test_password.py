@@ -93,3 +93,9 @@ def test_the_error_names_the_place_and_the_limit_and_not_the_password() -> None:
         assert "CANARY" not in str(refused.value)
         assert "1234" not in str(refused.value)
     check_new_password("correct horse", "/password", about=["canary"], guessable=short)
+
+
+def test_no_more_is_read_of_what_is_known_than_an_address_may_hold() -> None:
+    words = " ".join(f"word{number}" for number in range(100_000))
+    assert fault_of("lindqvist-2026", words[: 254 - len(" lindqvist")] + " lindqvist") is not None
+    assert fault_of("lindqvist-2026", words[:254] + " lindqvist " + words) is None

@@ -85,7 +85,7 @@ async def test_a_password_is_hashed_and_can_be_left_out(appliance: FakeAppliance
         ("a", "a@b.c", "x" * 11, ["/owner_password"]),
         ("a", "a@b.c", "x" * 129, ["/owner_password"]),
         ("a", "a@b.c", "", ["/owner_password"]),
-        ("", "", "", ["/name", "/owner_email", "/owner_password"]),
+        ("", "", "", ["/name", "/owner_email"]),
     ],
 )
 async def test_values_outside_their_limits_are_refused_and_nothing_is_stored(

@@ -13,6 +13,7 @@ from governlayer_server.domain.errors import (
     NotAuthenticated,
     NotFound,
     RegistrationClosed,
+    TooManyAttempts,
 )
 from governlayer_server.domain.organization import Joining, Organization
 from governlayer_server.domain.plan import Plan
@@ -34,7 +35,9 @@ REFUSED = "the credential is not valid"
 
 
 def account(email: str = "new@example.org", **members: Any) -> NewAccount:
-    return NewAccount(**{"email": email, "password": PASSWORD, "organization": "New", **members})
+    return NewAccount(
+        **{"address": "192.0.2.1", "email": email, "password": PASSWORD, "organization": "New", **members}
+    )
 
 
 async def bodies(appliance: FakeAppliance, ledger_id: object) -> list[tuple[str, dict[str, Any], str]]:
@@ -104,7 +107,7 @@ async def test_a_name_that_another_organization_has_is_not_told(appliance: FakeA
         ({"password": "x" * 129}, ["/password"]),
         ({"password": "passwordpassword"}, ["/password"]),
         ({"organization": "quiet otters vote at nine ltd", "password": "quietottersvoteatnineltd"}, ["/password"]),
-        ({"email": "none", "password": ""}, ["/email", "/password"]),
+        ({"email": "none", "organization": "", "password": ""}, ["/organization", "/email"]),
     ],
 )
 async def test_values_outside_their_limits_are_refused_and_leave_the_invitation_good(
@@ -298,3 +301,36 @@ async def test_without_a_good_invitation_no_password_is_hashed(
 async def test_nobody_reads_an_organization_that_is_not_there(appliance: FakeAppliance) -> None:
     with pytest.raises(NotFound):
         await appliance.manage_organizations.close(uuid4())
+
+
+async def test_one_address_registers_so_often_and_no_password_is_hashed_after_that(
+    appliance: FakeAppliance, acme: Organization
+) -> None:
+    register = appliance.register(Registration.OPEN)
+    for _ in range(20):
+        with pytest.raises(InvalidRequest):
+            await register(account(email="ACME@example.com"))
+    hashed = appliance.passwords.hashed
+    with pytest.raises(TooManyAttempts):
+        await register(account())
+    assert appliance.passwords.hashed == hashed
+    await register(account(address="192.0.2.2"))
+    appliance.clock.advance(MINUTE_US)
+    await register(account(email="another@example.org"))
+
+
+async def test_an_invitation_is_dead_for_a_while_after_ten_failures_from_anywhere(
+    appliance: FakeAppliance, acme: Organization
+) -> None:
+    token, other = [await appliance.manage_organizations.invite(Plan.PRO) for _ in range(2)]
+    register = appliance.register()
+    for number in range(10):
+        with pytest.raises(InvalidRequest):
+            await register(account(address=f"192.0.2.{number}", email="ACME@example.com", invite=token))
+    hashed = appliance.passwords.hashed
+    with pytest.raises(TooManyAttempts):
+        await register(account(address="192.0.2.99", invite=token))
+    assert appliance.passwords.hashed == hashed
+    await register(account(email="other@example.org", invite=other))
+    appliance.clock.advance(15 * MINUTE_US)
+    await register(account(invite=token))

@@ -278,3 +278,23 @@ async def test_an_invitation_asked_for_again_gets_the_stored_answer(
     assert "idempotency-replayed" not in first.headers
     other = await client.post("/v1/users", json={**body, "role": "admin"}, headers=headers)
     assert_problem(other, 422, "idempotency_key_reused")
+
+
+@pytest.mark.parametrize(("name", "most"), [("email", 254), ("password", 1024), ("organization", 100), ("invite", 512)])
+async def test_texts_that_are_too_long_are_refused_before_anything_looks_at_them(
+    client: httpx.AsyncClient, name: str, most: int
+) -> None:
+    body = {"organization": "New", "email": "new@example.org", "password": PASSWORD, "invite": "x"}
+    refused = await client.post("/v1/auth/register", json={**body, name: "x" * (most + 1)})
+    assert [one["pointer"] for one in assert_problem(refused, 422, "invalid_request")["errors"]] == [f"/{name}"]
+    schema = (await client.get("/openapi.json")).json()["components"]["schemas"]["RegisterBody"]["properties"][name]
+    (limit,) = [one["maxLength"] for one in schema.get("anyOf", [schema]) if "maxLength" in one]
+    assert limit == most
+
+
+async def test_an_address_that_is_too_long_is_not_invited(
+    site: Site, client: httpx.AsyncClient, signed_in: Headers
+) -> None:
+    body = {"email": "x" * 255, "role": "viewer"}
+    refused = await client.post("/v1/users", json=body, headers=signed_in)
+    assert [one["pointer"] for one in assert_problem(refused, 422, "invalid_request")["errors"]] == ["/email"]

@@ -3,22 +3,24 @@
 import asyncio
 import re
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
-from governlayer_server.domain.access import Principal, Scope
+from governlayer_server.domain.access import Principal, Role, Scope
 from governlayer_server.domain.ledger.record import ActorKind
 from governlayer_server.domain.network import address_group
 from governlayer_server.domain.organization import Organization
 from governlayer_server.domain.plan import Plan
 from governlayer_server.domain.quota import Mode
 from governlayer_server.ports.ledger import RecordFilter
-from governlayer_server.usecases.limit_requests import LimitRequests
+from governlayer_server.usecases.limit_requests import USER_LIMIT, LimitRequests
 from governlayer_server.web.throttle import GoodCredentials
 from msgspec.structs import replace
 
-from tests.fakes.appliance import ADDRESS_LIMIT, principal_of
+from tests.fakes.appliance import ADDRESS_LIMIT, principal_of, user_token
 from tests.fakes.clock import FakeClock, FakeEntropy
+from tests.fakes.people import PASSWORD, add_user, sign_in
 from tests.fakes.quota_store import MemoryQuotaStore
 from tests.server.web.conftest import QUESTION, Site, assert_problem, bearer
 
@@ -71,13 +73,69 @@ async def test_every_answer_to_a_valid_credential_tells_the_limits(
         assert limits(answer) == {"key": (PRO, PRO - number, 60), "org": (PRO, PRO - number, 60)}
 
 
-async def test_a_missing_scope_costs_and_tells_the_limits(
-    site: Site, acme: Organization, client: httpx.AsyncClient
+async def test_what_a_rule_refuses_costs_the_caller_and_not_the_organization(
+    site: Site, acme: Organization, client: httpx.AsyncClient, key: str
 ) -> None:
-    key = await site.appliance.key_for(acme, Scope.AUDIT)
-    answer = await client.post("/v1/govern", json=QUESTION, headers=bearer(key))
+    auditor = await site.appliance.key_for(acme, Scope.AUDIT)
+    viewer = bearer(await user_token(site.appliance, acme, Role.VIEWER))
+    answer = await client.post("/v1/govern", json=QUESTION, headers=bearer(auditor))
     assert_problem(answer, 403, "missing_scope")
-    assert limits(answer)["org"] == (PRO, PRO - 1, 60)
+    assert limits(answer) == {"key": (PRO, PRO - 1, 60)}
+    for number in range(1, USER_LIMIT + 1):
+        answer = await client.get("/v1/ledger", headers=viewer)
+        assert_problem(answer, 403, "forbidden")
+        assert limits(answer) == {"user": (USER_LIMIT, USER_LIMIT - number, 60)}
+    assert_problem(await client.get("/v1/ledger", headers=viewer), 429, "rate_limited")
+    assert limits(await client.get("/v1/ledger", headers=bearer(key)))["org"] == (PRO, PRO - 1, 60)
+
+
+OWN_ACTS: dict[str, tuple[str, str, Any, int]] = {
+    "revoke a key": ("DELETE", "/v1/keys/{key}", None, 204),
+    "disable a member": ("PATCH", "/v1/users/{member}", {"disabled": True}, 200),
+    "remove a member": ("DELETE", "/v1/users/{member}", None, 204),
+    "sign out": ("POST", "/v1/auth/logout", {"all": True}, 204),
+    "end a session": ("DELETE", "/v1/auth/sessions/{nothing}", None, 404),
+    "change the password": ("POST", "/v1/auth/password", {"password": "x", "new_password": PASSWORD}, 401),
+    "step up": ("POST", "/v1/auth/step-up", {"password": "x"}, 401),
+    "begin a second factor": ("POST", "/v1/auth/totp", None, 200),
+    "confirm a second factor": ("POST", "/v1/auth/totp/confirm", {"code": "000000"}, 422),
+    "remove a second factor": ("DELETE", "/v1/auth/totp", {"code": "000000"}, 401),
+}
+
+
+@pytest.mark.parametrize("act", OWN_ACTS)
+async def test_who_uses_up_the_organizations_limit_keeps_nobody_from_taking_rights_away(
+    site: Site, free: Organization, client: httpx.AsyncClient, act: str
+) -> None:
+    stolen = await site.appliance.new_key(free)
+    owner = bearer(await sign_in(site.appliance, await add_user(site.appliance, free, Role.OWNER)))
+    member = await add_user(site.appliance, free, Role.VIEWER)
+    for _ in range(21):
+        answer = await client.post("/v1/govern", json=QUESTION, headers=bearer(stolen.key))
+    assert_problem(answer, 429, "rate_limited")
+    assert_problem(await client.get("/v1/keys", headers=owner), 429, "rate_limited")
+    method, path, body, status = OWN_ACTS[act]
+    path = path.format(key=stolen.stored.id, member=member.id, nothing=UUID(int=0))
+    answer = await client.request(method, path, json=body, headers=owner)
+    assert answer.status_code == status, answer.text
+    assert limits(answer) == {"user": (USER_LIMIT, USER_LIMIT - 1, 60)}
+
+
+async def test_what_spends_from_no_plan_is_limited_by_user(
+    site: Site, free: Organization, client: httpx.AsyncClient
+) -> None:
+    ann, bob = [bearer(await user_token(site.appliance, free, Role.OWNER)) for _ in range(2)]
+    nothing = f"/v1/auth/sessions/{UUID(int=0)}"
+    for _ in range(USER_LIMIT):
+        assert_problem(await client.delete(nothing, headers=ann), 404, "not_found")
+    refused = await client.delete(nothing, headers=ann)
+    assert_problem(refused, 429, "rate_limited")
+    assert refused.json()["detail"] == "too many requests in 60 seconds for this user"
+    assert limits(refused) == {"user": (USER_LIMIT, 0, 60)}
+    assert_problem(await client.delete(nothing, headers=bob), 404, "not_found")
+    assert limits(await client.get("/v1/keys", headers=ann)) == {"org": (20, 19, 60)}
+    site.appliance.clock.advance(MINUTE_US)
+    assert_problem(await client.delete(nothing, headers=ann), 404, "not_found")
 
 
 async def test_an_error_inside_and_a_late_answer_tell_the_limits(

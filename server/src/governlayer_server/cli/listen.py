@@ -18,6 +18,10 @@ from governlayer_server.domain.network import Network, check_exposure, parse_net
 from governlayer_server.settings import PREFIX
 from governlayer_server.web.server import bind
 
+_ALL_ONE_ADDRESS = (
+    "governlayer: WARNING: --behind-tls-proxy without --trusted-proxy: all clients count as one address, so anybody "
+    "can stop all sign-ins, and allowed_ips compares the proxy. Add --trusted-proxy ADDRESS_OF_THE_PROXY."
+)
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
 
@@ -143,4 +147,6 @@ def parse_listening(
     elif any((tls_certificate, tls_key, tls_client_ca)):
         raise ConfigurationError("TLS needs both --tls-certificate and --tls-key")
     check_exposure(host, tls=certificate is not None, behind_tls_proxy=behind_tls_proxy)
+    if behind_tls_proxy and not trusted_proxies:
+        click.echo(_ALL_ONE_ADDRESS, err=True)
     return Listening(host=host, certificate=certificate, trusted_proxies=parse_networks(trusted_proxies))

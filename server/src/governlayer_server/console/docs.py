@@ -18,11 +18,14 @@ _POLICY = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'
 
 def docs_route(assets: Assets) -> HTTPRouteHandler:
     """Return the route of the API reference. It needs the dependency ``openapi``, which returns the document."""
+    made: list[bytes] = []
 
     @get("/docs", operation_id="docs", summary="This reference, to read", media_type="text/html")
     async def docs(openapi: NamedDependency[Callable[[], Document]]) -> Response[bytes]:
         """Return the API reference as a page."""
-        return page_response(reference(openapi(), assets))
+        if not made:  # once: it takes a while, and anybody may ask
+            made.append(reference(openapi(), assets))
+        return page_response(made[0])
 
     return docs
 

@@ -35,7 +35,7 @@ from typing import ClassVar, NamedTuple
 
 from governlayer_server.domain.quota import Verdict
 
-_LIMITED = {"key": "this key", "org": "this organization", "address": "this address"}
+_LIMITED = {"key": "this key", "org": "this organization", "user": "this user", "address": "this address"}
 
 
 class Fault(NamedTuple):

@@ -29,9 +29,9 @@ class Bucket(Struct, frozen=True):
     One limit that a request spends from.
 
     Attributes:
-        name: as the headers call it: ``key``, ``org`` or ``address``.
+        name: as the headers call it: ``key``, ``org``, ``user`` or ``address``.
         limit: the most requests in 60 seconds, at least 1.
-        id: tells the buckets of one owner and name apart, such as the id of the key; empty if there is only one.
+        id: tells the buckets of one owner and name apart: the id of the key or the user; empty if there is only one.
     """
 
     name: str

@@ -9,7 +9,7 @@ from governlayer_server.domain.account import Purpose, User
 from governlayer_server.domain.errors import Fault, InvalidRequest
 from governlayer_server.domain.ledger.record import SYSTEM, Actor, ActorKind
 from governlayer_server.domain.organization import Organization
-from governlayer_server.domain.password import about_user, password_fault
+from governlayer_server.domain.password import about_user, check_new_password
 from governlayer_server.domain.plan import Plan
 from governlayer_server.domain.tenants import SYSTEM_LEDGER
 from governlayer_server.ports import Clock, CommonPasswords, Entropy, PasswordHasher, Vault
@@ -67,11 +67,12 @@ class FoundOrganization(Struct, frozen=True, kw_only=True):
             Overloaded: too many passwords are waiting to be hashed.
         """
         faults = [*name_faults(name, places.name), *email_faults(email, places.email)]
-        about = about_user(email, name)
-        if password is not None and (wrong := password_fault(password, about=about, guessable=self.common.guessable)):
-            faults.append(Fault(places.password, wrong))
         if faults:
             raise InvalidRequest("; ".join(f"{fault.pointer[1:]}: {fault.detail}" for fault in faults), faults)
+        if password is not None:
+            # Last: it is compared with the other two, so that they have to be short by now.
+            about = about_user(email, name)
+            check_new_password(password, places.password, about=about, guessable=self.common.guessable)
         organization = Organization(
             id=new_id(self.clock, self.entropy), name=name, plan=plan, created_us=self.clock.now_us()
         )

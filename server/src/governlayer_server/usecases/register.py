@@ -11,6 +11,7 @@ from governlayer_server.domain.errors import Fault, InvalidRequest, NotAuthentic
 from governlayer_server.domain.ledger.record import Actor, ActorKind
 from governlayer_server.domain.organization import Joining, Organization
 from governlayer_server.domain.password import about_user, check_new_password
+from governlayer_server.domain.password_throttle import register_buckets
 from governlayer_server.domain.plan import Plan
 from governlayer_server.domain.registration import Registration
 from governlayer_server.ports.accounts import AccountStore, Tenant
@@ -19,13 +20,15 @@ from governlayer_server.usecases.email_addresses import email_index
 from governlayer_server.usecases.one_time_tokens import OneTimeTokens
 from governlayer_server.usecases.record_event import event
 from governlayer_server.usecases.seal_rows import is_genuine, sealed
+from governlayer_server.usecases.throttle import Throttle
 
 _PLACES = Places(name="/organization", email="/email", password="/password")  # noqa: S106  # nosec B106  # a pointer
 
 
 class NewAccount(Struct, frozen=True, kw_only=True):
-    """What somebody registers with. ``organization`` is the name of one to be founded."""
+    """What somebody registers with, and from where. ``organization`` is the name of one to be founded."""
 
+    address: str
     email: str
     password: str
     organization: str | None = None
@@ -51,14 +54,16 @@ class Register(Struct, frozen=True, kw_only=True):
     """
     Registers people. Whatever is wrong with an invitation is told with the same words.
 
-    A token is looked at before the password is hashed, so that nobody without one keeps a core busy, and is taken in
-    the transaction that stores what it was good for: a request that fails leaves it as it was.
+    Each try spends from counters of the client's address and of the invitation. A token is looked at before the
+    password is hashed, so that nobody without one keeps a core busy, and is taken in the transaction that stores what
+    it was good for: a request that fails leaves it as it was.
     """
 
     accounts: AccountStore
     found: FoundOrganization
     one_time: OneTimeTokens
     registration: Registration
+    throttle: Throttle
 
     async def __call__(self, wanted: NewAccount) -> Registered:
         """
@@ -68,14 +73,17 @@ class Register(Struct, frozen=True, kw_only=True):
             RegistrationClosed: the deployment, or the organization, takes nobody this way.
             NotAuthenticated: the invitation is unknown, used, expired, for another address or for something else.
             InvalidRequest: a value breaks its limits, or the e-mail address belongs to a user already.
+            TooManyAttempts: too many tries from this address, or with this invitation, lately. Nothing was hashed.
             Overloaded: too many passwords are waiting to be hashed.
             LedgerUnavailable: the database is away. In each case nothing was stored.
         """
         if wanted.invite is None:
             if self.registration is not Registration.OPEN:
                 raise RegistrationClosed("this deployment takes new organizations by invitation only")
+            await self.throttle.spend(register_buckets(wanted.address, None))
             return await self._found(wanted, None)
         organization_id, fingerprint = self.one_time.read(wanted.invite)
+        await self.throttle.spend(register_buckets(wanted.address, fingerprint))
         if organization_id is None:
             return await self._found(wanted, fingerprint)
         return await self._join(wanted, organization_id, fingerprint)

@@ -1,6 +1,7 @@
 """The application: routes, their use cases, and the rules that hold for all of them."""
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 from litestar import Litestar, Router
@@ -123,6 +124,7 @@ def create_app(
     *pages* are open to anyone; they may ask for the dependency ``openapi``, which returns the OpenAPI document.
     """
 
+    @cache
     def openapi() -> dict[str, Any]:
         return complete(app.openapi_schema.to_schema(), app)
 
@@ -187,7 +189,7 @@ def create_app(
             Throttle(use_cases.limit_requests, clock, entropy),
             Deadline(),
             Authentication(use_cases.authenticate),
-            Spending(use_cases.limit_requests, use_cases.authenticate.usage.note),
+            Spending(use_cases.limit_requests, clock, use_cases.authenticate.usage.note),
             Authorization(clock, use_cases.authenticate.usage.note),
         ],
         exception_handlers={

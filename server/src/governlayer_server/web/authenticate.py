@@ -84,6 +84,15 @@ class Authorization(ASGIMiddleware):
         self._note(principal.organization_id, principal.id, ADMITTED)
 
 
+def is_admitted(scope: Scope, now_us: int) -> bool:
+    """Return whether the rule of the route admits the principal of the request."""
+    try:
+        scope["auth"].require(scope["route_handler"].opt["access"], now_us)
+    except Forbidden:
+        return False
+    return True
+
+
 def needs_principal(scope: Scope) -> bool:
     """Return whether the route is not public. OPTIONS the framework answers by itself: the methods of the route."""
     return scope["route_handler"].opt.get("access") != PUBLIC and scope.get("method") != "OPTIONS"

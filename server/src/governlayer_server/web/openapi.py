@@ -76,8 +76,9 @@ _WITH_BODY = (409, 413, 415, 422)
 _ALWAYS_TOLD = ("RateLimit-Policy", "RateLimit")
 _LIMIT_HEADERS = {
     "RateLimit-Policy": (
-        "The limits of requests, of the key and of the organization (draft-ietf-httpapi-ratelimit-headers): "
-        "`q` requests in any `w` seconds. On every answer to a request with a valid credential."
+        "The limits of requests, of the key and of the organization, or of the user alone "
+        "(draft-ietf-httpapi-ratelimit-headers): `q` requests in any `w` seconds. "
+        "On every answer to a request with a valid credential."
     ),
     "RateLimit": "What is left of these limits: `r` requests now, one more in `t` seconds.",
     "Retry-After": "Seconds until a request would be admitted.",
@@ -86,11 +87,15 @@ Document = dict[str, Any]
 
 
 class TrueJsonPlugin(JsonRenderPlugin):
-    """Serves the completed document instead of Litestar's."""
+    """Serves the completed document instead of Litestar's; made once, as anybody may ask."""
+
+    _made: bytes | None = None
 
     def render(self, request: Request[Any, Any, Any], openapi_schema: Document) -> bytes:
         """Return the document as JSON."""
-        return msgspec.json.encode(complete(openapi_schema, request.app))
+        if self._made is None:
+            self._made = msgspec.json.encode(complete(openapi_schema, request.app))
+        return self._made
 
 
 def refuse_other_paths(request: Request[Any, Any, Any]) -> None:

@@ -1,12 +1,14 @@
 """
 Rate limits at the door (API contract §1, §3).
 
-``Throttle`` is the first layer and limits client addresses; ``Spending`` stands behind authentication and limits keys
-and organizations. Both leave in the request's state where the limits stand; ``web/observe.py`` puts that on the answer.
+``Throttle`` is the first layer and limits client addresses; ``Spending`` stands behind authentication and limits keys,
+organizations and users. Both leave in the request's state where the limits stand; ``web/observe.py`` puts that on the
+answer.
 
 A request without a valid credential costs its address; who exhausted it is refused before anything is looked up. A
 credential that was good here within the last minute goes past that, so that a stranger behind the same proxy cannot
-shut a customer out. The address is the socket's peer, whatever headers say.
+shut a customer out. The address is the client's: the socket's peer, or who is named by a trusted proxy
+(``web/client.py``).
 """
 
 from collections import OrderedDict
@@ -20,10 +22,12 @@ from governlayer_server.domain.errors import GovernLayerError, NotAuthenticated,
 from governlayer_server.ports import Clock, Entropy
 from governlayer_server.usecases.count_usage import RATE_LIMITED
 from governlayer_server.usecases.limit_requests import LimitRequests
-from governlayer_server.web.authenticate import Note, credential, needs_principal
+from governlayer_server.web.authenticate import Note, credential, is_admitted, needs_principal
 from governlayer_server.web.headers import LIMITS
 
 UNLIMITED = "unlimited"
+OWN_LIMIT = "own_limit"
+"""Option of a route: its requests spend from the user's own limit, and never from the organization's."""
 _GOOD_FOR_US = 60_000_000
 _MOST_CREDENTIALS = 10_000
 
@@ -66,12 +70,17 @@ class Throttle(ASGIMiddleware):
 
 
 class Spending(ASGIMiddleware):
-    """Lets a principal's request spend from its key's and its organization's limits."""
+    """
+    Lets a principal's request spend from its key's and its organization's limits.
+
+    What the route's rule refuses costs the organization nothing: who may do nothing keeps nobody else from doing it.
+    """
 
     scopes = (ScopeType.HTTP,)
 
-    def __init__(self, limit_requests: LimitRequests, note: Note) -> None:
+    def __init__(self, limit_requests: LimitRequests, clock: Clock, note: Note) -> None:
         self._limit = limit_requests
+        self._clock = clock
         self._note = note
 
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
@@ -79,11 +88,12 @@ class Spending(ASGIMiddleware):
         Serve the request if it is admitted.
 
         Raises:
-            RateLimited: the key or the organization has made too many. This one cost nothing.
+            RateLimited: the key, the organization or the user has made too many. This one cost nothing.
         """
         if needs_principal(scope):
             principal = scope["auth"]
-            verdict = await self._limit.principal(principal)
+            own = OWN_LIMIT in scope["route_handler"].opt or not is_admitted(scope, self._clock.now_us())
+            verdict = await self._limit.principal(principal, own=own)
             scope["state"][LIMITS] = verdict.standings
             if not verdict.admitted:
                 self._note(principal.organization_id, principal.id, RATE_LIMITED)

@@ -1,5 +1,6 @@
 """Open an appliance: what the command line and the web server may call."""
 
+import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from importlib.metadata import version
@@ -105,7 +106,7 @@ async def open_appliance(settings: Settings) -> AsyncIterator[Appliance]:
             security would not bind the database role.
     """
     redis = connect_redis(settings.redis)
-    passwords = BcryptPasswords(settings.pepper, settings.identity.bcrypt_cost)
+    passwords = BcryptPasswords(settings.pepper, settings.identity.bcrypt_cost, threads=_password_threads())
     try:
         async with _opened(settings, redis, passwords) as appliance:
             yield appliance
@@ -170,6 +171,11 @@ def _appliance(settings: Settings, parts: Parts, ledger: PostgresLedgerStore) ->
         export_ledger=ExportLedger(ledger=ledger, signer=parts.signer, **parts.common),
         parts=parts,
     )
+
+
+def _password_threads() -> int:
+    """Half of the cores, at most four: the others go on deciding."""
+    return max(1, min(4, (os.cpu_count() or 1) // 2))
 
 
 def _answer_once(parts: Parts, ledger: LedgerStore) -> AnswerOnce:

@@ -26,6 +26,7 @@ from governlayer_server.domain.policy import PolicySet
 from governlayer_server.domain.quota import Mode
 from governlayer_server.ports.accounts import AccountStore
 from governlayer_server.ports.ledger import LedgerStore
+from governlayer_server.ports.sign_in import SignInAttempts
 from governlayer_server.settings import Settings
 from governlayer_server.usecases.answer_once import AnswerOnce
 from governlayer_server.usecases.authenticate import Authenticate
@@ -45,7 +46,9 @@ from governlayer_server.usecases.read_usage import ReadUsage
 from governlayer_server.usecases.read_users import ReadUsers
 from governlayer_server.usecases.register import Register
 from governlayer_server.usecases.remove_stale import RemoveStale
+from governlayer_server.usecases.throttle import Throttle
 from governlayer_server.web.app import Metrics, UseCases, create_app
+from governlayer_server.web.kept_probes import KeptProbes
 from governlayer_server.web.links import Links
 from governlayer_server.web.observe import Observed
 from governlayer_server.web.routes.health import About
@@ -86,7 +89,7 @@ async def build_application(operations: Operations, parts: Parts, settings: Sett
         version=operations.version,
         ledger_keys=[verifier_key(parts.signer.name, parts.signer.public_key)],
     )
-    probes = probes_of(operations.ledger, parts, limit_requests)
+    probes = KeptProbes(probes_of(operations.ledger, parts, limit_requests), parts.clock)
 
     async def components() -> Mapping[str, bool]:
         return (await probes()).works
@@ -117,6 +120,7 @@ def _use_cases(
 ) -> UseCases:
     tokens, usage = access_tokens(settings, parts), CountUsage(operations.accounts, parts.clock)
     accounts = operations.accounts
+    attempts = RedisSignInAttempts(parts.redis, LocalSignInAttempts(parts.clock), parts.outage)
     forgetting = RedisForgetting(parts.redis)
     parts.background.start(lambda: forgetting.listen(parts.principals.forget))
     parts.background.every(_USAGE_S, usage.flush)
@@ -143,12 +147,13 @@ def _use_cases(
         manage_keys=operations.manage_keys,
         read_ledger=operations.read_ledger,
         export_ledger=operations.export_ledger,
-        identity=_identity(operations, settings, parts, tokens),
+        identity=_identity(operations, settings, parts, tokens, attempts),
         register=Register(
             accounts=accounts,
             found=operations.found,
             one_time=operations.one_time,
             registration=settings.identity.registration,
+            throttle=Throttle(attempts=attempts, clock=parts.clock, entropy=parts.entropy),
         ),
         read_users=ReadUsers(accounts=accounts, vault=parts.vault),
         manage_users=ManageUsers(accounts=accounts, once=operations.once, one_time=operations.one_time, **parts.common),
@@ -158,14 +163,16 @@ def _use_cases(
     )
 
 
-def _identity(operations: Operations, settings: Settings, parts: Parts, tokens: AccessTokens) -> Identity:
+def _identity(
+    operations: Operations, settings: Settings, parts: Parts, tokens: AccessTokens, attempts: SignInAttempts
+) -> Identity:
     mail = settings.mail
     identity = make_identity(
         operations.accounts,
         parts.vault,
         parts.clock,
         parts.entropy,
-        RedisSignInAttempts(parts.redis, LocalSignInAttempts(parts.clock), parts.outage),
+        attempts,
         Credentials(
             passwords=parts.passwords,
             common=operations.found.common,

@@ -13,7 +13,7 @@ import asyncio
 import base64
 import hmac
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from threading import BoundedSemaphore
 from typing import TypeVar
@@ -41,7 +41,8 @@ class BcryptPasswords:
         pepper: key of the pre-hash.
         cost: binary logarithm of bcrypt's rounds, 12 to 16; tests take less.
         threads: how many hashes run at the same time.
-        waiting: how many more may wait; who comes then is refused at once.
+        waiting: how many more may wait; who comes then is refused at once. New passwords get half of all places, so
+            that who registers in numbers keeps nobody from signing in.
 
     Raises:
         ConfigurationError: *cost* is none of bcrypt's, or higher than 16.
@@ -54,6 +55,7 @@ class BcryptPasswords:
         self._cost = cost
         self._threads = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="bcrypt")
         self._places = BoundedSemaphore(threads + waiting)
+        self._new = BoundedSemaphore(max(1, (threads + waiting) // 2))
 
     def __repr__(self) -> str:
         """No pepper."""
@@ -70,7 +72,7 @@ class BcryptPasswords:
         prehash = self._prehash(password)
         if not _is_unicode(password):
             raise InvalidRequest("the password holds a character that UTF-8 cannot encode")
-        return await self._run(lambda: bcrypt.hashpw(prehash, bcrypt.gensalt(self._cost)).decode())
+        return await self._run(lambda: bcrypt.hashpw(prehash, bcrypt.gensalt(self._cost)).decode(), self._new)
 
     async def verify(self, password: str, stored: str | None) -> bool:
         """
@@ -110,13 +112,22 @@ class BcryptPasswords:
         # With lone surrogates the bytes are no UTF-8, so they are those of no password that was ever hashed.
         return base64.b64encode(hmac.digest(self._pepper, password.encode("utf-8", "surrogatepass"), "sha384"))
 
-    async def _run(self, work: Callable[[], _T]) -> _T:
-        if not self._places.acquire(blocking=False):
-            raise Overloaded("too many passwords are being checked: try again in a moment")
+    async def _run(self, work: Callable[[], _T], *narrower: BoundedSemaphore) -> _T:
+        taken: list[BoundedSemaphore] = []
+        for places in (*narrower, self._places):
+            if not places.acquire(blocking=False):
+                _release(taken)
+                raise Overloaded("too many passwords are being checked: try again in a moment")
+            taken.append(places)
         running = self._threads.submit(work)
         # Who goes away while waiting leaves the queue; work that has begun keeps its place until it ends.
-        running.add_done_callback(lambda _: self._places.release())
+        running.add_done_callback(lambda _: _release(taken))
         return await asyncio.wrap_future(running)
+
+
+def _release(taken: Iterable[BoundedSemaphore]) -> None:
+    for places in taken:
+        places.release()
 
 
 def _is_unicode(text: str) -> bool:

@@ -14,6 +14,7 @@ from governlayer_server.usecases.session_tokens import SignedIn
 from governlayer_server.web.authenticate import PUBLIC, REFUSES, UserRequest
 from governlayer_server.web.bodies import JsonBody, refuse_empty
 from governlayer_server.web.idempotency import secret_headers
+from governlayer_server.web.throttle import OWN_LIMIT
 
 # Longer than any password or code that is right: those within the bound are simply wrong, at the same cost.
 Password = Annotated[str, Meta(max_length=1024)]
@@ -27,6 +28,8 @@ Token = Annotated[str, Meta(max_length=512)]
 _BEARER = "bearer"
 # What these ask for in the body can be wrong, and is looked up.
 SIGN_IN = {"access": PUBLIC, REFUSES: (401, 503)}
+# To give an account back, or take it from somebody, works whatever others spend.
+ACCOUNT = {"access": MEMBERS, OWN_LIMIT: True}
 AnyRequest = Request[Any, Any, Any]
 
 
@@ -82,7 +85,7 @@ class TokenBody(Secret, frozen=True, kw_only=True, omit_defaults=True):
 
 
 def address_of(request: AnyRequest) -> str:
-    """Return where the request comes from: the socket's address, or empty where there is none."""
+    """Return where the request comes from: the client's address (``web/client.py``), or empty where there is none."""
     client = request.scope["client"]
     return client[0] if client else ""
 
@@ -126,7 +129,7 @@ async def refresh_route(data: JSONBody[RefreshBody], identity: NamedDependency[I
     dto=JsonBody[LogoutBody],
     return_dto=None,
     status_code=204,
-    opt={"access": MEMBERS},
+    opt=ACCOUNT,
     operation_id="sign_out",
     summary="Sign out",
 )
@@ -143,7 +146,7 @@ async def logout_route(
     return_dto=None,
     before_request=refuse_empty,
     status_code=204,
-    opt={"access": MEMBERS},
+    opt=ACCOUNT,
     operation_id="change_password",
     summary="Change the own password",
     description="All other sessions and all one-time tokens of the user end.",
@@ -161,7 +164,7 @@ async def password_route(
     return_dto=None,
     before_request=refuse_empty,
     status_code=200,
-    opt={"access": MEMBERS},
+    opt=ACCOUNT,
     operation_id="step_up",
     summary="Show password and code again, for the next 10 minutes",
 )

@@ -24,6 +24,7 @@ from governlayer_server.web.key_bodies import (
 )
 from governlayer_server.web.lists import IdCursor, Limit, after, next_cursor
 from governlayer_server.web.path_ids import path_id
+from governlayer_server.web.throttle import OWN_LIMIT
 
 _READ = {"access": only(Role.ADMIN, Role.DEVELOPER)}
 _CHANGE = {"access": only(Role.ADMIN, Role.DEVELOPER, step_up=True)}
@@ -99,7 +100,7 @@ async def rotate_key_route(
 
 @delete(
     "/v1/keys/{key_id:str}",
-    opt=_CHANGE,
+    opt={**_CHANGE, OWN_LIMIT: True},
     operation_id="revoke_key",
     summary="Revoke an API key: refused everywhere within one second",
 )

@@ -12,7 +12,7 @@ from governlayer_server.usecases.register import NewAccount, Register
 from governlayer_server.web.authenticate import PUBLIC, REFUSES
 from governlayer_server.web.bodies import JsonBody, refuse_empty
 from governlayer_server.web.body_texts import EmailAddress, OrganizationName
-from governlayer_server.web.routes.auth import NewPassword
+from governlayer_server.web.routes.auth import AnyRequest, NewPassword, Token, address_of
 
 
 class RegisterBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -21,7 +21,7 @@ class RegisterBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     email: EmailAddress
     password: NewPassword
     organization: OrganizationName | None = None
-    invite: str | None = None
+    invite: Token | None = None
 
     def __repr__(self) -> str:
         """No secret and no address."""
@@ -60,9 +60,17 @@ class RegisteredBody(Struct, frozen=True):
     summary="Found an organization, or join one by invitation",
     description="Without `invite` only where the deployment's registration is open.",
 )
-async def register_route(data: JSONBody[RegisterBody], register: NamedDependency[Register]) -> Response[RegisteredBody]:
+async def register_route(
+    request: AnyRequest, data: JSONBody[RegisterBody], register: NamedDependency[Register]
+) -> Response[RegisteredBody]:
     """Return the organization and its new user."""
-    wanted = NewAccount(email=data.email, password=data.password, organization=data.organization, invite=data.invite)
+    wanted = NewAccount(
+        address=address_of(request),
+        email=data.email,
+        password=data.password,
+        organization=data.organization,
+        invite=data.invite,
+    )
     made = await register(wanted)
     body = RegisteredBody(named(made.organization), UserNamed(str(made.user.id), made.user.role))
     return Response(body, status_code=201)

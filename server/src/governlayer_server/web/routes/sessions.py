@@ -12,6 +12,7 @@ from governlayer_server.domain.times import time_text
 from governlayer_server.usecases.identity import Identity
 from governlayer_server.web.authenticate import UserRequest
 from governlayer_server.web.path_ids import path_id
+from governlayer_server.web.routes.auth import ACCOUNT
 
 
 class SessionBody(Struct, frozen=True, kw_only=True):
@@ -50,7 +51,7 @@ async def sessions_route(request: UserRequest, identity: NamedDependency[Identit
 
 @delete(
     "/v1/auth/sessions/{session_id:str}",
-    opt={"access": MEMBERS},
+    opt=ACCOUNT,
     operation_id="end_session",
     summary="End one of the own sessions",
 )

@@ -4,12 +4,13 @@ from litestar import Response, delete, post
 from litestar.di import NamedDependency
 from litestar.params import JSONBody
 
-from governlayer_server.domain.access import MEMBERS, Role, Rule
+from governlayer_server.domain.access import Role, Rule
 from governlayer_server.usecases.identity import Identity
 from governlayer_server.web.authenticate import UserRequest
 from governlayer_server.web.bodies import JsonBody, refuse_empty
 from governlayer_server.web.idempotency import secret_headers
-from governlayer_server.web.routes.auth import Code, Secret
+from governlayer_server.web.routes.auth import ACCOUNT, Code, Secret
+from governlayer_server.web.throttle import OWN_LIMIT
 
 _STEPPED_UP = Rule(roles=frozenset(Role), step_up=True)
 
@@ -44,7 +45,7 @@ class RecoveryBody(Secret, frozen=True, kw_only=True):
     dto=JsonBody[BeginBody],
     return_dto=None,
     status_code=200,
-    opt={"access": _STEPPED_UP},
+    opt={"access": _STEPPED_UP, OWN_LIMIT: True},
     operation_id="begin_totp",
     summary="Make a secret for a second factor; it is not in force yet",
     description="Where a second factor is in force, a code of it is needed.",
@@ -63,7 +64,7 @@ async def begin_totp_route(
     return_dto=None,
     before_request=refuse_empty,
     status_code=200,
-    opt={"access": MEMBERS},
+    opt=ACCOUNT,
     operation_id="confirm_totp",
     summary="Put the pending second factor in force",
     description="All other sessions of the user end.",
@@ -83,7 +84,7 @@ async def confirm_totp_route(
     dto=JsonBody[CodeBody],
     return_dto=None,
     before_request=refuse_empty,
-    opt={"access": _STEPPED_UP},
+    opt={"access": _STEPPED_UP, OWN_LIMIT: True},
     operation_id="remove_totp",
     summary="Take the second factor off",
 )

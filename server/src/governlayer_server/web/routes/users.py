@@ -19,11 +19,12 @@ from governlayer_server.web.links import Links
 from governlayer_server.web.lists import IdCursor, Limit, after, next_cursor
 from governlayer_server.web.path_ids import path_id
 from governlayer_server.web.routes.register import OrganizationNamed, named
+from governlayer_server.web.throttle import OWN_LIMIT
 
 _READ = {"access": only(Role.ADMIN)}
 _CHANGE = {"access": only(Role.ADMIN, step_up=True)}
 # Anybody may leave: whether it is their own account that goes, the use case sees.
-_LEAVE = {"access": only(*Role, step_up=True), REFUSES: (409,)}
+_LEAVE = {"access": only(*Role, step_up=True), REFUSES: (409,), OWN_LIMIT: True}
 
 
 class CallerBody(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -170,7 +171,7 @@ async def invite_again_route(
     dto=JsonBody[UserChange],
     return_dto=None,
     before_request=refuse_empty,
-    opt=_CHANGE,
+    opt={**_CHANGE, OWN_LIMIT: True},
     operation_id="change_user",
     summary="Change a member's role, or keep a member out",
     description="Whatever changed, the member's sessions end at once.",
