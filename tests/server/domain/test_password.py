@@ -1,8 +1,9 @@
 """New passwords: long, of any script, and none that is made of what is known of the user."""
 
 import pytest
+from governlayer_server.adapters.crypto.common_passwords import ZxcvbnPasswords
 from governlayer_server.domain.errors import InvalidRequest
-from governlayer_server.domain.password import check_new_password, password_fault
+from governlayer_server.domain.password import about_user, check_new_password, password_fault
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -99,3 +100,17 @@ def test_no_more_is_read_of_what_is_known_than_an_address_may_hold() -> None:
     words = " ".join(f"word{number}" for number in range(100_000))
     assert fault_of("lindqvist-2026", words[: 254 - len(" lindqvist")] + " lindqvist") is not None
     assert fault_of("lindqvist-2026", words[:254] + " lindqvist " + words) is None
+
+
+@pytest.mark.parametrize(
+    ("email", "password"),
+    [
+        ("w3@widgetry.example", "w3@widgetry.example"),
+        ("al@example.org", "al@example.org"),
+        ("you@example.com", "you@example.com1"),
+        ("amy.smith@corp.example", "Amy.Smith@Corp.Example"),
+    ],
+)
+def test_ones_own_address_is_no_password(email: str, password: str) -> None:
+    guessable = ZxcvbnPasswords().guessable
+    assert password_fault(password, about=about_user(email, "Acme"), guessable=guessable) is not None

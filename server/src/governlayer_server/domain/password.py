@@ -50,9 +50,9 @@ def password_fault(password: str, *, about: Sequence[str], guessable: Callable[[
     return None
 
 
-def about_user(email: str, organization_name: str) -> tuple[str, str]:
-    """Return what is known of a user, for *about*: the address before the ``@``, and the organization's name."""
-    return email.partition("@")[0], organization_name
+def about_user(email: str, organization_name: str) -> tuple[str, ...]:
+    """Return what is known of a user, for *about*: the address, its part before the ``@``, the organization's name."""
+    return email, email.partition("@")[0], organization_name
 
 
 def _without(password: str, about: Sequence[str]) -> str:
