@@ -91,6 +91,7 @@ def bodies(own: Party) -> dict[str, dict[str, Any]]:
         "sign_out": {"all": False},
         "change_password": {"password": "x", "new_password": "x"},
         "step_up": {"password": "x"},
+        "begin_totp": {"code": "000000"},
         "confirm_totp": {"code": "000000"},
         "remove_totp": {"code": "000000"},
         "forgot_password": {"email": "x@example.org"},

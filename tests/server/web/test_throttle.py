@@ -27,6 +27,7 @@ from tests.server.web.conftest import QUESTION, Site, assert_problem, bearer
 BAD = {"Authorization": "Bearer gl_" + "0" * 36}
 MINUTE_US = 60_000_000
 PRO = Plan.PRO.requests_per_minute
+FREE = Plan.FREE.requests_per_minute
 
 
 def limits(answer: httpx.Response) -> dict[str, tuple[int, int, int]]:
@@ -74,19 +75,27 @@ async def test_every_answer_to_a_valid_credential_tells_the_limits(
 
 
 async def test_what_a_rule_refuses_costs_the_caller_and_not_the_organization(
-    site: Site, acme: Organization, client: httpx.AsyncClient, key: str
+    site: Site, free: Organization, client: httpx.AsyncClient
 ) -> None:
-    auditor = await site.appliance.key_for(acme, Scope.AUDIT)
-    viewer = bearer(await user_token(site.appliance, acme, Role.VIEWER))
-    answer = await client.post("/v1/govern", json=QUESTION, headers=bearer(auditor))
+    auditor = bearer(await site.appliance.key_for(free, Scope.AUDIT))
+    viewer = bearer(await user_token(site.appliance, free, Role.VIEWER))
+    answer = await client.post("/v1/govern", json=QUESTION, headers=auditor)
     assert_problem(answer, 403, "missing_scope")
-    assert limits(answer) == {"key": (PRO, PRO - 1, 60)}
+    assert limits(answer) == {"key": (FREE, FREE - 1, 60)}
     for number in range(1, USER_LIMIT + 1):
         answer = await client.get("/v1/ledger", headers=viewer)
         assert_problem(answer, 403, "forbidden")
         assert limits(answer) == {"user": (USER_LIMIT, USER_LIMIT - number, 60)}
     assert_problem(await client.get("/v1/ledger", headers=viewer), 429, "rate_limited")
-    assert limits(await client.get("/v1/ledger", headers=bearer(key)))["org"] == (PRO, PRO - 1, 60)
+    assert limits(await client.get("/v1/ledger", headers=auditor))["org"] == (FREE, FREE - 1, 60)
+
+
+async def test_what_spends_from_no_plan_is_as_much_as_the_plan_if_that_is_more(
+    site: Site, acme: Organization, client: httpx.AsyncClient
+) -> None:
+    owner = bearer(await user_token(site.appliance, acme, Role.OWNER))
+    answer = await client.delete(f"/v1/auth/sessions/{UUID(int=0)}", headers=owner)
+    assert limits(answer) == {"user": (PRO, PRO - 1, 60)}
 
 
 OWN_ACTS: dict[str, tuple[str, str, Any, int]] = {
@@ -133,7 +142,7 @@ async def test_what_spends_from_no_plan_is_limited_by_user(
     assert refused.json()["detail"] == "too many requests in 60 seconds for this user"
     assert limits(refused) == {"user": (USER_LIMIT, 0, 60)}
     assert_problem(await client.delete(nothing, headers=bob), 404, "not_found")
-    assert limits(await client.get("/v1/keys", headers=ann)) == {"org": (20, 19, 60)}
+    assert limits(await client.get("/v1/keys", headers=ann)) == {"org": (FREE, FREE - 1, 60)}
     site.appliance.clock.advance(MINUTE_US)
     assert_problem(await client.delete(nothing, headers=ann), 404, "not_found")
 

@@ -15,7 +15,7 @@ from governlayer_server.domain.quota import Bucket, Mode, Verdict
 from governlayer_server.ports import QuotaStore
 
 USER_LIMIT = 30
-"""Requests per minute of one user that spend from no plan."""
+"""The least that a user may spend per minute beside the organization: as much as its plan, but not less than this."""
 
 
 class LimitRequests(Struct, frozen=True, kw_only=True):
@@ -56,7 +56,7 @@ class LimitRequests(Struct, frozen=True, kw_only=True):
         if principal.kind is ActorKind.API_KEY:
             of_key = limit if principal.rate_limit is None else min(limit, principal.rate_limit)
             return [Bucket("key", of_key, principal.id), *of_all]
-        return of_all or [Bucket("user", USER_LIMIT, principal.id)]
+        return of_all or [Bucket("user", max(limit, USER_LIMIT), principal.id)]
 
     async def address(self, host: str | None) -> Verdict:
         """Return whether *host*, the client's address, may make another request without a valid credential."""
