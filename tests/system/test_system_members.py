@@ -1,17 +1,13 @@
 """Organizations and their members from outside: set-up, invitations, roles, closing; on a real `governlayer up`."""
 
-import base64
 import json
 import signal
 import time
 from pathlib import Path
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
-from governlayer_server.adapters.crypto.access_tokens import AccessTokens
-from governlayer_server.adapters.system import SystemClock, SystemEntropy
-from governlayer_server.domain.access import Role
 
 from tests.system.appliance import Appliance, Tenant
 from tests.system.client import JSON, Answer, Client, question
@@ -37,30 +33,11 @@ def invitation_in(url: str) -> str:
     return token
 
 
-def sign_in(appliance: Appliance, organization_id: str, user_id: str, role: str) -> str:
-    """Return an access token of a new session, made with the appliance's own secret."""
-    secret = base64.b64decode((appliance.data / "secrets" / "jwt-secret").read_text().strip())
-    clock, session_id = SystemClock(), uuid4()
-    now_us = clock.now_us()
-    appliance.query(
-        "INSERT INTO session (id, organization_id, user_id, created_us, seen_us, authenticated_us, generation)"
-        f" VALUES ('{session_id}', '{organization_id}', '{user_id}', {now_us}, {now_us}, {now_us}, 0)"
-    )
-    tokens = AccessTokens(
-        keys=[secret],
-        issuer="localhost",
-        audience="localhost/api",
-        lifetime_s=900,
-        clock=clock,
-        entropy=SystemEntropy(),
-    )
-    return tokens.issue(
-        subject=UUID(user_id),
-        organization_id=UUID(organization_id),
-        role=Role(role),
-        session_id=session_id,
-        now_us=now_us,
-    )
+def sign_in(client: Client, email: str) -> str:
+    """Return an access token of a new session."""
+    answer = send(client, "POST", "/v1/auth/login", {"email": email, "password": PASSWORD})
+    assert answer.status == 200, answer.body
+    return str(answer.json()["access_token"])
 
 
 def wait_until_refused(client: Client, token: str) -> None:
@@ -108,7 +85,7 @@ def test_from_the_set_up_link_to_a_closed_organization(new_appliance: Start) -> 
     register(client, "b@acme.example", organization="B", invite=founding).problem(401, "not_authenticated")
     register(client, "b@acme.example", organization="B").problem(403, "registration_closed")
     organization["plan"] = appliance.cli_json("orgs", "set-plan", "--org", "Acme", "--plan", "pro")["plan"]
-    token = sign_in(appliance, organization["id"], owner["id"], "owner")
+    token = sign_in(client, "owner@acme.example")
     me = send(client, "GET", "/v1/me", token=token).json()
     assert (me["kind"], me["email"], me["organization"]) == ("user", "owner@acme.example", organization)
 
@@ -118,7 +95,7 @@ def test_from_the_set_up_link_to_a_closed_organization(new_appliance: Start) -> 
     register(client, "eve@acme.example", invite=member["invite"]).problem(401, "not_authenticated")
     joined = register(client, "ann@acme.example", invite=member["invite"])
     assert (joined.status, joined.json()["user"]) == (201, {"id": member["id"], "role": "viewer"})
-    theirs = sign_in(appliance, organization["id"], member["id"], "viewer")
+    theirs = sign_in(client, "ann@acme.example")
     assert send(client, "GET", "/v1/users", token=theirs).problem(403, "forbidden")
     changed = send(client, "PATCH", f"/v1/users/{member['id']}", {"role": "admin"}, token)
     assert (changed.status, changed.json()["role"]) == (200, "admin")
@@ -150,7 +127,8 @@ def test_from_the_set_up_link_to_a_closed_organization(new_appliance: Start) -> 
     lines = [json.loads(line) for line in dump.read_bytes().splitlines()]
     events = [line["body"].get("event", "-") for line in lines if str(line.get("type")).startswith(("user", "org"))]
     assert events == [
-        "created", "-", "plan_changed", "-", "joined", "role_changed", "settings_changed", "closed", "reopened",
+        "created", "-", "plan_changed", "signed_in", "-", "joined", "signed_in", "role_changed", "settings_changed",
+        "closed", "reopened",
     ]  # fmt: skip
     appliance.stop()
     assert started(appliance) is None
