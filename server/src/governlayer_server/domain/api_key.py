@@ -46,7 +46,7 @@ def check_api_key(text: str) -> str:
         and all(character in ALPHABET for character in text[len(PREFIX) :])
     )
     if not well_formed or checksum(head) != check:
-        raise NotAuthenticated("the credential is not valid")
+        raise NotAuthenticated
     return text
 
 

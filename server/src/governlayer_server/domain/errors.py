@@ -92,9 +92,12 @@ class IdempotencyKeyReused(InvalidRequest):
 
 
 class NotAuthenticated(GovernLayerError):
-    """No valid credential. The text never says which part was wrong."""
+    """No valid credential. The text is the same whichever part was wrong: nobody learns from it what was right."""
 
     code = "not_authenticated"
+
+    def __init__(self, detail: str = "the credential is not valid") -> None:
+        super().__init__(detail)
 
 
 class Forbidden(GovernLayerError):

@@ -49,5 +49,5 @@ def read_recovery_code(text: str) -> str:
     # Letters of other scripts that fold to ASCII ones are refused: each code has one canonical form.
     bare = text.replace("-", "").replace(" ", "") if text.isascii() and len(text) <= _MAX_TYPED else ""
     if not _CANONICAL.fullmatch(bare.lower()):
-        raise NotAuthenticated("the credential is not valid")
+        raise NotAuthenticated
     return bare.lower()

@@ -54,16 +54,16 @@ def read_token(prefix: str, text: str) -> tuple[UUID | None, bytes]:
     digits, head = _digits(prefix), text[:-CHECKSUM_LENGTH]
     well_formed = len(text) == len(prefix) + digits + CHECKSUM_LENGTH and text.startswith(prefix) and text.isascii()
     if not well_formed or checksum(head) != text[-CHECKSUM_LENGTH:]:
-        raise NotAuthenticated("the credential is not valid")
+        raise NotAuthenticated
     try:
         value = base62_number(head[len(prefix) :]).to_bytes(_ID_BYTES + PAYLOAD_BYTES[prefix], "big")
     except (ValueError, OverflowError):
-        raise NotAuthenticated("the credential is not valid") from None
+        raise NotAuthenticated from None
     organization_id = UUID(bytes=value[:_ID_BYTES])
     if organization_id != _NONE:
         return organization_id, value[_ID_BYTES:]
     if prefix == REFRESH_PREFIX:
-        raise NotAuthenticated("the credential is not valid")
+        raise NotAuthenticated
     return None, value[_ID_BYTES:]
 
 

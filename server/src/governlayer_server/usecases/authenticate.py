@@ -54,22 +54,22 @@ class Authenticate(Struct, frozen=True, kw_only=True):
             principal = await self._read_key(fingerprint)
         if principal.allowed_ips and not is_within(address, principal.allowed_ips):
             self.usage.note(principal.organization_id, principal.id, "address")
-            raise NotAuthenticated("the credential is not valid")
+            raise NotAuthenticated
         return principal
 
     async def _read_key(self, fingerprint: bytes) -> Principal:
         asked_us, now_us = self.clock.monotonic_us(), self.clock.now_us()
         organization_id = await self.accounts.organization_of_key(fingerprint)
         if organization_id is None:
-            raise NotAuthenticated("the credential is not valid")
+            raise NotAuthenticated
         async with self.accounts.tenant(organization_id) as tenant:
             key, organization = await tenant.keys.by_fingerprint(fingerprint), await tenant.organization()
         if key is None:
-            raise NotAuthenticated("the credential is not valid")
+            raise NotAuthenticated
         reason, until_us = self._standing(key, fingerprint, organization, now_us)
         if reason is not None:
             self.usage.note(organization_id, str(key.id), reason)
-            raise NotAuthenticated("the credential is not valid")
+            raise NotAuthenticated
         principal = _of_key(key, organization)
         if until_us is None or until_us - now_us > self.cache.life_us:
             self.cache.put(fingerprint, principal, asked_us)
@@ -101,7 +101,7 @@ class Authenticate(Struct, frozen=True, kw_only=True):
                 principal = await self._read_session(tenant, claims)
             self.cache.put(name, principal, asked_us)
         if (principal.organization_id, principal.role) != (claims.organization_id, claims.role):
-            raise NotAuthenticated("the credential is not valid")
+            raise NotAuthenticated
         return principal
 
     async def _read_session(self, tenant: Tenant, claims: AccessClaims) -> Principal:
@@ -109,12 +109,12 @@ class Authenticate(Struct, frozen=True, kw_only=True):
         try:
             user, organization = await tenant.users.one(claims.subject), await tenant.organization()
         except NotFound:
-            raise NotAuthenticated("the credential is not valid") from None
+            raise NotAuthenticated from None
         live = session is not None and is_live(self.vault, self.limits, session, self.clock.now_us())
         if session is None or not live or session.user_id != user.id or organization.closed_us is not None:
-            raise NotAuthenticated("the credential is not valid")
+            raise NotAuthenticated
         if user.status is not UserStatus.ACTIVE or not is_genuine(self.vault, user):
-            raise NotAuthenticated("the credential is not valid")
+            raise NotAuthenticated
         return Principal(
             kind=ActorKind.USER,
             id=str(user.id),

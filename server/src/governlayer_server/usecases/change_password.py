@@ -41,7 +41,7 @@ async def live_session(
     """
     session = await tenant.sessions.one(principal.session_id or UUID(int=0), lock=True)
     if session is None or not is_live(vault, limits, session, now_us):
-        raise NotAuthenticated("the credential is not valid")
+        raise NotAuthenticated
     return session
 
 

@@ -102,7 +102,7 @@ class CheckCredentials(Struct, frozen=True, kw_only=True):
             right = await self.second_factor.spend(user, code) is not None and right
         if user is None or not right:
             self.failures.note(organization_id, None if found.user is None else found.user.id)
-            raise NotAuthenticated("the credential is not valid")
+            raise NotAuthenticated
         return Checked(user=user, spent=spent)
 
     async def confirm(
@@ -117,12 +117,12 @@ class CheckCredentials(Struct, frozen=True, kw_only=True):
         try:
             user, organization = await tenant.users.one(checked.user.id, lock=True), await tenant.organization()
         except NotFound:
-            raise NotAuthenticated("the credential is not valid") from None
+            raise NotAuthenticated from None
         if user.password_hash != checked.user.password_hash or not may_sign_in(self.vault, user, organization):
-            raise NotAuthenticated("the credential is not valid")
+            raise NotAuthenticated
         accepted = await self.second_factor.spend(user, code) if with_code else (user, NONE)
         if accepted is None:
-            raise NotAuthenticated("the credential is not valid")
+            raise NotAuthenticated
         return accepted
 
     async def succeeded(self, checked: Checked) -> None:

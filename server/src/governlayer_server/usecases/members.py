@@ -52,9 +52,9 @@ async def acting_user(tenant: Tenant, vault: Vault, principal: Principal, *, loc
     try:
         user = await tenant.users.one(principal.user_id, lock=lock)
     except NotFound:
-        raise NotAuthenticated("the credential is not valid") from None
+        raise NotAuthenticated from None
     if user.status is not UserStatus.ACTIVE or not is_genuine(vault, user):
-        raise NotAuthenticated("the credential is not valid")
+        raise NotAuthenticated
     return user
 
 

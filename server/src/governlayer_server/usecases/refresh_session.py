@@ -38,7 +38,7 @@ class RefreshSession(Struct, frozen=True, kw_only=True):
         async with self.accounts.tenant(given.organization_id) as tenant:
             refreshed = await self._refresh(tenant, given)
         if refreshed is None:
-            raise NotAuthenticated("the credential is not valid")
+            raise NotAuthenticated
         user, session = refreshed
         return self.session_tokens.both(user, session, session.seen_us)
 

@@ -108,9 +108,9 @@ class Register(Struct, frozen=True, kw_only=True):
             token = _present(await self.one_time.find(deployment.tokens, fingerprint))
         if token.purpose is Purpose.SETUP:
             if await self.accounts.organizations():
-                raise _refused()
+                raise NotAuthenticated
         elif token.purpose is not Purpose.FOUND:
-            raise _refused()
+            raise NotAuthenticated
         elif self.registration is Registration.CLOSED:
             raise RegistrationClosed("this deployment takes no new organizations")
         return token
@@ -145,14 +145,14 @@ class Register(Struct, frozen=True, kw_only=True):
             organization = await tenant.organization(lock=take)
             token = _present(await look(tenant.tokens, fingerprint))
             if token.purpose is not Purpose.JOIN or token.user_id is None:
-                raise _refused()
+                raise NotAuthenticated
             user = await tenant.users.one(token.user_id, lock=take)
         except NotFound:
-            raise _refused() from None
+            raise NotAuthenticated from None
         given = email_index(self.found.vault, wanted.email)
         theirs = hmac.compare_digest(given, user.email_index) and is_genuine(self.found.vault, user)
         if not theirs or user.status is not UserStatus.INVITED or organization.closed_us is not None:
-            raise _refused()
+            raise NotAuthenticated
         if organization.settings.registration is Joining.CLOSED:
             raise RegistrationClosed("this organization takes no new members")
         return organization, user
@@ -160,9 +160,5 @@ class Register(Struct, frozen=True, kw_only=True):
 
 def _present(token: OneTimeToken | None) -> OneTimeToken:
     if token is None:
-        raise _refused()
+        raise NotAuthenticated
     return token
-
-
-def _refused() -> NotAuthenticated:
-    return NotAuthenticated("the credential is not valid")

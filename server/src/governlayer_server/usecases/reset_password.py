@@ -114,7 +114,7 @@ class ResetPassword(Struct, frozen=True, kw_only=True):
             await self.new_password.check(new_password, "/new_password", *found)
         made = await self.passwords.hash(new_password)
         if organization_id is None or found is None:
-            raise NotAuthenticated("the credential is not valid")
+            raise NotAuthenticated
         async with self.accounts.tenant(organization_id) as tenant:
             now_us = self.clock.now_us()
             taken = await self.one_time_tokens.take(tenant.tokens, fingerprint)
@@ -139,13 +139,13 @@ class ResetPassword(Struct, frozen=True, kw_only=True):
     ) -> tuple[User, Organization]:
         """Return whose reset token it is; raising puts the token back as it was."""
         if token is None or token.purpose is not Purpose.RESET:
-            raise NotAuthenticated("the credential is not valid")
+            raise NotAuthenticated
         try:
             user = await tenant.users.one(token.user_id or UUID(int=0), lock=lock)
             organization = await tenant.organization()
         except NotFound:
-            raise NotAuthenticated("the credential is not valid") from None
+            raise NotAuthenticated from None
         barred = user.status is UserStatus.DISABLED or organization.closed_us is not None
         if barred or not is_genuine(self.vault, user):
-            raise NotAuthenticated("the credential is not valid")
+            raise NotAuthenticated
         return user, organization

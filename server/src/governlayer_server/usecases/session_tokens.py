@@ -87,7 +87,7 @@ class SessionTokens(Struct, frozen=True, kw_only=True):
         organization_id, payload = read_token(REFRESH_PREFIX, text)
         facts, tag, user_tag = payload[:20], payload[20:36], payload[36:]
         if organization_id is None or not hmac.compare_digest(tag, self._tag(organization_id, facts)):
-            raise NotAuthenticated("the credential is not valid")
+            raise NotAuthenticated
         generation = int.from_bytes(facts[16:], "big")
         session_id = UUID(bytes=facts[:16])
         return Generation(

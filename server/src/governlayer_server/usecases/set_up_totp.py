@@ -62,7 +62,7 @@ class SetUpTotp(Struct, frozen=True, kw_only=True):
             pending = await self.vault.seal(place_of(user, "totp_pending"), secret.encode())
             accepted = await self.second_factor.spend(user, code)
             if accepted is None:
-                raise NotAuthenticated("the credential is not valid")
+                raise NotAuthenticated
             await tenant.users.save(sealed(self.vault, replace(accepted[0], totp_pending=pending)))
             email = await open_email(self.vault, user)
         await self.throttle.give_back(spent)
@@ -110,7 +110,7 @@ class SetUpTotp(Struct, frozen=True, kw_only=True):
         async with self.accounts.tenant(principal.organization_id) as tenant:
             user = await acting_user(tenant, self.vault, principal)
             if user.totp_sealed is None or await self.second_factor.spend(user, code) is None:
-                raise NotAuthenticated("the credential is not valid")
+                raise NotAuthenticated
             await tenant.users.save(sealed(self.vault, without_totp(user)))
             await self.events.by_user(tenant, user, "totp_disabled", principal.session_id)
         await self.throttle.give_back(spent)

@@ -113,7 +113,7 @@ def credential(headers: Iterable[tuple[bytes, bytes]]) -> str:
         elif name == b"authorization":
             scheme, _, token = value.strip().partition(b" ")
             if scheme.lower() != b"bearer":
-                raise NotAuthenticated("the credential is not valid")
+                raise NotAuthenticated
             found.add(token.strip())
     if not found:
         raise NotAuthenticated("a credential is needed")
@@ -122,4 +122,4 @@ def credential(headers: Iterable[tuple[bytes, bytes]]) -> str:
     try:
         return found.pop().decode("ascii")
     except UnicodeDecodeError:
-        raise NotAuthenticated("the credential is not valid") from None
+        raise NotAuthenticated from None

@@ -125,15 +125,15 @@ class AccessTokens:
     def _opened(self, token: str) -> bytes:
         """Return the payload of a token that one of the keys signed (RFC 7515 §5.2)."""
         if len(token) > MAX_TOKEN_CHARACTERS or not token.isascii():
-            raise _refused()
+            raise NotAuthenticated
         header, *parts = token.split(".")
         key = self._key_of_header.get(header)
         if key is None or len(parts) != 2 or not all(_is_canonical(part) for part in parts):
-            raise _refused()
+            raise NotAuthenticated
         try:
             payload: bytes = self._jws.decode(token, key, algorithms=[_ALGORITHM])
         except jwt.PyJWTError:
-            raise _refused() from None
+            raise NotAuthenticated from None
         return payload
 
     def _genuine(self, text: bytes) -> _Payload:
@@ -141,7 +141,7 @@ class AccessTokens:
         try:
             payload = msgspec.json.decode(text, type=_Payload)
         except (msgspec.MsgspecError, ValueError, RecursionError):
-            raise _refused() from None
+            raise NotAuthenticated from None
         now_us = self._clock.now_us()
         genuine = (
             msgspec.json.encode(payload) == text
@@ -152,7 +152,7 @@ class AccessTokens:
             and payload.exp - payload.iat <= self._lifetime_s
         )
         if not genuine:
-            raise _refused()
+            raise NotAuthenticated
         return payload
 
     def _sign(self, payload: bytes, key: bytes) -> str:
@@ -183,7 +183,3 @@ def _is_canonical(segment: str) -> bool:
     except (ValueError, binascii.Error):
         return False
     return base64.urlsafe_b64encode(decoded).rstrip(b"=").decode() == segment
-
-
-def _refused() -> NotAuthenticated:
-    return NotAuthenticated("the credential is not valid")

@@ -35,7 +35,7 @@ def metrics_route(token: str) -> HTTPRouteHandler:
         """Return the figures in Prometheus' text format; needs the metrics token, which opens nothing else."""
         given = credential(pair for pair in request.scope["headers"] if pair[0] == b"authorization")
         if not compare_digest(given, token):
-            raise NotAuthenticated("the credential is not valid")
+            raise NotAuthenticated
         return Response(await exposition(), media_type=MEDIA_TYPE)
 
     return metrics
