@@ -5,7 +5,8 @@ from uuid import UUID
 
 import pytest
 from governlayer_server.domain.errors import InvalidRequest, NotAuthenticated, NotFound, TooManyAttempts
-from governlayer_server.domain.session_limits import HOUR_US, SessionLimits
+from governlayer_server.domain.session_limits import SessionLimits
+from governlayer_server.domain.times import HOUR_US
 from governlayer_server.domain.token_text import REFRESH_PREFIX, make_token, read_token
 from governlayer_server.usecases.seal_rows import sealed
 from governlayer_server.usecases.session_tokens import SignedIn

@@ -10,8 +10,9 @@ from governlayer_server.domain.errors import Forbidden, MissingScope, StepUpRequ
 from governlayer_server.domain.ledger.record import Actor, ActorKind
 from governlayer_server.domain.organization import OrganizationSettings
 from governlayer_server.domain.plan import Plan
+from governlayer_server.domain.times import MINUTE_US
 
-STEP_UP_US = 10 * 60 * 1_000_000
+STEP_UP_US = 10 * MINUTE_US
 
 
 class Scope(StrEnum):

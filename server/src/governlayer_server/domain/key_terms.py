@@ -11,9 +11,10 @@ from governlayer_server.domain.access import SCOPE_ROLES, Role, Scope
 from governlayer_server.domain.account import ApiKey
 from governlayer_server.domain.errors import Fault, Forbidden, InvalidRequest
 from governlayer_server.domain.plan import Plan
+from governlayer_server.domain.times import DAY_US
 
 MAX_NAME_CHARACTERS = 100
-MAX_LIFE_US = 3_653 * 24 * 3600 * 1_000_000  # ten years
+MAX_LIFE_US = 3_653 * DAY_US  # ten years
 MAX_ALLOWED_IPS = 64
 MAX_GRACE_SECONDS = 2_592_000  # 30 days
 # Python's parser takes netmasks and zones too; an allowed address is one thing, written one way.

@@ -13,8 +13,9 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-WINDOW_US = 60_000_000
-_SECOND_US = 1_000_000
+from governlayer_server.domain.times import MINUTE_US, SECOND_US
+
+WINDOW_US = MINUTE_US
 
 
 class Mode(StrEnum):
@@ -116,4 +117,4 @@ def standing_field(standings: Sequence[Standing]) -> str:
 
 
 def _seconds(microseconds: int) -> int:
-    return -(-microseconds // _SECOND_US)
+    return -(-microseconds // SECOND_US)

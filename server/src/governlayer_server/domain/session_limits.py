@@ -3,9 +3,7 @@
 from msgspec import Struct
 
 from governlayer_server.domain.account import Session
-
-MINUTE_US = 60 * 1_000_000
-HOUR_US = 60 * MINUTE_US
+from governlayer_server.domain.times import HOUR_US
 
 
 class SessionLimits(Struct, frozen=True, kw_only=True):

@@ -4,7 +4,7 @@ from msgspec import Struct
 
 from governlayer_server.domain.session_limits import SessionLimits
 from governlayer_server.domain.sign_in_throttle import FAMILIAR_S
-from governlayer_server.domain.times import DAY_US
+from governlayer_server.domain.times import DAY_US, SECOND_US
 
 KEPT_US = 30 * DAY_US
 USAGE_KEPT_DAYS = 400
@@ -41,6 +41,6 @@ def stale_at(now_us: int, limits: SessionLimits) -> Stale:
         ended_us=now_us - KEPT_US,
         began_us=now_us - KEPT_US - limits.absolute_us,
         expired_us=now_us - KEPT_US,
-        seen_us=now_us - FAMILIAR_S * 1_000_000,
+        seen_us=now_us - FAMILIAR_S * SECOND_US,
         day=now_us // DAY_US - USAGE_KEPT_DAYS,
     )

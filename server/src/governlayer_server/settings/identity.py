@@ -9,7 +9,8 @@ from governlayer_server.adapters.crypto.passwords import COST, MAX_COST
 from governlayer_server.adapters.mail.smtp import SmtpAddress, is_mail_address, smtp_address
 from governlayer_server.domain.errors import ConfigurationError
 from governlayer_server.domain.registration import Registration
-from governlayer_server.domain.session_limits import HOUR_US, MINUTE_US, SessionLimits
+from governlayer_server.domain.session_limits import SessionLimits
+from governlayer_server.domain.times import HOUR_US, MINUTE_US
 from governlayer_server.settings.reading import PREFIX, Environment, decode_secret, one_of, secret, text, whole
 
 

@@ -13,10 +13,11 @@ from msgspec import Struct
 
 from governlayer_server.domain.errors import IdempotencyKeyReused
 from governlayer_server.domain.ledger.record import Actor
+from governlayer_server.domain.times import DAY_US
 from governlayer_server.ports import Clock, Place, RunningRequests, Vault
 from governlayer_server.ports.ledger import AnswerExists, Append, LedgerStore, Remember, StoredAnswer
 
-KEPT_US = 24 * 3600 * 1_000_000
+KEPT_US = DAY_US
 
 
 class Once(Struct, frozen=True, kw_only=True):

@@ -18,6 +18,7 @@ from governlayer_server.domain.organization import Organization
 from governlayer_server.domain.password import MAX_CHARACTERS, MIN_CHARACTERS
 from governlayer_server.domain.plan import Plan
 from governlayer_server.domain.sign_in_throttle import FAMILIAR_S, familiar_place, sign_in_buckets
+from governlayer_server.domain.times import SECOND_US
 from governlayer_server.ports import Clock, PasswordHasher, Vault
 from governlayer_server.ports.accounts import AccountStore, Tenant
 from governlayer_server.usecases.count_sign_in_failures import CountSignInFailures
@@ -26,7 +27,6 @@ from governlayer_server.usecases.second_factor import NONE, SecondFactor
 from governlayer_server.usecases.throttle import Spent, Throttle
 
 NOBODY = UUID(int=0)
-_US = 1_000_000
 _NOBODYS = Organization(id=NOBODY, name="", plan=Plan.FREE, created_us=0)
 # As long as a user's row, so that the check of its seal takes as long.
 _STAND_IN = User(
@@ -130,7 +130,7 @@ class CheckCredentials(Struct, frozen=True, kw_only=True):
         await self.throttle.give_back(checked.spent)
 
     async def _look_up(self, organization_id: UUID, account: bytes, address: str) -> _Found:
-        since_us = self.clock.now_us() - FAMILIAR_S * _US
+        since_us = self.clock.now_us() - FAMILIAR_S * SECOND_US
         async with self.accounts.tenant(organization_id) as tenant:
             user = await tenant.users.by_email(account)
             place = address_fingerprint(self.vault, account, address)

@@ -7,11 +7,12 @@ from uuid import UUID
 from governlayer_server.domain.errors import GovernLayerError
 from governlayer_server.domain.ledger.record import SYSTEM
 from governlayer_server.domain.tenants import tenant_name
+from governlayer_server.domain.times import MINUTE_US
 from governlayer_server.ports import Clock, Entropy
 from governlayer_server.ports.accounts import AccountStore
 from governlayer_server.usecases.record_event import event
 
-QUARTER_HOUR_US = 15 * 60 * 1_000_000
+QUARTER_HOUR_US = 15 * MINUTE_US
 _Account = tuple[UUID | None, UUID | None]
 
 

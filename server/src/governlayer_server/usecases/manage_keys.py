@@ -24,7 +24,7 @@ from governlayer_server.domain.key_terms import (
     status_of,
 )
 from governlayer_server.domain.ledger.record import Actor, ActorKind
-from governlayer_server.domain.times import DAY_US
+from governlayer_server.domain.times import DAY_US, SECOND_US
 from governlayer_server.ports import Clock, Entropy, Vault
 from governlayer_server.ports.accounts import AccountStore, Tenant
 from governlayer_server.ports.ledger import Append
@@ -35,7 +35,6 @@ from governlayer_server.usecases.record_event import event
 from governlayer_server.usecases.seal_rows import is_genuine, sealed
 
 USAGE_DAYS = 90
-_SECOND_US = 1_000_000
 
 
 class NewKey(Struct, frozen=True, kw_only=True):
@@ -186,7 +185,7 @@ class ManageKeys(Struct, frozen=True, kw_only=True):
                 fingerprint=self._fingerprint(key),
                 previous_fingerprint=old.fingerprint,
                 # Without a grace it ends in the past, whatever the clocks of the replicas say.
-                previous_until_us=now_us + grace_seconds * _SECOND_US if grace_seconds else 0,
+                previous_until_us=now_us + grace_seconds * SECOND_US if grace_seconds else 0,
             )
             new = sealed(self.vault, new)
             await tenant.keys.save(new)

@@ -10,12 +10,13 @@ from governlayer_server.domain.ledger.record import SYSTEM
 from governlayer_server.domain.organization import Organization
 from governlayer_server.domain.plan import Plan
 from governlayer_server.domain.tenants import SYSTEM_LEDGER
+from governlayer_server.domain.times import DAY_US
 from governlayer_server.ports import Clock, Entropy
 from governlayer_server.ports.accounts import AccountStore, Tenant
 from governlayer_server.usecases.one_time_tokens import OneTimeTokens
 from governlayer_server.usecases.record_event import event
 
-FOUNDING_US = 7 * 24 * 3600 * 1_000_000
+FOUNDING_US = 7 * DAY_US
 
 
 class ManageOrganizations(Struct, frozen=True, kw_only=True):

@@ -10,6 +10,7 @@ from governlayer_server.domain.access import Principal, Role
 from governlayer_server.domain.account import Purpose, User, UserStatus
 from governlayer_server.domain.errors import Fault, InvalidRequest
 from governlayer_server.domain.membership import Act, Deed, check
+from governlayer_server.domain.times import DAY_US
 from governlayer_server.ports import Clock, Entropy, Vault
 from governlayer_server.ports.accounts import AccountStore, Tenant
 from governlayer_server.ports.ledger import Append
@@ -21,7 +22,7 @@ from governlayer_server.usecases.one_time_tokens import NewToken, OneTimeTokens
 from governlayer_server.usecases.record_event import event
 from governlayer_server.usecases.seal_rows import sealed
 
-INVITATION_US = 7 * 24 * 3600 * 1_000_000
+INVITATION_US = 7 * DAY_US
 
 
 class Invited(Struct, frozen=True, kw_only=True):

@@ -9,6 +9,7 @@ from governlayer_server.domain.account import OneTimeToken, Purpose, User, UserS
 from governlayer_server.domain.errors import NotAuthenticated, NotFound, TooManyAttempts
 from governlayer_server.domain.organization import Organization
 from governlayer_server.domain.password_throttle import forgot_buckets, letter_buckets, reset_buckets
+from governlayer_server.domain.times import MINUTE_US
 from governlayer_server.ports import Clock, PasswordHasher, Vault
 from governlayer_server.ports.accounts import AccountStore, Tenant
 from governlayer_server.ports.sign_in import Later, Mailer
@@ -20,7 +21,7 @@ from governlayer_server.usecases.seal_rows import is_genuine, sealed
 from governlayer_server.usecases.throttle import Throttle
 from governlayer_server.usecases.user_event import UserEvents
 
-RESET_LIFE_US = 30 * 60 * 1_000_000
+RESET_LIFE_US = 30 * MINUTE_US
 _SUBJECT = "Set a new password"
 _LETTER = """\
 Somebody, probably you, asked for a new password for your GovernLayer account.

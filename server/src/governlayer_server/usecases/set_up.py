@@ -3,6 +3,7 @@
 from msgspec import Struct
 
 from governlayer_server.domain.account import Purpose
+from governlayer_server.domain.times import MINUTE_US
 from governlayer_server.ports.accounts import AccountStore
 from governlayer_server.usecases.one_time_tokens import OneTimeTokens
 
@@ -25,7 +26,7 @@ class SetUp(Struct, frozen=True, kw_only=True):
             LedgerUnavailable: the database is away.
         """
         there_is_one = bool(await self.accounts.organizations())
-        made = self.one_time.make(None, Purpose.SETUP, None, SET_UP_MINUTES * 60 * 1_000_000)
+        made = self.one_time.make(None, Purpose.SETUP, None, SET_UP_MINUTES * MINUTE_US)
         async with self.accounts.tenant(None) as deployment:
             await deployment.tokens.drop_all(Purpose.SETUP)
             if there_is_one:

@@ -2,10 +2,11 @@
 
 import asyncio
 
+from governlayer_server.domain.times import SECOND_US
 from governlayer_server.ports import Clock
 from governlayer_server.web.routes.health import Probes, Readiness
 
-_KEPT_US = 1_000_000
+_KEPT_US = SECOND_US
 
 
 class KeptProbes:

@@ -19,6 +19,7 @@ from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from governlayer_server.domain.errors import GovernLayerError, NotAuthenticated, RateLimited
+from governlayer_server.domain.times import MINUTE_US
 from governlayer_server.ports import Clock, Entropy
 from governlayer_server.usecases.count_usage import RATE_LIMITED
 from governlayer_server.usecases.limit_requests import LimitRequests
@@ -28,7 +29,7 @@ from governlayer_server.web.headers import LIMITS
 UNLIMITED = "unlimited"
 OWN_LIMIT = "own_limit"
 """Option of a route: its requests spend from the user's own limit, and never from the organization's."""
-_GOOD_FOR_US = 60_000_000
+_GOOD_FOR_US = MINUTE_US
 _MOST_CREDENTIALS = 10_000
 
 

@@ -20,6 +20,7 @@ from msgspec import Struct
 from governlayer_server.domain.access import AccessClaims, Role
 from governlayer_server.domain.errors import ConfigurationError, NotAuthenticated
 from governlayer_server.domain.ids import uuid7
+from governlayer_server.domain.times import SECOND_US
 from governlayer_server.ports import Clock, Entropy
 
 KEY_BYTES = 64
@@ -28,7 +29,6 @@ MAX_LIFETIME_S = 3600
 _ALGORITHM = "HS512"
 _TYPE = "at+jwt"
 _DISTINCT_BYTES = 32  # fewer than 32 distinct ones among 64 random bytes: once in 10^20 keys
-_US = 1_000_000
 
 
 class _Payload(Struct, frozen=True, kw_only=True):
@@ -87,7 +87,7 @@ class AccessTokens:
 
     def issue(self, *, subject: UUID, organization_id: UUID, role: Role, session_id: UUID, now_us: int) -> str:
         """Return a token of *subject* in *organization_id*, good from *now_us* for the configured lifetime."""
-        issued_s = now_us // _US
+        issued_s = now_us // SECOND_US
         payload = _Payload(
             iss=self._issuer,
             aud=self._audience,
@@ -147,8 +147,8 @@ class AccessTokens:
             msgspec.json.encode(payload) == text
             and payload.iss == self._issuer
             and payload.aud == self._audience
-            and payload.iat * _US <= now_us
-            and payload.nbf * _US <= now_us < payload.exp * _US
+            and payload.iat * SECOND_US <= now_us
+            and payload.nbf * SECOND_US <= now_us < payload.exp * SECOND_US
             and payload.exp - payload.iat <= self._lifetime_s
         )
         if not genuine:

@@ -10,9 +10,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector
 from prometheus_client.exposition import generate_latest
 
+from governlayer_server.domain.times import SECOND_US
+
 METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
 _OTHER = "other"
-_US_PER_S = 1_000_000
 # Seconds. A decision takes single milliseconds; the deadline of an answer is 7 s (web/deadline.py).
 _BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 7.5)
 Components = Callable[[], Awaitable[Mapping[str, bool]]]
@@ -64,7 +65,7 @@ class PrometheusMetrics:
         """
         known = method if method in METHODS or not method else _OTHER
         self._requests.labels(route, known, str(status)).inc()
-        self._seconds.labels(route).observe(latency_us / _US_PER_S)
+        self._seconds.labels(route).observe(latency_us / SECOND_US)
 
     def gauge(self, name: str, text: str, read: Callable[[], float]) -> None:
         """

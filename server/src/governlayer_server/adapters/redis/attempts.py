@@ -6,6 +6,7 @@ from uuid import UUID
 from governlayer_server.adapters.redis.connect import AnyRedis
 from governlayer_server.adapters.redis.outage import FAILURES, Outage
 from governlayer_server.domain.sign_in_throttle import Bucket
+from governlayer_server.domain.times import SECOND_US
 from governlayer_server.ports.sign_in import SignInAttempts
 
 # All buckets of an attempt lie in one slot of a cluster.
@@ -29,7 +30,6 @@ for i, key in ipairs(KEYS) do
 end
 return 0
 """
-_US = 1_000_000
 
 
 class RedisSignInAttempts:
@@ -60,7 +60,7 @@ class RedisSignInAttempts:
         except FAILURES:
             self._outage.note()
             return await self._alone.spend(attempt, buckets)
-        return -(-wait_us // _US)
+        return -(-wait_us // SECOND_US)
 
     async def give_back(self, attempt: UUID, buckets: Sequence[Bucket]) -> None:
         """Let *attempt* no longer count in *buckets*, wherever it was counted."""

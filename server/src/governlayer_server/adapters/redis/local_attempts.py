@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from governlayer_server.domain.sign_in_throttle import Bucket
+from governlayer_server.domain.times import SECOND_US
 from governlayer_server.ports import Clock
 
 MAX_BUCKETS = 100_000
-_US = 1_000_000
 
 
 class LocalSignInAttempts:
@@ -30,7 +30,7 @@ class LocalSignInAttempts:
         now_us = self._clock.monotonic_us()
         wait_us = max((self._wait_us(bucket, now_us) for bucket in buckets), default=0)
         if wait_us > 0:
-            return -(-wait_us // _US)
+            return -(-wait_us // SECOND_US)
         for bucket in buckets:
             self._spent.setdefault(bucket.name, {})[attempt] = now_us
             self._spent.move_to_end(bucket.name)
@@ -45,7 +45,7 @@ class LocalSignInAttempts:
 
     def _wait_us(self, bucket: Bucket, now_us: int) -> int:
         """Return how long *bucket* is full, after forgetting what has left its window."""
-        window_us = bucket.window_s * _US
+        window_us = bucket.window_s * SECOND_US
         times = {attempt: at for attempt, at in self._spent.get(bucket.name, {}).items() if at > now_us - window_us}
         if bucket.name in self._spent:
             self._spent[bucket.name] = times

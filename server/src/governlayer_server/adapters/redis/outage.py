@@ -5,6 +5,7 @@ import asyncio
 from redis.exceptions import RedisClusterException, RedisError
 
 from governlayer_server.adapters.redis.connect import AnyRedis
+from governlayer_server.domain.times import SECOND_US
 from governlayer_server.ports import Clock
 
 FAILURES = (RedisError, RedisClusterException, OSError)
@@ -48,7 +49,7 @@ class Outage:
     async def look(self) -> None:
         """See whether Redis is back, with more patience than requests have: connecting takes longer than answering."""
         try:
-            async with asyncio.timeout(PROBE_US / 1_000_000):
+            async with asyncio.timeout(PROBE_US / SECOND_US):
                 await self._redis.ping()
         except Exception:  # noqa: BLE001  # whatever a client raises, Redis is not back
             self.note()

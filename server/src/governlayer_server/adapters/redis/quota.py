@@ -17,6 +17,7 @@ from redis.exceptions import NoScriptError
 from governlayer_server.adapters.redis.outage import PROBE_US, RETRY_US, Outage
 from governlayer_server.domain.quota import WINDOW_US, Bucket, Mode, Standing, Verdict
 from governlayer_server.domain.quota_mirror import Admission, Mirror, Trace
+from governlayer_server.domain.times import SECOND_US
 from governlayer_server.ports import Clock
 
 TIMEOUT_US = 250_000
@@ -125,7 +126,7 @@ class RedisQuotaStore:
                 batch = [call for call in batch if not call.answer.done()]
                 self._prepare(batch)
                 try:
-                    async with asyncio.timeout(TIMEOUT_US / 1_000_000):
+                    async with asyncio.timeout(TIMEOUT_US / SECOND_US):
                         await self._ask(batch)
                 except Exception:  # noqa: BLE001  # whatever a client raises, there is a verdict
                     self._decide_alone([*batch, *self._waiting])

@@ -4,7 +4,7 @@ from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 
 from governlayer_server.domain.errors import NotFound
-from governlayer_server.domain.times import time_text
+from governlayer_server.domain.times import SECOND_US, time_text
 from governlayer_server.ports import Clock
 from governlayer_server.web.authenticate import PUBLIC, REFUSES
 from governlayer_server.web.edge import Edge
@@ -12,7 +12,6 @@ from governlayer_server.web.edge import Edge
 PATH = "/.well-known/security.txt"
 # RFC 9116 §2.5.5 asks for less than a year. Counted from each request: a served file never runs out by itself.
 EXPIRES_IN_S = 180 * 24 * 3600
-_US_PER_S = 1_000_000
 
 
 def security_txt_route(edge: Edge, clock: Clock) -> HTTPRouteHandler:
@@ -43,7 +42,7 @@ def security_txt(edge: Edge, now_us: int) -> str:
     Expires: 1970-06-30T00:00:00Z
     Preferred-Languages: en
     """
-    expires_us = (now_us // _US_PER_S + EXPIRES_IN_S) * _US_PER_S
+    expires_us = (now_us // SECOND_US + EXPIRES_IN_S) * SECOND_US
     fields = [
         ("Contact", edge.security_contact),
         ("Expires", time_text(expires_us).replace(".000000", "")),
