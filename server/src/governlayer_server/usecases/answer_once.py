@@ -52,9 +52,42 @@ Work = Callable[[Keep], Awaitable[bytes]]
 """Does what is asked for, hands its record and its answer to the ``Keep`` it is given, and returns the answer."""
 
 
-def answer_place(organization_id: UUID, record_id: UUID, key: bytes, body: bytes) -> Place:
+class Question(Struct, frozen=True, kw_only=True):
+    """What was asked, by keyed fingerprints: the idempotency key with all that it counts for, and the body."""
+
+    key: bytes
+    body: bytes
+
+
+def question_of(vault: Vault, name: str, body: bytes) -> Question:
+    """Return the question with the idempotency key *name*, and what it counts for within the organization."""
+    key = vault.fingerprint("idempotency-key", name.encode())
+    return Question(key=key, body=vault.fingerprint("idempotency-body", body))
+
+
+async def seal_answer(
+    vault: Vault, organization_id: UUID, record_id: UUID, question: Question, answer: bytes, now_us: int
+) -> Remember:
+    """Return *answer* to be kept for 24 hours beside its record."""
+    sealed = await vault.seal(_answer_place(organization_id, record_id, question), answer)
+    return Remember(key=question.key, body=question.body, sealed=sealed, expires_us=now_us + KEPT_US)
+
+
+async def open_answer(vault: Vault, organization_id: UUID, stored: StoredAnswer, question: Question) -> bytes:
+    """
+    Return the answer that was given to *question* before.
+
+    Raises:
+        IdempotencyKeyReused: it was given to another body.
+    """
+    if stored.body != question.body:
+        raise IdempotencyKeyReused("this idempotency key was used before with another body")
+    return await vault.open(_answer_place(organization_id, stored.record_id, question), stored.sealed)
+
+
+def _answer_place(organization_id: UUID, record_id: UUID, question: Question) -> Place:
     """Return where an answer opens: only for the question it was given to, the same key and the same body."""
-    row = f"{record_id}/{key.hex()}/{body.hex()}"
+    row = f"{record_id}/{question.key.hex()}/{question.body.hex()}"
     return Place(organization_id=organization_id, table="idempotent_answer", column="sealed", row=row)
 
 
@@ -88,28 +121,21 @@ class AnswerOnce(Struct, frozen=True, kw_only=True):
         if once is None:
             return Kept(answer=await work(_keep_nothing))
         name = f"{actor.kind} {actor.id} {operation} {once.key}"
-        key = self.vault.fingerprint("idempotency-key", name.encode())
-        body = self.vault.fingerprint("idempotency-body", once.body)
+        question = question_of(self.vault, name, once.body)
 
         async def keep(append: Append, answer: bytes) -> Append:
-            place = answer_place(organization_id, append.record_id, key, body)
-            sealed = await self.vault.seal(place, answer)
-            remember = Remember(key=key, body=body, sealed=sealed, expires_us=self.clock.now_us() + KEPT_US)
+            now_us = self.clock.now_us()
+            remember = await seal_answer(self.vault, organization_id, append.record_id, question, answer, now_us)
             return msgspec.structs.replace(append, remember=remember)
 
-        async with self.running.claim(organization_id, key):
-            stored = await self.ledger.answer(str(organization_id), key, self.clock.now_us())
+        async with self.running.claim(organization_id, question.key):
+            stored = await self.ledger.answer(str(organization_id), question.key, self.clock.now_us())
             if stored is None:
                 try:
                     return Kept(answer=await work(keep))
                 except AnswerExists as exists:
                     stored = exists.answer
-            return Kept(answer=await self._opened(organization_id, stored, key, body), replayed=True)
-
-    async def _opened(self, organization_id: UUID, stored: StoredAnswer, key: bytes, body: bytes) -> bytes:
-        if stored.body != body:
-            raise IdempotencyKeyReused("this idempotency key was used before with another body")
-        return await self.vault.open(answer_place(organization_id, stored.record_id, key, body), stored.sealed)
+            return Kept(answer=await open_answer(self.vault, organization_id, stored, question), replayed=True)
 
 
 async def _keep_nothing(append: Append, _answer: bytes) -> Append:

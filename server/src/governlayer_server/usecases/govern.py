@@ -19,7 +19,7 @@ from governlayer_server.domain.action import ActionRequest, Mode
 from governlayer_server.domain.admission import admit
 from governlayer_server.domain.decision import Decision, LedgerPlace, ScanResult
 from governlayer_server.domain.decision_record import action_digest, decision_body
-from governlayer_server.domain.errors import Fault, IdempotencyKeyReused, InvalidRequest
+from governlayer_server.domain.errors import Fault, InvalidRequest
 from governlayer_server.domain.ledger.record import Draft, Record
 from governlayer_server.domain.ledger.tree import Edge
 from governlayer_server.domain.organization import StorePayloads
@@ -27,8 +27,8 @@ from governlayer_server.domain.policy import PolicySet
 from governlayer_server.domain.stored_payloads import stored_texts
 from governlayer_server.domain.times import time_text
 from governlayer_server.ports import Clock, Entropy, RunningRequests, Signer, Vault
-from governlayer_server.ports.ledger import AnswerExists, Append, LedgerStore, Remember, StoredAnswer
-from governlayer_server.usecases.answer_once import KEPT_US, Once, answer_place
+from governlayer_server.ports.ledger import AnswerExists, Append, LedgerStore, StoredAnswer
+from governlayer_server.usecases.answer_once import Once, Question, open_answer, question_of, seal_answer
 from governlayer_server.usecases.evaluate import Evaluate, Evaluation
 from governlayer_server.usecases.new_id import new_id
 from governlayer_server.usecases.seal_payloads import seal_payloads
@@ -74,27 +74,24 @@ class Govern(Struct, frozen=True, kw_only=True):
             raise InvalidRequest("there is no such approval", [Fault("/approval_id", "there is no such approval")])
         if once is None or request.options.mode is Mode.DRY_RUN:
             return Answered(decision=await self._decide(principal, request, None))
-        key = self.vault.fingerprint("idempotency-key", once.key.encode())
-        body = self.vault.fingerprint("idempotency-body", once.body)
-        async with self.running.claim(principal.organization_id, key):
+        question = question_of(self.vault, once.key, once.body)
+        async with self.running.claim(principal.organization_id, question.key):
             ledger_id = str(principal.organization_id)
-            stored = await self.ledger.answer(ledger_id, key, self.clock.now_us())
+            stored = await self.ledger.answer(ledger_id, question.key, self.clock.now_us())
             if stored is None:
                 try:
-                    return Answered(decision=await self._decide(principal, request, (key, body)))
+                    return Answered(decision=await self._decide(principal, request, question))
                 except AnswerExists as exists:
                     stored = exists.answer
-            return Answered(decision=await self._replay(principal, request, stored, key, body), replayed=True)
+            return Answered(decision=await self._replay(principal, request, stored, question), replayed=True)
 
-    async def _decide(
-        self, principal: Principal, request: ActionRequest, remember: tuple[bytes, bytes] | None
-    ) -> Decision:
+    async def _decide(self, principal: Principal, request: ActionRequest, question: Question | None) -> Decision:
         evaluation = await self._evaluated(principal, request)
         decision_id = new_id(self.clock, self.entropy)
         decision = _decision(decision_id, request, evaluation, self.evaluate.engine.policy_set)
         if request.options.mode is Mode.DRY_RUN:
             return decision
-        entry = await self.ledger.append(await self._append(principal, request, decision, decision_id, remember))
+        entry = await self.ledger.append(await self._append(principal, request, decision, decision_id, question))
         return self._placed(decision, entry.head.origin, entry.record, entry.before, request.options.receipt)
 
     def _placed(self, decision: Decision, origin: str, record: Record, before: Edge, receipt: bool) -> Decision:
@@ -124,7 +121,7 @@ class Govern(Struct, frozen=True, kw_only=True):
         request: ActionRequest,
         decision: Decision,
         decision_id: UUID,
-        remember: tuple[bytes, bytes] | None,
+        question: Question | None,
     ) -> Append:
         organization_id = principal.organization_id
         store = principal.settings.store_payloads
@@ -138,12 +135,9 @@ class Govern(Struct, frozen=True, kw_only=True):
             commitments=commitments,
         )
         kept = None
-        if remember is not None:
-            key, body = remember
-            place = answer_place(organization_id, decision_id, key, body)
-            answer = await self.vault.seal(place, msgspec.json.encode(decision))
-            expires_us = self.clock.now_us() + KEPT_US
-            kept = Remember(key=key, body=body, sealed=answer, expires_us=expires_us)
+        if question is not None:
+            answer, now_us = msgspec.json.encode(decision), self.clock.now_us()
+            kept = await seal_answer(self.vault, organization_id, decision_id, question, answer, now_us)
         return Append(
             ledger_id=str(organization_id),
             record_id=decision_id,
@@ -155,13 +149,10 @@ class Govern(Struct, frozen=True, kw_only=True):
         )
 
     async def _replay(
-        self, principal: Principal, request: ActionRequest, stored: StoredAnswer, key: bytes, body: bytes
+        self, principal: Principal, request: ActionRequest, stored: StoredAnswer, question: Question
     ) -> Decision:
-        if stored.body != body:
-            raise IdempotencyKeyReused("this idempotency key was used before with another body")
+        opened = await open_answer(self.vault, principal.organization_id, stored, question)
         ledger_id = str(principal.organization_id)
-        place = answer_place(principal.organization_id, stored.record_id, key, body)
-        opened = await self.vault.open(place, stored.sealed)
         decision = msgspec.json.decode(opened, type=Decision)
         record = await self.ledger.place_of(ledger_id, stored.record_id)
         head = await self.ledger.head(ledger_id)
