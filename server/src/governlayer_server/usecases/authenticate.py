@@ -3,9 +3,9 @@
 from msgspec import Struct
 
 from governlayer_server.domain.access import AccessClaims, Principal
-from governlayer_server.domain.account import ApiKey, UserStatus
+from governlayer_server.domain.account import ApiKey
 from governlayer_server.domain.api_key import PREFIX, check_api_key
-from governlayer_server.domain.errors import NotAuthenticated, NotFound
+from governlayer_server.domain.errors import NotAuthenticated
 from governlayer_server.domain.ledger.record import ActorKind
 from governlayer_server.domain.network import is_within
 from governlayer_server.domain.organization import Organization
@@ -13,6 +13,7 @@ from governlayer_server.domain.session_limits import SessionLimits
 from governlayer_server.ports import Clock, Tokens, Vault
 from governlayer_server.ports.accounts import AccountStore, Tenant
 from governlayer_server.usecases.count_usage import CountUsage
+from governlayer_server.usecases.members import active_user
 from governlayer_server.usecases.principal_cache import PrincipalCache
 from governlayer_server.usecases.seal_rows import is_genuine
 from governlayer_server.usecases.session_tokens import is_live
@@ -106,14 +107,11 @@ class Authenticate(Struct, frozen=True, kw_only=True):
 
     async def _read_session(self, tenant: Tenant, claims: AccessClaims) -> Principal:
         session = await tenant.sessions.one(claims.session_id)
-        try:
-            user, organization = await tenant.users.one(claims.subject), await tenant.organization()
-        except NotFound:
-            raise NotAuthenticated from None
-        live = session is not None and is_live(self.vault, self.limits, session, self.clock.now_us())
-        if session is None or not live or session.user_id != user.id or organization.closed_us is not None:
+        user = await active_user(tenant, self.vault, claims.subject)
+        if session is None or user is None or session.user_id != user.id:
             raise NotAuthenticated
-        if user.status is not UserStatus.ACTIVE or not is_genuine(self.vault, user):
+        organization = await tenant.organization()  # there is one: the user is its
+        if organization.closed_us is not None or not is_live(self.vault, self.limits, session, self.clock.now_us()):
             raise NotAuthenticated
         return Principal(
             kind=ActorKind.USER,

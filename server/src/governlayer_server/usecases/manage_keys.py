@@ -12,9 +12,9 @@ import msgspec
 from msgspec import Struct
 
 from governlayer_server.domain.access import Scope
-from governlayer_server.domain.account import ApiKey, KeyEvent, UsageCount, UserStatus
+from governlayer_server.domain.account import ApiKey, KeyEvent, UsageCount
 from governlayer_server.domain.api_key import RANDOMNESS_BYTES, make_api_key, shown_prefix
-from governlayer_server.domain.errors import Conflict, Forbidden, NotFound
+from governlayer_server.domain.errors import Conflict, Forbidden
 from governlayer_server.domain.key_terms import (
     KeyStatus,
     KeyTerms,
@@ -30,6 +30,7 @@ from governlayer_server.ports.accounts import AccountStore, Tenant
 from governlayer_server.ports.ledger import Append
 from governlayer_server.usecases.answer_once import AnswerOnce, Keep, Kept, Once
 from governlayer_server.usecases.authenticate import FINGERPRINT_PURPOSE
+from governlayer_server.usecases.members import active_user
 from governlayer_server.usecases.new_id import new_id
 from governlayer_server.usecases.record_event import event
 from governlayer_server.usecases.seal_rows import is_genuine, sealed
@@ -291,10 +292,7 @@ async def _require_held(tenant: Tenant, vault: Vault, actor: Actor, scopes: froz
         return
     if actor.kind is not ActorKind.USER:
         raise Forbidden("API keys cannot do this")
-    try:
-        user = await tenant.users.one(UUID(actor.id))
-    except NotFound:
-        raise Forbidden("your role may not do this") from None
-    if user.status is not UserStatus.ACTIVE or not is_genuine(vault, user):
+    user = await active_user(tenant, vault, UUID(actor.id))
+    if user is None:
         raise Forbidden("your role may not do this")
     require_held(user.role, scopes)

@@ -40,6 +40,15 @@ async def shown(vault: Vault, user: User) -> Member:
     )
 
 
+async def active_user(tenant: Tenant, vault: Vault, user_id: UUID, *, lock: bool = False) -> User | None:
+    """Return the user if they are active and as the appliance wrote them: nothing of another row is trusted."""
+    try:
+        user = await tenant.users.one(user_id, lock=lock)
+    except NotFound:
+        return None
+    return user if user.status is UserStatus.ACTIVE and is_genuine(vault, user) else None
+
+
 async def acting_user(tenant: Tenant, vault: Vault, principal: Principal, *, lock: bool = True) -> User:
     """
     Return the user who acts, as the database knows them now: active, as the appliance wrote them, and locked.
@@ -49,11 +58,8 @@ async def acting_user(tenant: Tenant, vault: Vault, principal: Principal, *, loc
     Raises:
         NotAuthenticated: the principal is no such user, or not any more. Save nothing.
     """
-    try:
-        user = await tenant.users.one(principal.user_id, lock=lock)
-    except NotFound:
-        raise NotAuthenticated from None
-    if user.status is not UserStatus.ACTIVE or not is_genuine(vault, user):
+    user = await active_user(tenant, vault, principal.user_id, lock=lock)
+    if user is None:
         raise NotAuthenticated
     return user
 
@@ -68,11 +74,8 @@ async def lock_and_find_actor(tenant: Tenant, vault: Vault, principal: Principal
         Forbidden: they are no active user of the organization any more, or an API key.
     """
     await tenant.organization(lock=True)
-    try:
-        actor = await tenant.users.one(principal.user_id)
-    except NotFound:
-        raise Forbidden("your role may not do this") from None
-    if actor.status is not UserStatus.ACTIVE or not is_genuine(vault, actor):
+    actor = await active_user(tenant, vault, principal.user_id)
+    if actor is None:
         raise Forbidden("your role may not do this")
     return actor
 
