@@ -49,6 +49,7 @@ from governlayer_server.usecases.register import Register
 from governlayer_server.usecases.seal_rows import sealed
 from governlayer_server.usecases.set_up import SetUp
 from governlayer_server.usecases.throttle import Throttle
+from governlayer_server.usecases.user_event import UserEvents
 from msgspec.structs import replace
 
 from tests.fakes.account_store import MemoryAccountStore, MemoryDataKeys
@@ -164,6 +165,7 @@ class FakeAppliance:
             one_time=self.one_time,
             registration=registration,
             throttle=throttle,
+            events=UserEvents(clock=self.clock, entropy=self.entropy),
         )
 
     async def key_for(self, organization: Organization, *scopes: Scope) -> str:

@@ -8,7 +8,6 @@ from msgspec.structs import replace
 
 from governlayer_server.domain.account import OneTimeToken, Purpose, User, UserStatus
 from governlayer_server.domain.errors import Fault, InvalidRequest, NotAuthenticated, NotFound, RegistrationClosed
-from governlayer_server.domain.ledger.record import Actor, ActorKind
 from governlayer_server.domain.organization import Joining, Organization
 from governlayer_server.domain.password import about_user, check_new_password
 from governlayer_server.domain.password_throttle import register_buckets
@@ -18,9 +17,9 @@ from governlayer_server.ports.accounts import AccountStore, Tenant
 from governlayer_server.usecases.create_organization import FoundOrganization, Places
 from governlayer_server.usecases.email_addresses import email_index
 from governlayer_server.usecases.one_time_tokens import OneTimeTokens
-from governlayer_server.usecases.record_event import event
 from governlayer_server.usecases.seal_rows import is_genuine, sealed
 from governlayer_server.usecases.throttle import Throttle
+from governlayer_server.usecases.user_event import UserEvents
 
 _PLACES = Places(name="/organization", email="/email", password="/password")  # noqa: S106  # nosec B106  # a pointer
 
@@ -64,6 +63,7 @@ class Register(Struct, frozen=True, kw_only=True):
     one_time: OneTimeTokens
     registration: Registration
     throttle: Throttle
+    events: UserEvents
 
     async def __call__(self, wanted: NewAccount) -> Registered:
         """
@@ -129,10 +129,7 @@ class Register(Struct, frozen=True, kw_only=True):
             user = sealed(self.found.vault, replace(user, password_hash=password_hash))
             await tenant.users.save(user)
             await tenant.tokens.drop(user.id)
-            actor = Actor(id=str(user.id), kind=ActorKind.USER)
-            body = {"event": "joined", "user_id": str(user.id)}
-            clock, entropy = self.found.clock, self.found.entropy
-            await tenant.record(event(clock, entropy, str(organization.id), actor, "user.changed", body))
+            await self.events.by_user(tenant, user, "joined")
         return Registered(organization=organization, user=user)
 
     async def _invited(

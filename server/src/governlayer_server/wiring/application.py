@@ -17,7 +17,6 @@ from governlayer_server.adapters.redis.attempts import RedisSignInAttempts
 from governlayer_server.adapters.redis.forgetting import RedisForgetting
 from governlayer_server.adapters.redis.local_attempts import LocalSignInAttempts
 from governlayer_server.adapters.redis.quota import RedisQuotaStore
-from governlayer_server.adapters.redis.running_requests import RedisRunningRequests
 from governlayer_server.console.account import account_routes
 from governlayer_server.console.docs import docs_route
 from governlayer_server.console.pages import Assets, static_route
@@ -47,6 +46,7 @@ from governlayer_server.usecases.read_users import ReadUsers
 from governlayer_server.usecases.register import Register
 from governlayer_server.usecases.remove_stale import RemoveStale
 from governlayer_server.usecases.throttle import Throttle
+from governlayer_server.usecases.user_event import UserEvents
 from governlayer_server.web.app import Metrics, UseCases, create_app
 from governlayer_server.web.kept_probes import KeptProbes
 from governlayer_server.web.links import Links
@@ -140,7 +140,7 @@ def _use_cases(
         govern=Govern(
             evaluate=Evaluate(engine=engine, clock=parts.clock),
             ledger=operations.ledger,
-            running=RedisRunningRequests(parts.redis, parts.entropy, parts.outage),
+            running=operations.once.running,
             signer=parts.signer,
             **parts.common,
         ),
@@ -154,6 +154,7 @@ def _use_cases(
             one_time=operations.one_time,
             registration=settings.identity.registration,
             throttle=Throttle(attempts=attempts, clock=parts.clock, entropy=parts.entropy),
+            events=UserEvents(clock=parts.clock, entropy=parts.entropy),
         ),
         read_users=ReadUsers(accounts=accounts, vault=parts.vault),
         manage_users=ManageUsers(accounts=accounts, once=operations.once, one_time=operations.one_time, **parts.common),
