@@ -331,6 +331,20 @@ async def test_pages_of_keys_follow_their_ids(world: World) -> None:
         assert await tenant.keys.page(None, 200) == ordered
 
 
+async def test_pages_of_users_follow_their_ids(world: World) -> None:
+    one, other = organization(), organization()
+    users = tuple(user_of(one) for _ in range(5))
+    await add(world, one, *users)
+    await add(world, other, user_of(other))
+    ordered = sorted(users, key=lambda user: user.id)
+    async with world.accounts.tenant(one.id) as tenant:
+        assert await tenant.users.page(None, 2) == ordered[:2]
+        assert await tenant.users.page(ordered[1].id, 2) == ordered[2:4]
+        assert await tenant.users.page(ordered[3].id, 2) == ordered[4:]
+        assert await tenant.users.page(ordered[4].id, 2) == []
+        assert await tenant.users.page(None, 200) == ordered
+
+
 async def test_events_of_a_key_come_oldest_first(world: World) -> None:
     one = organization()
     key, quiet = key_of(one), key_of(one)

@@ -53,10 +53,17 @@ class _Part:
         mine = [one for one in found.values() if one.organization_id == self._id]
         return sorted(mine, key=lambda one: (one.created_us, one.id))
 
+    def _page(self, found: dict[UUID, Any], after: UUID | None, limit: int) -> list[Any]:
+        mine = sorted(self._mine(found), key=lambda one: one.id)
+        return [one for one in mine if after is None or one.id > after][:limit]
+
 
 class MemoryUsers(_Part):
     async def all(self) -> Sequence[User]:
         return self._mine(self._rows.users)
+
+    async def page(self, after: UUID | None, limit: int) -> Sequence[User]:
+        return self._page(self._rows.users, after, limit)
 
     async def one(self, user_id: UUID, *, lock: bool = False) -> User:
         for user in self._mine(self._rows.users):
@@ -151,8 +158,7 @@ class MemoryKeys(_Part):
         return self._mine(self._rows.keys)
 
     async def page(self, after: UUID | None, limit: int) -> Sequence[ApiKey]:
-        mine = sorted(self._mine(self._rows.keys), key=lambda key: key.id)
-        return [key for key in mine if after is None or key.id > after][:limit]
+        return self._page(self._rows.keys, after, limit)
 
     async def one(self, key_id: UUID, *, lock: bool = False) -> ApiKey:
         for key in self._mine(self._rows.keys):

@@ -29,6 +29,9 @@ class Users(Protocol):
     async def all(self) -> Sequence[User]:
         """Return all, oldest first."""
 
+    async def page(self, after: UUID | None, limit: int) -> Sequence[User]:
+        """Return up to *limit* users in the order of their ids: as they were added."""
+
     async def one(self, user_id: UUID, *, lock: bool = False) -> User:
         """
         Return the user; *lock* keeps others from changing it until the transaction ends.

@@ -35,9 +35,8 @@ class ReadUsers(Struct, frozen=True, kw_only=True):
     async def page(self, organization_id: UUID, limit: int, after: UUID | None) -> Sequence[Member]:
         """Return up to *limit* members after the id *after*, in the order of their ids, which is that of time."""
         async with self.accounts.tenant(organization_id) as tenant:
-            users = sorted(await tenant.users.all(), key=lambda user: user.id)
-        following = [user for user in users if after is None or user.id > after]
-        return [await shown(self.vault, user) for user in following[:limit]]
+            users = await tenant.users.page(after, limit)
+        return [await shown(self.vault, user) for user in users]
 
     async def one(self, organization_id: UUID, user_id: UUID) -> Member:
         """

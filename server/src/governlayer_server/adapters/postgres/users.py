@@ -31,6 +31,13 @@ class PostgresUsers:
         rows = await UserRow.select().where(self._mine).order_by(UserRow.created_us, UserRow.id)
         return [struct_of(row, User) for row in rows]
 
+    async def page(self, after: UUID | None, limit: int) -> Sequence[User]:
+        """Return up to *limit* users in the order of their ids."""
+        query = UserRow.select().where(self._mine)
+        if after is not None:
+            query = query.where(UserRow.id > after)
+        return [struct_of(row, User) for row in await query.order_by(UserRow.id).limit(limit)]
+
     async def one(self, user_id: UUID, *, lock: bool = False) -> User:
         """
         Return the user.
