@@ -6,7 +6,6 @@ from typing import Any
 
 from litestar import Litestar, Router
 from litestar.di import Provide
-from litestar.enums import MediaType
 from litestar.exceptions import HTTPException
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi import OpenAPIConfig
@@ -32,7 +31,7 @@ from governlayer_server.web.deadline import Deadline
 from governlayer_server.web.edge import Edge
 from governlayer_server.web.links import Links
 from governlayer_server.web.observe import LogLine, Measure, Observed
-from governlayer_server.web.openapi import PATH, TrueJsonPlugin, complete, refuse_other_paths
+from governlayer_server.web.openapi import TrueJsonPlugin, complete, refuse_other_paths
 from governlayer_server.web.options import complete_options
 from governlayer_server.web.problems import on_any_error, on_governlayer_error, on_http_error
 from governlayer_server.web.routes.auth import (
@@ -202,7 +201,7 @@ def create_app(
             title="GovernLayer",
             version=about.version,
             path="/",
-            render_plugins=[TrueJsonPlugin(path=PATH, media_type=MediaType.JSON)],
+            render_plugins=[TrueJsonPlugin(openapi)],
             openapi_router=Router(
                 path="/", route_handlers=[], opt={"access": PUBLIC}, before_request=refuse_other_paths
             ),

@@ -11,20 +11,21 @@ from litestar.params import HeaderParameter
 from governlayer_server.domain.errors import Fault, InvalidRequest
 from governlayer_server.usecases.answer_once import Once
 
+_PATTERN = r"[\x21-\x7e]{1,255}"
 IdempotencyKey = Annotated[
     str | None,
     HeaderParameter(
         name="Idempotency-Key",
         required=False,
         description="1 to 255 visible ASCII characters",
-        schema_extra={"pattern": r"^[\x21-\x7e]{1,255}(?![\s\S])"},
+        schema_extra={"pattern": rf"^{_PATTERN}(?![\s\S])"},
     ),
 ]
 REPLAYED: Mapping[str, str] = MappingProxyType({"Idempotency-Replayed": "true"})
 """The header of an answer that had been given before."""
 NO_STORE: Mapping[str, str] = MappingProxyType({"Cache-Control": "no-store"})
 """The header of an answer that holds a secret."""
-_FORM = re.compile(r"[\x21-\x7e]{1,255}")
+_FORM = re.compile(_PATTERN)
 
 
 def secret_headers(*, replayed: bool = False) -> dict[str, str]:

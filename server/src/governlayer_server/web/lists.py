@@ -6,9 +6,11 @@ from uuid import UUID
 
 from litestar.params import QueryParameter
 
+from governlayer_server.web.path_ids import UUID_PATTERN
+
 _Item = TypeVar("_Item")
 Limit = Annotated[int, QueryParameter(ge=1, le=200)]
-IdCursor = Annotated[str | None, QueryParameter(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}(?![\s\S])")]
+IdCursor = Annotated[str | None, QueryParameter(pattern=rf"^{UUID_PATTERN}(?![\s\S])")]
 
 
 def after(cursor: str | None) -> UUID | None:

@@ -6,12 +6,13 @@ limits), and Litestar's own rendering of them is looser. Credentials and errors 
 its other options, whether it takes a body, or has parameters.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
 import msgspec
 from litestar import Litestar, Request
+from litestar.enums import MediaType
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.routes import HTTPRoute
 
@@ -87,14 +88,22 @@ Document = dict[str, Any]
 
 
 class TrueJsonPlugin(JsonRenderPlugin):
-    """Serves the completed document instead of Litestar's; made once, as anybody may ask."""
+    """
+    Serves the completed document instead of Litestar's; made once, as anybody may ask.
 
-    _made: bytes | None = None
+    Args:
+        completed: returns the completed document, the same one as to everybody else who needs it.
+    """
 
-    def render(self, request: Request[Any, Any, Any], openapi_schema: Document) -> bytes:
+    def __init__(self, completed: Callable[[], Document]) -> None:
+        super().__init__(path=PATH, media_type=MediaType.JSON)
+        self._completed = completed
+        self._made: bytes | None = None
+
+    def render(self, request: Request[Any, Any, Any], openapi_schema: Document) -> bytes:  # noqa: ARG002
         """Return the document as JSON."""
         if self._made is None:
-            self._made = msgspec.json.encode(complete(openapi_schema, request.app))
+            self._made = msgspec.json.encode(self._completed())
         return self._made
 
 

@@ -5,7 +5,8 @@ from uuid import UUID
 
 from governlayer_server.domain.errors import NotFound
 
-_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+UUID_PATTERN = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+_UUID = re.compile(UUID_PATTERN)
 
 
 def path_id(text: str, what: str) -> UUID:
