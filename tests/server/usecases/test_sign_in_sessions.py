@@ -52,6 +52,14 @@ async def test_reuse_ends_the_session_and_is_recorded_once(world: World) -> None
     assert len(await world.named("refresh_reused")) == 1
 
 
+async def test_a_session_of_a_user_whose_row_was_altered_lets_nobody_in(world: World) -> None:
+    pair = await world.sign_in()
+    assert (await world.principal(pair)).user_id == world.user.id
+    world.change_user(seal=False, created_us=world.user.created_us + 1)
+    with pytest.raises(NotAuthenticated, match=r"^the credential is not valid$"):
+        await world.principal(pair)
+
+
 async def test_of_two_at_the_same_time_one_wins_and_the_other_is_reuse(world: World) -> None:
     pair = await world.sign_in()
     answers = await asyncio.gather(
