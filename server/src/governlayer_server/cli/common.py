@@ -65,6 +65,11 @@ def json_option(command: Command) -> Command:
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")(command)
 
 
+def org_option(command: Command) -> Command:
+    """Add ``--org``; ``find_organization`` reads it."""
+    return click.option("--org", required=True, help="Id or name of the organization.")(command)
+
+
 def print_json(value: object) -> None:
     """Print *value* as one line of JSON, at once."""
     click.echo(json.dumps(value, ensure_ascii=False, sort_keys=True))

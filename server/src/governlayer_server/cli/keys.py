@@ -13,6 +13,7 @@ from governlayer_server.cli.common import (
     data_option,
     find_organization,
     json_option,
+    org_option,
     print_json,
     run,
     running_appliance,
@@ -27,7 +28,6 @@ from governlayer_server.web.key_bodies import NewKeyBody, key_body, moment, new_
 from governlayer_server.wiring import Appliance
 
 _PAGE = 200
-_org_option = click.option("--org", required=True, help="Id or name of the organization.")
 _key_option = click.option("--key", "key_id", type=click.UUID, required=True, metavar="ID", help="Id of the key.")
 _of_option = click.option("--org", default=None, help="Id or name of the key's organization; found if left out.")
 
@@ -40,7 +40,7 @@ def keys() -> None:
 @keys.command("create")
 @data_option
 @json_option
-@_org_option
+@org_option
 @click.option("--name", required=True, help="1 to 100 characters.")
 @click.option("--scopes", required=True, metavar="a,b", help=f"Comma separated: {', '.join(Scope)}.")
 @click.option("--expires-in", type=click.IntRange(1, 3650), metavar="DAYS", help="Days until the key expires.")
@@ -78,7 +78,7 @@ async def _create(data: Path | None, org: str, terms: KeyTerms) -> NewKey:
 @keys.command("list")
 @data_option
 @json_option
-@_org_option
+@org_option
 def list_command(data: Path | None, as_json: bool, org: str) -> None:
     """List the keys of an organization, oldest first, with status and last use; never the keys themselves."""
     found, now_us = run(_list(data, org)), SystemClock().now_us()

@@ -13,6 +13,7 @@ from governlayer_server.cli.common import (
     data_option,
     find_organization,
     json_option,
+    org_option,
     print_json,
     run,
     running_appliance,
@@ -31,7 +32,7 @@ def ledger() -> None:
 
 @ledger.command("dump")
 @data_option
-@click.option("--org", required=True, help="Id or name of the organization.")
+@org_option
 @click.option(
     "--output",
     "-o",
@@ -92,7 +93,7 @@ async def _dump(data: Path | None, org: str, names: tuple[str, ...], file: IO[by
 @ledger.command("checkpoint")
 @data_option
 @json_option
-@click.option("--org", required=True, help="Id or name of the organization.")
+@org_option
 def checkpoint(data: Path | None, org: str, as_json: bool) -> None:
     """Print the signed checkpoint of an organization's ledger. Keep it elsewhere: it dates the ledger."""
     note = run(_checkpoint(data, org))

@@ -8,6 +8,7 @@ from governlayer_server.cli.common import (
     data_option,
     find_organization,
     json_option,
+    org_option,
     print_json,
     run,
     running_appliance,
@@ -17,7 +18,6 @@ from governlayer_server.domain.plan import Plan
 from governlayer_server.domain.times import time_text
 
 _PLANS = click.Choice([plan.value for plan in Plan])
-_org_option = click.option("--org", required=True, help="Id or name of the organization.")
 
 
 @click.group()
@@ -84,7 +84,7 @@ async def _list(data: Path | None) -> list[Organization]:
 @orgs.command("set-plan")
 @data_option
 @json_option
-@_org_option
+@org_option
 @click.option("--plan", type=_PLANS, required=True)
 def set_plan(data: Path | None, as_json: bool, org: str, plan: str) -> None:
     """Set the plan of an organization; its limits hold at once."""
@@ -99,7 +99,7 @@ async def _set_plan(data: Path | None, org: str, plan: Plan) -> Organization:
 @orgs.command("close")
 @data_option
 @json_option
-@_org_option
+@org_option
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def close(data: Path | None, as_json: bool, org: str, yes: bool) -> None:
     """Close an organization: its keys and sessions stop working at once. Nothing is deleted."""
@@ -116,7 +116,7 @@ async def _close(data: Path | None, org: str) -> Organization:
 @orgs.command("reopen")
 @data_option
 @json_option
-@_org_option
+@org_option
 def reopen(data: Path | None, as_json: bool, org: str) -> None:
     """Reopen a closed organization: its keys work again, its users sign in anew."""
     _print(run(_reopen(data, org)), as_json=as_json)

@@ -11,6 +11,7 @@ from governlayer_server.cli.common import (
     data_option,
     find_organization,
     json_option,
+    org_option,
     print_json,
     run,
     running_appliance,
@@ -28,11 +29,6 @@ _Act = Callable[[OperateUsers, UUID, str], Awaitable[User]]
 @click.group()
 def users() -> None:
     """List users, let them back in, keep them out."""
-
-
-def org_option(command: Command) -> Command:
-    """Add ``--org``."""
-    return click.option("--org", required=True, help="Id or name of the organization.")(command)
 
 
 def email_option(command: Command) -> Command:
