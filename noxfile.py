@@ -86,8 +86,13 @@ def vectors(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """All tests, and the examples in docstrings; a full run holds the claims against them (security/claims.toml)."""
-    chosen = session.posargs or ["-p", "tools.claims", "--claims", "security/claims.toml"]
+    """
+    All tests, and the examples in docstrings; a full run holds the claims against them (security/claims.toml).
+
+    A full run uses up to four cores; the tests of a file run on one of them, with the servers started for it.
+    """
+    spread = ["-n", "auto", "--maxprocesses", "4", "--dist", "loadfile"]
+    chosen = session.posargs or [*spread, "-p", "tools.claims", "--claims", "security/claims.toml"]
     session.run(PYTHON, "-m", "pytest", "--doctest-modules", *DOCTESTS, "tests", *chosen)
 
 

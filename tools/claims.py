@@ -140,6 +140,11 @@ class ClaimsPlugin:
         """Note what was collected."""
         self._outcomes = dict.fromkeys((item.nodeid for item in session.items), "not run")
 
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, ids: Sequence[str]) -> None:
+        """Note what was collected, in the process that hands out the tests (pytest-xdist)."""
+        self._outcomes = dict.fromkeys(ids, "not run") | self._outcomes
+
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Note what became of a test: it passed if its call passed and nothing around it failed."""
         expected_to_fail = hasattr(report, "wasxfail")
@@ -178,7 +183,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Judge claims if there is a file of them."""
     path = config.getoption("claims")
-    if path is None:
+    if path is None or hasattr(config, "workerinput"):  # a worker of pytest-xdist sees a part of the run only
         return
     try:
         claims = read_claims(path.read_text(encoding="utf-8"))

@@ -64,6 +64,17 @@ def test_a_claim_whose_test_did_not_pass_turns_the_run_red(pytester: pytest.Pyte
     result.stdout.re_match_lines([r" *1 +\d +\d  NOT SHOWN: it holds", r" *test_bad.py::test_bad.*: .*"])
 
 
+@pytest.mark.parametrize("why", ["failed", "skipped", "missing", "failed after"])
+def test_a_run_spread_over_processes_is_judged_as_one(pytester: pytest.Pytester, why: str) -> None:
+    spread = ("-n", "2", "--dist", "loadfile")
+    good = run(pytester, claim('"test_all.py"'), *spread, test_bad=OTHERS["missing"])
+    assert good.ret == pytest.ExitCode.OK
+    good.stdout.re_match_lines([r" *1 +4 +4  shown: it holds"])
+    bad = run(pytester, claim('"test_all.py", "test_bad.py::test_bad"'), *spread, test_bad=OTHERS[why])
+    assert bad.ret == pytest.ExitCode.TESTS_FAILED
+    bad.stdout.re_match_lines([r" *1 +\d +\d  NOT SHOWN: it holds", r" *test_bad.py::test_bad.*: .*"])
+
+
 @pytest.mark.parametrize("why", ["skipped", "missing", "expected to fail"])
 def test_what_the_plugin_turns_red_is_green_without_it(pytester: pytest.Pytester, why: str) -> None:
     pytester.makepyfile(test_all=TESTS, test_bad=OTHERS[why])

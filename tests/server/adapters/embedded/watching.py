@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 UP = """
-import asyncio, sys
+import asyncio, signal, sys
 from pathlib import Path
 from governlayer_server.adapters.embedded.directory import DataDirectory
 from governlayer_server.adapters.embedded.postgres import EmbeddedPostgres
@@ -27,6 +27,8 @@ async def main():
         print("ready", flush=True)
         await asyncio.sleep(600)
 
+# A shell's background job ignores Ctrl-C, and so does what it starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 asyncio.run(main())
 """
 
