@@ -6,21 +6,24 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 from governlayer_server.adapters.postgres.account_store import PostgresAccountStore
+from governlayer_server.adapters.postgres.checkpoints import PostgresCheckpointStore
 from governlayer_server.adapters.postgres.database import Database, connect
 from governlayer_server.adapters.postgres.deployment_store import PostgresDeploymentStore
 from governlayer_server.adapters.postgres.ledger_store import PostgresLedgerStore
-from governlayer_server.adapters.postgres.migrations.m0002_access import TENANT_TABLES
 from governlayer_server.domain.account import KeyEvent, OneTimeToken, Purpose, UsageCount
 from governlayer_server.domain.errors import ConfigurationError
+from governlayer_server.ports.checkpoints import Fork
 from governlayer_server.ports.ledger import Remember, SealedPayload
 from msgspec.structs import replace
 
 from tests.contract.conftest import ACTOR, World
 from tests.contract.test_account_store import key_of, organization, session_of, user_of
+from tests.contract.test_checkpoint_store import ROOT, checkpoint
 from tests.fakes.clock import FakeClock
 from tests.fakes.servers import Servers, address
+from tests.fakes.tenant_tables import TENANT_TABLES
 
-SHARED = {"deployment", "policy_set", "migration"}
+SHARED = {"deployment", "ledger_key", "policy_set", "migration"}
 Connection = asyncpg.Connection
 
 
@@ -53,6 +56,11 @@ async def tenant_with_everything(database: Database, clock: FakeClock) -> UUID:
         payload = SealedPayload(name="content", sealed=b"sealed")
         await tenant.record(replace(world.append(payloads=(payload,), remember=remember), ledger_id=str(one.id)))
     await PostgresDeploymentStore(database).data_key(one.id, b"wrapped")
+    checkpoints = PostgresCheckpointStore(database)
+    await checkpoints.add(checkpoint(str(one.id), 1))
+    await checkpoints.add_fork(
+        Fork(ledger_id=str(one.id), published_size=1, size=1, root=ROOT, head_hash=ROOT, found_us=1)
+    )
     return one.id
 
 
@@ -127,11 +135,13 @@ async def test_every_table_is_bound_to_a_tenant_or_known_to_be_shared(owner_conn
     assert {row["name"] for row in rows if not row["bound"]} == SHARED
 
 
-async def test_only_three_functions_see_more_than_a_tenant(owner_connection: Connection) -> None:
+async def test_only_four_functions_see_more_than_a_tenant(owner_connection: Connection) -> None:
     rows = await owner_connection.fetch(
         "SELECT proname AS name FROM pg_proc WHERE pronamespace = 'public'::regnamespace AND prosecdef"
     )
-    assert {row["name"] for row in rows} == {"organization_of_key", "organization_of_user", "all_organizations"}
+    assert {row["name"] for row in rows} == {
+        "organization_of_key", "organization_of_user", "all_organizations", "ledgers_to_publish",
+    }  # fmt: skip
 
 
 async def test_the_tenant_ends_with_its_transaction(database: Database, tenants: tuple[str, str]) -> None:

@@ -15,7 +15,6 @@ import asyncpg
 import httpx
 import pytest
 from governlayer_server.adapters.postgres import ledger_store, tables, usage
-from governlayer_server.adapters.postgres.migrations.m0002_access import TENANT_TABLES
 from governlayer_server.domain.organization import Organization
 from governlayer_server.domain.plan import Plan
 from governlayer_server.settings import Settings
@@ -23,6 +22,7 @@ from governlayer_server.web.links import Links
 from governlayer_server.wiring import open_appliance
 
 from tests.fakes.servers import Servers
+from tests.fakes.tenant_tables import TENANT_TABLES
 
 PASSWORD = "quiet otters vote at nine"
 QUESTION = {"stage": "input", "agent": {"id": "a"}, "action": {"name": "chat"}}

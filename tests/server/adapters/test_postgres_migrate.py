@@ -11,14 +11,19 @@ import pytest
 from governlayer_server.adapters.postgres import tables
 from governlayer_server.adapters.postgres.database import Database, connect
 from governlayer_server.adapters.postgres.migrate import _Manager, apply_migrations, pending_migrations
-from governlayer_server.adapters.postgres.migrations import m0001_initial, m0002_access, m0003_founding
+from governlayer_server.adapters.postgres.migrations import (
+    m0001_initial,
+    m0002_access,
+    m0003_founding,
+    m0006_checkpoints,
+)
 from governlayer_server.adapters.postgres.piccolo_app import APP_CONFIG, APP_NAME
 from governlayer_server.domain.errors import ConfigurationError, GovernLayerError
 from piccolo.apps.migrations.tables import Migration
 
 from tests.fakes.servers import Servers, address
 
-ALL = [m0001_initial.ID, m0002_access.ID, m0003_founding.ID]
+ALL = [m0001_initial.ID, m0002_access.ID, m0003_founding.ID, m0006_checkpoints.ID]
 ORGANIZATION = UUID(int=1)
 ROWS = {
     "app_user": (
@@ -185,5 +190,14 @@ async def test_the_tables_as_piccolo_knows_them_are_those_of_the_schema(
 
 async def test_every_table_has_a_class_or_belongs_to_the_ledger(owner_connection: "asyncpg.Connection[Any]") -> None:
     with_class = {table._meta.tablename for table in tables.TABLES}
-    ledger = {"ledger", "ledger_record", "ledger_payload", "idempotent_answer", "migration"}
+    ledger = {
+        "ledger",
+        "ledger_record",
+        "ledger_payload",
+        "ledger_checkpoint",
+        "ledger_fork",
+        "ledger_key",
+        "idempotent_answer",
+        "migration",
+    }
     assert await tables_of(owner_connection) == with_class | ledger

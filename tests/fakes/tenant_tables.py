@@ -1,0 +1,5 @@
+"""Every table of tenants, and what binds its rows to the transaction's tenant: of all migrations."""
+
+from governlayer_server.adapters.postgres.migrations import m0002_access, m0006_checkpoints
+
+TENANT_TABLES = {**m0002_access.TENANT_TABLES, **m0006_checkpoints.TENANT_TABLES}
