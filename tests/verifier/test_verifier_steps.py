@@ -292,7 +292,7 @@ def test_records_that_do_not_reach_the_announced_end_fail_step_4() -> None:
 def test_a_report_is_plain_json_and_its_members_are_stable() -> None:
     report = json.loads(json.dumps(check(GOOD).as_json()))
     assert list(report) == [
-        "verdict", "exit_status", "origin", "first", "last", "head_hash", "lines", "records", "payloads",
-        "checkpoints", "outside_size", "steps",
+        "verdict", "exit_status", "limits", "origin", "first", "last", "head_hash", "lines", "records", "payloads",
+        "checkpoints", "outside_size", "steps", "trust",
     ]  # fmt: skip
     assert list(report["steps"][0]) == ["step", "name", "status", "count", "reason", "failures"]

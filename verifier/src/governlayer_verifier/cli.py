@@ -61,6 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("dump", metavar="DUMP", nargs="?", help="the dump: plain, gzip or zstd; - is standard input")
     add("--key", metavar="VKEY", action="append", default=[], help="a verifier key that you trust; repeatable")
+    add("--trust", metavar="FILE", help="a c2sp.org/tlog-policy file: logs that you trust, witnesses, their quorum")
     add("--origin", metavar="ORIGIN", help="the origin that the ledger must have")
     add("--genesis", metavar="HEX", help="the genesis hash that the ledger must have")
     add(
@@ -107,6 +108,7 @@ def _verify(options: argparse.Namespace) -> int:
             genesis=options.genesis,
             checkpoints=checkpoints,
             receipts=receipts,
+            trust=None if options.trust is None else _read_bytes(options.trust),
             progress=_show_progress if sys.stderr.isatty() else None,
         )
     if sys.stderr.isatty():
@@ -125,16 +127,20 @@ def _self_test() -> int:
 
 def _read_file(path: str) -> str:
     try:
+        return _read_bytes(path).decode()
+    except UnicodeDecodeError:
+        raise InputError(f"{path} is not UTF-8") from None
+
+
+def _read_bytes(path: str) -> bytes:
+    try:
         with Path(path).open("rb") as file:
             content = file.read(_MAX_FILE_BYTES + 1)
     except OSError as error:
         raise InputError(f"cannot open {path}: {error.strerror or error}") from None
     if len(content) > _MAX_FILE_BYTES:
         raise InputError(f"{path} is longer than {_MAX_FILE_BYTES} bytes")
-    try:
-        return content.decode()
-    except UnicodeDecodeError:
-        raise InputError(f"{path} is not UTF-8") from None
+    return content
 
 
 def _show_progress(lines: int) -> None:

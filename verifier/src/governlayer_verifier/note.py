@@ -11,11 +11,14 @@ from governlayer_verifier.chain import is_origin
 from governlayer_verifier.errors import FormatError
 
 ED25519 = 1
+COSIGNATURE = 4
+MLDSA44 = 6
 MAX_NOTE_BYTES = 1_000_000
 MAX_SIGNATURES = 100
 _MAX_SIZE = 2**63 - 1
 _DECIMAL = re.compile(r"0|[1-9][0-9]{0,18}")
 _KEY_ID = re.compile(r"[0-9a-f]{8}")
+_KEY_BYTES = {ED25519: 32, COSIGNATURE: 32, MLDSA44: 1312}
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +30,13 @@ class VerifierKey:
     kind: int
     public_key: bytes
 
+    @property
+    def algorithm(self) -> str:
+        """The name of the algorithm, for people."""
+        return {ED25519: "Ed25519", COSIGNATURE: "Ed25519 cosignature", MLDSA44: "ML-DSA-44"}.get(self.kind, "unknown")
+
     def verifies(self, text: bytes, signature: bytes) -> bool:
-        """Return whether *signature* is this key's over *text*; only Ed25519 keys ever say yes."""
+        """Return whether *signature* is this key's over *text*; only plain Ed25519 keys (0x01) ever say yes."""
         return self.kind == ED25519 and ed25519.verify(self.public_key, text, signature)
 
 
@@ -104,7 +112,7 @@ def parse_verifier_key(text: str) -> VerifierKey:
     if len(parts) != 3 or not _is_key_name(parts[0]) or _KEY_ID.fullmatch(parts[1]) is None:
         raise FormatError("a verifier key is <name>+<8 hex digits>+<base64>")
     data = decode_base64(parts[2])
-    if len(data) < 2 or (data[0] == ED25519 and len(data) != 33):
+    if len(data) < 2 or len(data) - 1 != _KEY_BYTES.get(data[0], len(data) - 1):
         raise FormatError("the public key has the wrong length")
     key_id = hashlib.sha256(parts[0].encode() + b"\n" + data).digest()[:4]
     if key_id.hex() != parts[1]:
@@ -112,16 +120,29 @@ def parse_verifier_key(text: str) -> VerifierKey:
     return VerifierKey(parts[0], key_id, data[0], data[1:])
 
 
-def parse_ed25519_key(text: str) -> VerifierKey:
+def parse_log_key(text: str) -> VerifierKey:
     """
-    Return the Ed25519 key written as *text*.
+    Return the key of a log written as *text*: Ed25519 (type byte 0x01) or ML-DSA-44 (0x06), ledger-v1 §5.
 
     Raises:
-        FormatError: as ``parse_verifier_key``, or a key of another algorithm, which nothing here can check.
+        FormatError: as ``parse_verifier_key``, or a key of another algorithm, with which no log signs.
     """
     key = parse_verifier_key(text)
-    if key.kind != ED25519:
-        raise FormatError("not an Ed25519 key (type byte 0x01)")
+    if key.kind not in (ED25519, MLDSA44):
+        raise FormatError("not a key of a log: Ed25519 (type byte 0x01) or ML-DSA-44 (0x06)")
+    return key
+
+
+def parse_witness_key(text: str) -> VerifierKey:
+    """
+    Return the key of a witness written as *text*: a cosigner's, Ed25519 (type byte 0x04) or ML-DSA-44 (0x06).
+
+    Raises:
+        FormatError: as ``parse_verifier_key``, or a key of another algorithm, with which no witness signs.
+    """
+    key = parse_verifier_key(text)
+    if key.kind not in (COSIGNATURE, MLDSA44):
+        raise FormatError("not a key of a witness: Ed25519 (type byte 0x04) or ML-DSA-44 (0x06)")
     return key
 
 

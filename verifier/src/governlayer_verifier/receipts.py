@@ -20,7 +20,7 @@ def judge_receipt(findings: Findings, tree: Tree, checkpoints: CheckpointCheck, 
         label: what to call the receipt in messages.
         receipt: parsed, not verified.
     """
-    seq = receipt.index
+    seq, before = receipt.index, findings.count(Step.RECEIPTS)
     fault = _record_fault(receipt)
     if fault is not None:
         findings.fail(Step.RECEIPTS, f"the record of {label} {fault}", seq=seq)
@@ -34,7 +34,9 @@ def judge_receipt(findings: Findings, tree: Tree, checkpoints: CheckpointCheck, 
             findings.fail(Step.RECEIPTS, f"the record of {label} is not the record of the dump", seq=seq)
     elif seq < tree.first:
         findings.cannot(Step.RECEIPTS, f"the dump begins after record {seq} of {label}")
-    checkpoints.judge_outside(Step.RECEIPTS, label, checkpoint, seq)
+    wrong = findings.count(Step.RECEIPTS) > before
+    reason = "its record or its proof is wrong" if wrong else None
+    checkpoints.judge_outside(Step.RECEIPTS, label, checkpoint, seq, reason)
 
 
 def _record_fault(receipt: Receipt) -> str | None:

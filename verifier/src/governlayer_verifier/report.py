@@ -4,13 +4,14 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from governlayer_verifier.findings import Failure, Findings, Step, shown
+from governlayer_verifier.trust import TrustReport, shown_status
 
 Status = Literal["pass", "fail", "not_checked", "not_asked"]
 Verdict = Literal["valid", "invalid", "incomplete"]
 
 _NO_OUTSIDE = (
-    "Nothing from outside (--checkpoint or --receipt) was held against it: that the tail was cut off, or that the "
-    "holder of the signing key rewrote the whole ledger, cannot be excluded."
+    "Nothing from outside (--checkpoint, --receipt, or a witness quorum in --trust) was held against it: that the tail "
+    "was cut off, or that the holder of the signing key rewrote the whole ledger, cannot be excluded."
 )
 
 
@@ -44,6 +45,7 @@ class Report:
     checkpoints: int
     outside_size: int | None
     steps: tuple[StepResult, ...]
+    trust: TrustReport
 
     @property
     def verdict(self) -> Verdict:
@@ -62,35 +64,52 @@ class Report:
         """Return the result of step *number*, 1 to 12."""
         return self.steps[number - 1]
 
+    @property
+    def anchored_size(self) -> int:
+        """How many records agree with something that the ledger's operator does not hold alone."""
+        return max(self.outside_size or 0, self._cosigned_size())
+
+    def _cosigned_size(self) -> int:
+        witnesses = self.trust.witnesses
+        if witnesses is None or witnesses.largest_size is None or self.last is None:
+            return 0
+        # What witnesses signed counts where the records lead to it.
+        return min(witnesses.largest_size, self.last + 1) if self.step(Step.TREE).status == "pass" else 0
+
+    @property
+    def limits(self) -> str:
+        """What this verification cannot tell, in words: a cut tail or a rewrite by the holder of the key."""
+        if not self.anchored_size:
+            return _NO_OUTSIDE
+        return (
+            f"The first {self.anchored_size} records agree with what was brought from outside; whether records "
+            "after those were cut off or rewritten by the holder of the signing key cannot be excluded."
+        )
+
     def as_json(self) -> dict[str, Any]:
         """Return the report as plain JSON values with stable member names."""
-        return {"verdict": self.verdict, "exit_status": self.exit_status, **asdict(self)}
+        return {"verdict": self.verdict, "exit_status": self.exit_status, "limits": self.limits, **asdict(self)}
 
     def as_text(self) -> str:
-        """Return the report for people: one line per step, then the verdict in words."""
+        """Return the report for people: one line per step, what was trusted, then the verdict in words."""
         head = [self._subject(), ""] if self.origin is not None else []
-        return "\n".join([*head, *map(_step_line, self.steps), "", *self._verdict_lines()])
+        trust = ["", *self.trust.lines()] if self.trust.lines() else []
+        return "\n".join([*head, *map(_step_line, self.steps), *trust, "", self.conclusion, self.limits])
+
+    @property
+    def conclusion(self) -> str:
+        """The verdict in words."""
+        if self.verdict == "invalid":
+            failed = [str(each.step) for each in self.steps if each.status == "fail"]
+            return f"INVALID: the ledger fails step{'s' if len(failed) > 1 else ''} {', '.join(failed)}."
+        if self.verdict == "incomplete":
+            return "INCOMPLETE: what was checked holds, but not all of it could be checked."
+        return "VALID: everything that was asked for holds."
 
     def _subject(self) -> str:
         span = f"{self.first} to {self.last}" if self.records else "none"
         counts = f"{self.records} records, {self.payloads} payloads, {self.checkpoints} checkpoints"
         return f"ledger  {self.origin}\nrange   {span} ({counts})\nhead    {self.head_hash or 'unknown'}"
-
-    def _verdict_lines(self) -> list[str]:
-        if self.verdict == "invalid":
-            failed = [str(each.step) for each in self.steps if each.status == "fail"]
-            return [f"INVALID: the ledger fails step{'s' if len(failed) > 1 else ''} {', '.join(failed)}."]
-        if self.verdict == "incomplete":
-            return ["INCOMPLETE: what was checked holds, but not all of it could be checked.", self._outside()]
-        return ["VALID: everything that was asked for holds.", self._outside()]
-
-    def _outside(self) -> str:
-        if self.outside_size is None:
-            return _NO_OUTSIDE
-        return (
-            f"The first {self.outside_size} records agree with what was brought from outside; whether records "
-            "after those were cut off or rewritten by the holder of the signing key cannot be excluded."
-        )
 
 
 def step_results(findings: Findings) -> tuple[StepResult, ...]:
@@ -113,7 +132,7 @@ def _result(findings: Findings, step: Step) -> StepResult:
 
 
 def _step_line(result: StepResult) -> str:
-    label = result.status.upper().replace("_", " ")
+    label = shown_status(result.status)
     line = f"{label:<11} {result.step:>2} {result.name:<10}"
     if result.status == "fail":
         return f"{line} {_first_failure(result)}"

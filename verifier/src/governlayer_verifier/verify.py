@@ -34,14 +34,17 @@ from governlayer_verifier.erasure import ErasureCheck
 from governlayer_verifier.errors import ArgumentError, FormatError
 from governlayer_verifier.findings import Findings, Step
 from governlayer_verifier.keys import KeyRing
-from governlayer_verifier.note import Checkpoint, VerifierKey, parse_checkpoint, parse_ed25519_key
+from governlayer_verifier.note import Checkpoint, VerifierKey, parse_checkpoint, parse_log_key
 from governlayer_verifier.payloads import PayloadCheck
+from governlayer_verifier.policy import Policy, parse_policy
 from governlayer_verifier.reader import read_lines
 from governlayer_verifier.receipt import Receipt, parse_receipt
 from governlayer_verifier.receipts import judge_receipt
 from governlayer_verifier.records import RecordCheck
 from governlayer_verifier.report import Report, step_results
 from governlayer_verifier.treecheck import TreeCheck
+from governlayer_verifier.trust import TrustReport
+from governlayer_verifier.witnesses import WitnessCheck
 
 PROGRESS_EVERY_LINES = 10_000
 _ERASING = frozenset({"erasure", "retention"})
@@ -51,9 +54,10 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """What the user named, parsed."""
+    """What the user named, parsed; ``keys`` holds each trusted key and where the user named it."""
 
-    keys: tuple[VerifierKey, ...]
+    keys: dict[VerifierKey, str]
+    policy: Policy | None
     origin: str | None
     genesis: str | None
     checkpoints: tuple[Checkpoint, ...]
@@ -68,6 +72,7 @@ def verify(
     genesis: str | None = None,
     checkpoints: Sequence[str] = (),
     receipts: Sequence[str] = (),
+    trust: bytes | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Report:
     """
@@ -77,18 +82,20 @@ def verify(
 
     Args:
         stream: the decompressed dump, read to its end and left open.
-        keys: verifier keys that the user trusts; without one, signatures are reported as not checked.
+        keys: verifier keys that the user trusts, Ed25519 or ML-DSA-44; without one, here or in *trust*, signatures
+            are reported as not checked.
         origin: the origin that the ledger must have.
         genesis: the genesis hash that it must have, 64 hex digits.
         checkpoints: signed notes that the user kept.
         receipts: texts of ``.tlog-proof`` files that the user kept.
+        trust: a c2sp.org/tlog-policy file: its logs are trusted like *keys*, its quorum is asked for.
         progress: called with the number of lines read, every 10,000 lines.
 
     Raises:
-        ArgumentError: a key, origin, hash, checkpoint or receipt is malformed; nothing was read.
+        ArgumentError: a key, origin, hash, checkpoint, receipt or trust file is malformed; nothing was read.
         InputError: *stream* cannot be read to its end; there is no verdict.
     """
-    run = _Run(_parse_asked(keys, origin, genesis, checkpoints, receipts))
+    run = _Run(_parse_asked(keys, origin, genesis, checkpoints, receipts, trust))
     try:
         for number, line in enumerate(read_lines(stream), 1):
             run.take(line, number)
@@ -105,18 +112,33 @@ def _parse_asked(
     genesis: str | None,
     checkpoints: Sequence[str],
     receipts: Sequence[str],
+    trust: bytes | None,
 ) -> _Asked:
     if origin is not None and not is_origin(origin):
         raise ArgumentError("the origin is not 1 to 255 characters of [A-Za-z0-9._/-]")
     if genesis is not None and not is_hex_hash(genesis):
         raise ArgumentError("the genesis hash is not 64 lower-case hex digits")
+    policy = None if trust is None else _parse_trust(trust)
     return _Asked(
-        tuple(_parse("key", parse_ed25519_key, keys)),
+        _sources(_parse("key", parse_log_key, keys), policy),
+        policy,
         origin,
         genesis,
         tuple(_parse("checkpoint", parse_checkpoint, checkpoints)),
         tuple(_parse("receipt", parse_receipt, receipts)),
     )
+
+
+def _sources(keys: Iterable[VerifierKey], policy: Policy | None) -> dict[VerifierKey, str]:
+    sources = {each.key: f"trust file, line {each.line}" for each in (policy.logs if policy is not None else ())}
+    return dict.fromkeys(keys, "--key") | sources
+
+
+def _parse_trust(trust: bytes) -> Policy:
+    try:
+        return parse_policy(trust)
+    except FormatError as error:
+        raise ArgumentError(f"trust file: {error}") from None
 
 
 def _parse(what: str, parser: Callable[[str], _T], texts: Iterable[str]) -> Iterator[_T]:
@@ -148,10 +170,10 @@ class _Run:
         if self._lines == 0:
             findings.fail(Step.FORMAT, "the dump is empty")
         if self._ledger is not None:
-            return self._ledger.finish(self._asked, self._lines)
+            return self._ledger.finish(self._lines)
         for step in list(Step)[1:]:
             findings.cannot(step, "the dump has no readable header")
-        return Report(None, None, None, None, self._lines, 0, 0, 0, None, step_results(findings))
+        return Report(None, None, None, None, self._lines, 0, 0, 0, None, step_results(findings), TrustReport())
 
     def close(self) -> None:
         if self._ledger is not None:
@@ -168,7 +190,7 @@ class _Run:
             self._findings.fail(Step.FORMAT, "the first line is not the header of a dump", line=1)
             return
         self._check_genesis(header)
-        self._ledger = _Ledger(self._findings, header, KeyRing(self._asked.keys))
+        self._ledger = _Ledger(self._findings, header, self._asked)
 
     def _check_genesis(self, header: Header) -> None:
         # 2 Genesis
@@ -186,14 +208,17 @@ class _Run:
 class _Ledger:
     """The checks of one dump, and which of them each line goes to."""
 
-    def __init__(self, findings: Findings, header: Header, ring: KeyRing) -> None:
+    def __init__(self, findings: Findings, header: Header, asked: _Asked) -> None:
         self._findings = findings
         self._header = header
+        self._asked = asked
         self._records = RecordCheck(findings, header)
         self._erasure = ErasureCheck(findings, header.payloads)
         self._payloads = PayloadCheck(findings, header, self._erasure)
         self._tree = TreeCheck(findings, header)
-        self._checkpoints = CheckpointCheck(findings, header, ring, self._tree)
+        self._ring = KeyRing(asked.keys)
+        self._witnesses = WitnessCheck(findings, asked.policy)
+        self._checkpoints = CheckpointCheck(findings, header, self._ring, self._tree, self._witnesses)
         self._end: End | None = None
 
     def take(self, line: bytes | None, number: int) -> None:
@@ -243,7 +268,7 @@ class _Ledger:
             case Header():
                 self._findings.fail(Step.FORMAT, "a second header", line=number)
 
-    def finish(self, asked: _Asked, lines: int) -> Report:
+    def finish(self, lines: int) -> Report:
         findings, header, checkpoints = self._findings, self._header, self._checkpoints
         self._payloads.close()
         if self._end is None:
@@ -253,8 +278,9 @@ class _Ledger:
         # 8 Tree, 9 Signatures, 10 Receipts
         self._tree.settle()
         checkpoints.judge_dump()
-        self._judge_outside(asked)
+        self._judge_outside()
         self._tree.finish(checkpoints.finish())
+        witnesses = self._witnesses.finish()
         # 11 Erasure
         self._erasure.finish()
         return Report(
@@ -268,6 +294,7 @@ class _Ledger:
             checkpoints.count,
             checkpoints.outside_size or None,
             step_results(findings),
+            TrustReport(self._ring.trusted_keys(self._asked.keys), checkpoints.outside(), witnesses),
         )
 
     def close(self) -> None:
@@ -275,12 +302,14 @@ class _Ledger:
         self._erasure.close()
         self._checkpoints.close()
 
-    def _judge_outside(self, asked: _Asked) -> None:
+    def _judge_outside(self) -> None:
+        asked = self._asked
         for index, each in enumerate(asked.checkpoints, 1):
             seq = each.size - 1 if each.size else None
             self._checkpoints.judge_outside(Step.SIGNATURES, f"checkpoint {index} from outside", each, seq)
         if not asked.receipts:
-            self._findings.unasked(Step.RECEIPTS, "no receipt was given (--receipt)")
+            if not self._witnesses.is_asked:
+                self._findings.unasked(Step.RECEIPTS, "no receipt (--receipt) and no witness quorum (--trust)")
         elif not asked.keys:
             self._findings.cannot(Step.RECEIPTS, NO_KEY)
         for index, receipt in enumerate(asked.receipts, 1):
