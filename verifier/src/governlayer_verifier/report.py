@@ -3,6 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from governlayer_verifier.activity import Span
 from governlayer_verifier.findings import Failure, Findings, Step, shown
 from governlayer_verifier.trust import TrustReport, shown_status
 
@@ -46,6 +47,7 @@ class Report:
     outside_size: int | None
     steps: tuple[StepResult, ...]
     trust: TrustReport
+    activity: tuple[Span, ...]
 
     @property
     def verdict(self) -> Verdict:

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO, TypeVar
 
+from governlayer_verifier.activity import Activity
 from governlayer_verifier.canonical import decode_utf8
 from governlayer_verifier.chain import genesis_hash, is_hex_hash, is_origin
 from governlayer_verifier.checkpoints import NO_KEY, CheckpointCheck
@@ -173,7 +174,7 @@ class _Run:
             return self._ledger.finish(self._lines)
         for step in list(Step)[1:]:
             findings.cannot(step, "the dump has no readable header")
-        return Report(None, None, None, None, self._lines, 0, 0, 0, None, step_results(findings), TrustReport())
+        return Report(None, None, None, None, self._lines, 0, 0, 0, None, step_results(findings), TrustReport(), ())
 
     def close(self) -> None:
         if self._ledger is not None:
@@ -219,6 +220,7 @@ class _Ledger:
         self._ring = KeyRing(asked.keys)
         self._witnesses = WitnessCheck(findings, asked.policy)
         self._checkpoints = CheckpointCheck(findings, header, self._ring, self._tree, self._witnesses)
+        self._activity = Activity()
         self._end: End | None = None
 
     def take(self, line: bytes | None, number: int) -> None:
@@ -246,6 +248,7 @@ class _Ledger:
             return
         self._tree.append(line)
         self._payloads.open(facts)
+        self._activity.take(facts)
         if facts.type in _ERASING:
             self._erasure.record(facts, number)
         elif facts.type == _KEY_RECORD:
@@ -295,6 +298,7 @@ class _Ledger:
             checkpoints.outside_size or None,
             step_results(findings),
             TrustReport(self._ring.trusted_keys(self._asked.keys), checkpoints.outside(), witnesses),
+            self._activity.spans(),
         )
 
     def close(self) -> None:
