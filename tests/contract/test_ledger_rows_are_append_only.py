@@ -7,6 +7,7 @@ import asyncpg
 import pytest
 from governlayer_server.adapters.postgres.database import Database
 from governlayer_server.adapters.postgres.ledger_store import PostgresLedgerStore
+from governlayer_server.domain.ledger.tiles import Tile
 
 from tests.contract.conftest import World
 from tests.fakes.clock import FakeClock
@@ -30,6 +31,12 @@ CHANGES = [
     "UPDATE ledger SET head_hash = 'x'",
     "UPDATE ledger SET origin = 'x', size = size + 1",
     "UPDATE ledger SET id = 'x', size = size + 1",
+    "UPDATE ledger_tile SET hashes = substring(hashes FOR 32)",
+    "UPDATE ledger_tile SET hashes = hashes",
+    "UPDATE ledger_tile SET hashes = decode(repeat('00', 96), 'hex')",
+    "UPDATE ledger_tile SET level = 2, hashes = hashes || substring(hashes FOR 32)",
+    "DELETE FROM ledger_tile",
+    "TRUNCATE ledger_tile",
     "INSERT INTO ledger_record SELECT * FROM ledger_record ON CONFLICT (ledger_id, seq) DO UPDATE SET hash = 'x'",
 ]
 DDL = [
@@ -75,6 +82,7 @@ async def filled(database: Database, clock: FakeClock) -> World:
     await world.make_ledger()
     for number in range(3):
         await store.append(world.append(number))
+    await store.add_tiles(world.ledger_id, {Tile(1, 0): b"\x01" * 64})
     return world
 
 
@@ -127,6 +135,7 @@ async def test_the_runtime_role_has_exactly_the_rights_it_needs(app_connection: 
         "ledger_key": "INSERT SELECT",
         "ledger_payload": "DELETE INSERT SELECT",
         "ledger_record": "INSERT SELECT",
+        "ledger_tile": "INSERT SELECT",
         "migration": "SELECT",
         "one_time_token": "DELETE INSERT SELECT",
         "organization": "INSERT SELECT",
@@ -172,6 +181,7 @@ async def test_the_runtime_role_may_change_exactly_the_columns_it_needs(
         "familiar_address": ["seen_us"],
         "ledger": ["edge", "head_hash", "head_time_us", "size"],
         "ledger_key": ["introduced_us", "retired_us", "state"],
+        "ledger_tile": ["hashes"],
         "one_time_token": ["used_us"],
         "organization": [
             "closed_us",

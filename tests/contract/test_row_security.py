@@ -12,6 +12,7 @@ from governlayer_server.adapters.postgres.deployment_store import PostgresDeploy
 from governlayer_server.adapters.postgres.ledger_store import PostgresLedgerStore
 from governlayer_server.domain.account import KeyEvent, OneTimeToken, Purpose, UsageCount
 from governlayer_server.domain.errors import ConfigurationError
+from governlayer_server.domain.ledger.tiles import Tile
 from governlayer_server.ports.checkpoints import Fork
 from governlayer_server.ports.ledger import Remember, SealedPayload
 from msgspec.structs import replace
@@ -55,6 +56,7 @@ async def tenant_with_everything(database: Database, clock: FakeClock) -> UUID:
         remember = Remember(key=b"k", body=b"b", sealed=b"s", expires_us=clock.now_us() + 1)
         payload = SealedPayload(name="content", sealed=b"sealed")
         await tenant.record(replace(world.append(payloads=(payload,), remember=remember), ledger_id=str(one.id)))
+    await ledger.add_tiles(str(one.id), {Tile(1, 0): bytes(32)})
     await PostgresDeploymentStore(database).data_key(one.id, b"wrapped")
     checkpoints = PostgresCheckpointStore(database)
     await checkpoints.add(checkpoint(str(one.id), 1))
@@ -135,13 +137,17 @@ async def test_every_table_is_bound_to_a_tenant_or_known_to_be_shared(owner_conn
     assert {row["name"] for row in rows if not row["bound"]} == SHARED
 
 
-async def test_only_four_functions_see_more_than_a_tenant(owner_connection: Connection) -> None:
+async def test_only_these_functions_see_more_than_a_tenant(owner_connection: Connection) -> None:
     rows = await owner_connection.fetch(
         "SELECT proname AS name FROM pg_proc WHERE pronamespace = 'public'::regnamespace AND prosecdef"
     )
     assert {row["name"] for row in rows} == {
-        "organization_of_key", "organization_of_user", "all_organizations", "ledgers_to_publish",
-    }  # fmt: skip
+        "all_organizations",
+        "ledgers_to_publish",
+        "ledgers_to_tile",
+        "organization_of_key",
+        "organization_of_user",
+    }
 
 
 async def test_the_tenant_ends_with_its_transaction(database: Database, tenants: tuple[str, str]) -> None:

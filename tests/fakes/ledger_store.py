@@ -10,6 +10,8 @@ from governlayer_server.domain.ledger.record import Record
 from governlayer_server.ports import Clock
 from governlayer_server.ports.ledger import AnswerExists, Append, Entry, RecordFilter, StoredAnswer, StoredRecord
 
+from tests.fakes.tiles import MemoryTiles
+
 
 class _Ledger:
     def __init__(self, origin: str) -> None:
@@ -19,8 +21,9 @@ class _Ledger:
         self.lock = asyncio.Lock()
 
 
-class MemoryLedgerStore:
+class MemoryLedgerStore(MemoryTiles):
     def __init__(self, clock: Clock) -> None:
+        super().__init__()
         self._clock = clock
         self._ledgers: dict[str, _Ledger] = {}
         self.failure: Exception | None = None
@@ -81,6 +84,12 @@ class MemoryLedgerStore:
                 continue
             payloads = sorted((one for one in append.payloads if one.name in names), key=lambda one: one.name)
             yield StoredRecord(record_id=append.record_id, record=record, payloads=tuple(payloads))
+
+    def sizes(self) -> dict[str, int]:
+        return {ledger_id: one.head.size for ledger_id, one in self._ledgers.items()}
+
+    def canonical(self, ledger_id: str) -> list[bytes]:
+        return [record.canonical for _, record in self._ledger(ledger_id).rows]
 
     def replace(self, ledger_id: str, record: Record) -> None:
         """What nobody may do: change a record behind the store's back."""

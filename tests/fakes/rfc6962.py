@@ -23,6 +23,20 @@ def path(m: int, leaves: list[bytes]) -> list[bytes]:
     return [*path(m - k, leaves[k:]), mth(leaves[:k])]
 
 
+def proof(m: int, leaves: list[bytes]) -> list[bytes]:
+    """PROOF of RFC 6962 §2.1.2."""
+    return _subproof(m, leaves, whole=True)
+
+
+def _subproof(m: int, leaves: list[bytes], *, whole: bool) -> list[bytes]:
+    if m == len(leaves):
+        return [] if whole else [mth(leaves)]
+    k = split(len(leaves))
+    if m <= k:
+        return [*_subproof(m, leaves[:k], whole=whole), mth(leaves[k:])]
+    return [*_subproof(m - k, leaves[k:], whole=False), mth(leaves[:k])]
+
+
 def split(n: int) -> int:
     """The largest power of two smaller than *n*."""
     k = 1

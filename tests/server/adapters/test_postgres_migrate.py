@@ -15,6 +15,7 @@ from governlayer_server.adapters.postgres.migrations import (
     m0001_initial,
     m0002_access,
     m0003_founding,
+    m0005_tiles,
     m0006_checkpoints,
 )
 from governlayer_server.adapters.postgres.piccolo_app import APP_CONFIG, APP_NAME
@@ -23,7 +24,7 @@ from piccolo.apps.migrations.tables import Migration
 
 from tests.fakes.servers import Servers, address
 
-ALL = [m0001_initial.ID, m0002_access.ID, m0003_founding.ID, m0006_checkpoints.ID]
+ALL = [m0001_initial.ID, m0002_access.ID, m0003_founding.ID, m0005_tiles.ID, m0006_checkpoints.ID]
 ORGANIZATION = UUID(int=1)
 ROWS = {
     "app_user": (
@@ -197,6 +198,7 @@ async def test_every_table_has_a_class_or_belongs_to_the_ledger(owner_connection
         "ledger_checkpoint",
         "ledger_fork",
         "ledger_key",
+        "ledger_tile",
         "idempotent_answer",
         "migration",
     }

@@ -22,7 +22,9 @@ All errors that the appliance raises on purpose, as one tree; the embedded serve
     ├── Unavailable               no decision was made; nothing was promised
     │   ├── Overloaded            too many are waiting for the same work; try again in a moment
     │   └── LedgerUnavailable     the record could not be made durable, so no answer leaves
+    │       └── LedgerDamaged     what is stored of a ledger contradicts itself; nothing of it is told or signed
     ├── LedgerFormatError         a record would break ledger-v1; nothing was appended
+    ├── ProofError                a Merkle proof does not hold
     ├── CipherError               a ciphertext does not open under its key and place
     ├── PolicyError               a policy set cannot be used; the one in force stays
     └── ConfigurationError        a setting is missing, weak or contradicts the stored state
@@ -187,10 +189,22 @@ class LedgerUnavailable(Unavailable):
     code = "ledger_unavailable"
 
 
+class LedgerDamaged(LedgerUnavailable):
+    """What is stored of a ledger contradicts itself, so nothing of it is told. It takes an operator to mend it."""
+
+    code = "ledger_damaged"
+
+
 class LedgerFormatError(GovernLayerError):
     """A record, origin or payload breaks ledger-v1. Nothing was appended."""
 
     code = "ledger_format"
+
+
+class ProofError(GovernLayerError):
+    """A Merkle proof does not show what it should (RFC 9162 §2.1). What it was to prove is not true until shown."""
+
+    code = "proof"
 
 
 class CipherError(GovernLayerError):

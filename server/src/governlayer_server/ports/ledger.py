@@ -13,6 +13,7 @@ from msgspec import Struct
 from governlayer_server.domain.ledger.chain import Head
 from governlayer_server.domain.ledger.record import Draft, Record
 from governlayer_server.domain.ledger.tree import Edge
+from governlayer_server.ports.tiles import TileStore
 
 
 class SealedPayload(Struct, frozen=True, kw_only=True):
@@ -86,8 +87,8 @@ class StoredRecord(Struct, frozen=True, kw_only=True):
     payloads: tuple[SealedPayload, ...] = ()
 
 
-class LedgerStore(Protocol):
-    """The ledgers. Records are never changed; any number of processes may append to one ledger."""
+class LedgerStore(TileStore, Protocol):
+    """The ledgers and their tiles. Records are never changed; any number of processes may append to one ledger."""
 
     async def create(self, ledger_id: str, organization_id: UUID | None, origin: str) -> None:
         """Make an empty ledger, or do nothing if it exists with this *origin*."""

@@ -78,6 +78,11 @@ KINDS: Mapping[str, ProblemKind] = {
     "ledger_unavailable": ProblemKind(
         503, "The ledger cannot be written or read", "There is no decision. Do not act; try again."
     ),
+    "ledger_damaged": ProblemKind(
+        503,
+        "What is stored of the ledger contradicts itself",
+        "Nothing of it is told or signed. Tell the operator: `governlayer ledger fsck` names the place.",
+    ),
     "internal_error": ProblemKind(500, "Internal error", "There is no decision. Do not act; tell the operator."),
 }
 _CODE_OF_STATUS = {

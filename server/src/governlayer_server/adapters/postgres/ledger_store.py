@@ -14,6 +14,7 @@ from uuid import UUID
 from asyncpg import Record as Row
 
 from governlayer_server.adapters.postgres.database import Database
+from governlayer_server.adapters.postgres.tiles import PostgresTiles
 from governlayer_server.domain.errors import ConfigurationError, NotFound
 from governlayer_server.domain.ledger.chain import Head, empty_head, extend
 from governlayer_server.domain.ledger.record import Record
@@ -85,7 +86,7 @@ _CHUNK_WITH_PAYLOADS = 16
 _MAX_FORGOTTEN = 100
 
 
-class PostgresLedgerStore:
+class PostgresLedgerStore(PostgresTiles):
     """``ports.ledger.LedgerStore``."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
