@@ -46,6 +46,7 @@ from governlayer_server.usecases.read_users import ReadUsers
 from governlayer_server.usecases.register import Register
 from governlayer_server.usecases.remove_stale import RemoveStale
 from governlayer_server.usecases.throttle import Throttle
+from governlayer_server.usecases.tile_ledger import TileLedger
 from governlayer_server.usecases.user_event import UserEvents
 from governlayer_server.web.app import Metrics, UseCases, create_app
 from governlayer_server.web.kept_probes import KeptProbes
@@ -55,7 +56,7 @@ from governlayer_server.web.routes.health import About
 from governlayer_server.wiring.parts import Parts
 from governlayer_server.wiring.probes import probes_of
 
-_USAGE_S, _FAILURES_S, _STALE_S = 5.0, 30.0, 3600.0
+_USAGE_S, _FAILURES_S, _STALE_S, _TILES_S = 5.0, 30.0, 3600.0, 1.0
 Record = Callable[[str, Mapping[str, object]], Awaitable[None]]
 
 
@@ -126,6 +127,7 @@ def _use_cases(
     parts.background.every(_USAGE_S, usage.flush)
     remove_stale = RemoveStale(accounts=accounts, clock=parts.clock, limits=settings.identity.sessions)
     parts.background.every(_STALE_S, remove_stale, at_end=False)
+    parts.background.every(_TILES_S, TileLedger(ledger=operations.ledger), at_end=False)
     return UseCases(
         authenticate=Authenticate(
             accounts=operations.accounts,
