@@ -137,6 +137,12 @@ def docs(session: nox.Session) -> None:
 
 
 @nox.session
+def pyz(session: nox.Session) -> None:
+    """Write dist/gl-verify.pyz, the verifier in one file, the same bytes every time."""
+    session.run(PYTHON, "-m", "tools.pyz", *session.posargs)
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """Print figures: all programs in bench/, or those named."""
     for program in sorted((ROOT / "bench").glob("*.py")):
