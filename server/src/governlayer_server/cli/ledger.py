@@ -18,6 +18,7 @@ from governlayer_server.cli.common import (
     run,
     running_appliance,
 )
+from governlayer_server.cli.witness import witness
 from governlayer_server.domain.errors import ConfigurationError
 from governlayer_server.domain.ledger.record import SYSTEM
 from governlayer_server.usecases.export_ledger import PAYLOAD_NAMES
@@ -123,3 +124,6 @@ def key(data: Path | None, as_json: bool) -> None:
 async def _key(data: Path | None) -> str:
     async with running_appliance(data) as appliance:
         return appliance.read_ledger.key
+
+
+ledger.add_command(witness)

@@ -25,6 +25,11 @@ All errors that the appliance raises on purpose, as one tree; the embedded serve
     │       └── LedgerDamaged     what is stored of a ledger contradicts itself; nothing of it is told or signed
     ├── LedgerFormatError         a record would break ledger-v1; nothing was appended
     ├── ProofError                a Merkle proof does not hold
+    ├── NoteError                 a signed note, or a key for one, is malformed or not signed as it must be
+    │   ├── UnknownOrigin         a witness is asked of a ledger that it has no key for
+    │   ├── NotSigned             a witness is shown a checkpoint that no trusted key signed
+    │   ├── OtherSize             a witness is asked from another size than it cosigned last
+    │   └── Inconsistent          a witness is shown a checkpoint that does not extend the last one
     ├── CipherError               a ciphertext does not open under its key and place
     ├── PolicyError               a policy set cannot be used; the one in force stays
     └── ConfigurationError        a setting is missing, weak or contradicts the stored state
@@ -205,6 +210,30 @@ class ProofError(GovernLayerError):
     """A Merkle proof does not show what it should (RFC 9162 §2.1). What it was to prove is not true until shown."""
 
     code = "proof"
+
+
+class NoteError(GovernLayerError):
+    """A signed note, a verifier key or a cosignature breaks its format, or a signature does not hold."""
+
+
+class UnknownOrigin(NoteError):
+    """No trusted key is for the origin of a checkpoint. Nothing was cosigned."""
+
+
+class NotSigned(NoteError):
+    """No trusted key signed a checkpoint. Nothing was cosigned."""
+
+
+class OtherSize(NoteError):
+    """The witness cosigned another size last: ``size``, 0 for none. Nothing was cosigned."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__(f"the size that was cosigned last is {size}")
+        self.size = size
+
+
+class Inconsistent(NoteError):
+    """A checkpoint does not extend the one cosigned last: its ledger has two histories. Nothing was cosigned."""
 
 
 class CipherError(GovernLayerError):

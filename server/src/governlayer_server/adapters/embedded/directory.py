@@ -127,8 +127,8 @@ class DataDirectory:
         """
         path = self._secret_path(name)
         if not os.path.lexists(path):
-            _write_once(path, make())
-        return _read_private(path)
+            write_once(path, make())
+        return read_private(path)
 
     def existing_secret(self, name: str) -> str | None:
         """
@@ -138,7 +138,7 @@ class DataDirectory:
             UnsafeDirectoryError: as for ``secret``.
         """
         path = self._secret_path(name)
-        return _read_private(path) if os.path.lexists(path) else None
+        return read_private(path) if os.path.lexists(path) else None
 
     def _secret_path(self, name: str) -> Path:
         if not re.fullmatch(r"[a-z][a-z0-9._-]{0,63}", name):
@@ -172,7 +172,7 @@ class DataDirectory:
     def _short(self) -> Path | None:
         if not os.path.lexists(self._short_sockets):
             return None
-        path = Path(_read_private(self._short_sockets))
+        path = Path(read_private(self._short_sockets))
         with suppress(OSError, UnsafeDirectoryError):
             # The directory for temporary files may have been emptied, and the name taken by somebody else.
             return private_directory(path, create=False)
@@ -184,8 +184,8 @@ class DataDirectory:
         run_time = os.environ.get("XDG_RUNTIME_DIR") if os.geteuid() else None
         for base in (run_time, "/tmp"):  # nosec B108 # noqa: S108 - mkdtemp makes a private one there
             if base and os.access(base, os.W_OK) and len(os.fsencode(base)) < _SOCKET_DIRECTORY_BYTES - 24:
-                _write_once(self._short_sockets, mkdtemp(prefix="governlayer-", dir=base))
-                return private_directory(Path(_read_private(self._short_sockets)), create=False)
+                write_once(self._short_sockets, mkdtemp(prefix="governlayer-", dir=base))
+                return private_directory(Path(read_private(self._short_sockets)), create=False)
         raise UnsafeDirectoryError(
             f"the path {self.path} is too long for a socket, and there is no short private place for one: "
             "choose a shorter path with --data, or set XDG_RUNTIME_DIR"
@@ -231,7 +231,7 @@ def _refuse_open_parents(path: Path) -> None:
             raise UnsafeDirectoryError(f"everybody can replace what is in {parent}: choose another place with --data")
 
 
-def _write_once(path: Path, text: str) -> None:
+def write_once(path: Path, text: str) -> None:
     """Create *path* (0600) with *text*, whole or not at all; keep what is there if somebody was faster."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     temporary.unlink(missing_ok=True)
@@ -246,7 +246,13 @@ def _write_once(path: Path, text: str) -> None:
     sync_directory(path.parent)
 
 
-def _read_private(path: Path) -> str:
+def read_private(path: Path) -> str:
+    """
+    Return the text of *path*, without the newlines at its end.
+
+    Raises:
+        UnsafeDirectoryError: it is not a regular file of this user, is open to others, or is empty.
+    """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError as error:

@@ -12,7 +12,7 @@ from governlayer_server.domain.ledger.tree import Edge, grow, leaf_hash
 from governlayer_server.domain.times import time_text
 
 SEED = sha256(b"GOVERNLAYER_GENESIS").hexdigest()
-_ORIGIN = re.compile(r"[A-Za-z0-9._/-]{1,255}")
+ORIGIN = re.compile(r"[A-Za-z0-9._/-]{1,255}")
 
 
 class Head(Struct, frozen=True, kw_only=True):
@@ -47,7 +47,7 @@ def genesis_hash(origin: str) -> bytes:
     >>> genesis_hash("localhost/ledgers/1").hex()[:16]
     '093ebd51cdc0611e'
     """
-    if not _ORIGIN.fullmatch(origin):
+    if not ORIGIN.fullmatch(origin):
         raise LedgerFormatError("an origin has 1 to 255 characters of [A-Za-z0-9._/-]")
     genesis = {
         "canonicalization": "RFC8785",

@@ -1,0 +1,1 @@
+"""A witness's memory and key, in a directory of its own."""
