@@ -6,13 +6,16 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 from governlayer_server.adapters.postgres.account_store import PostgresAccountStore
+from governlayer_server.adapters.postgres.anchors import PostgresAnchorStore
 from governlayer_server.adapters.postgres.checkpoints import PostgresCheckpointStore
 from governlayer_server.adapters.postgres.database import Database, connect
 from governlayer_server.adapters.postgres.deployment_store import PostgresDeploymentStore
 from governlayer_server.adapters.postgres.ledger_store import PostgresLedgerStore
+from governlayer_server.adapters.postgres.migrations import m0007_anchors
 from governlayer_server.domain.account import KeyEvent, OneTimeToken, Purpose, UsageCount
 from governlayer_server.domain.errors import ConfigurationError
 from governlayer_server.domain.ledger.tiles import Tile
+from governlayer_server.ports.anchors import StoredCosignature, StoredTimestamp
 from governlayer_server.ports.checkpoints import Fork
 from governlayer_server.ports.ledger import Remember, SealedPayload
 from msgspec.structs import replace
@@ -63,6 +66,11 @@ async def tenant_with_everything(database: Database, clock: FakeClock) -> UUID:
     await checkpoints.add_fork(
         Fork(ledger_id=str(one.id), published_size=1, size=1, root=ROOT, head_hash=ROOT, found_us=1)
     )
+    anchors = PostgresAnchorStore(database)
+    await anchors.add_cosignature(
+        StoredCosignature(ledger_id=str(one.id), size=1, witness="w+00000000", line="line", time_us=1)
+    )
+    await anchors.add_timestamp(StoredTimestamp(ledger_id=str(one.id), size=1, token=b"token", time_us=1))
     return one.id
 
 
@@ -144,6 +152,7 @@ async def test_only_these_functions_see_more_than_a_tenant(owner_connection: Con
     assert {row["name"] for row in rows} == {
         "all_organizations",
         "ledgers_to_publish",
+        *m0007_anchors.FUNCTIONS,
         "ledgers_to_tile",
         "organization_of_key",
         "organization_of_user",

@@ -1,6 +1,6 @@
 """``ports.checkpoints.CheckpointStore`` in memory."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from governlayer_server.ports.checkpoints import Checkpoint, Fork
 
@@ -12,6 +12,10 @@ class MemoryCheckpointStore:
         self._ledger = ledger
         self._rows: dict[str, dict[int, Checkpoint]] = {}
         self._forks: dict[str, dict[int, Fork]] = {}
+
+    def snapshot(self) -> Mapping[str, Mapping[int, Checkpoint]]:
+        """All checkpoints by ledger and size."""
+        return self._rows
 
     async def newest(self, ledger_id: str) -> Checkpoint | None:
         return await self.newest_within(ledger_id, 2**63 - 1)

@@ -4,6 +4,7 @@ import random
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from governlayer_server.adapters.crypto.verify import verify_ed25519
 from governlayer_server.domain.ledger.note import (
     COSIGNATURE,
     ParsedCheckpoint,
+    VerifierKey,
     parse_checkpoint,
     parse_signatures,
     parse_verifier_key,
@@ -34,50 +36,65 @@ def witness(tmp_path: Path) -> Iterator[WitnessProcess]:
     process.kill()
 
 
+@dataclass
+class Race:
+    """Two histories that go on from the same leaves, and what was acknowledged of either."""
+
+    url: str
+    key: VerifierKey
+    start: int
+    branches: list[list[bytes]]
+    acknowledged: list[tuple[int, bytes]] = field(default_factory=list)
+
+    def submit(self, branch: list[bytes]) -> None:
+        """Have *branch* cosigned, leaf by leaf, until the witness is gone."""
+        old, client = self.start, httpx.Client(base_url=self.url)
+        for size in range(self.start + 1, len(branch) + 1):
+            log = Log(leaves=branch[:size])
+            if size >= old:
+                try:
+                    answer = client.post("/add-checkpoint", content=log.request(old))
+                except httpx.TransportError:
+                    return
+                old = self._size_after(answer, log, old)
+
+    def _size_after(self, answer: httpx.Response, log: Log, old: int) -> int:
+        if answer.status_code == 409:
+            return int(answer.text)
+        if answer.status_code != 200:
+            return old
+        verified_cosignature(log.text(), parse_signatures(answer.text), self.key, verify_ed25519)
+        self.acknowledged.append((len(log.leaves), mth(log.leaves)))
+        return len(log.leaves)
+
+    def kill_after(self, witness: WitnessProcess, answers: int) -> None:
+        while len(self.acknowledged) < answers:
+            time.sleep(0.001)
+        witness.kill()
+
+
 def test_kill_9_under_load_of_two_histories(witness: WitnessProcess) -> None:
     """Each cycle two histories go on from what was cosigned, race, and the witness is killed in the midst of it."""
     key = parse_verifier_key(witness.key, kinds=(COSIGNATURE,))
     leaves: list[bytes] = []
     for cycle in range(CYCLES):
         branches = [[*leaves, *(b"%d %s %d" % (cycle, salt, n) for n in range(BRANCH))] for salt in (b"a", b"b")]
-        acknowledged: list[tuple[int, bytes]] = []
-
-        def submit(branch: list[bytes], start: int = len(leaves), into: list[tuple[int, bytes]] = acknowledged) -> None:
-            old, client = start, httpx.Client(base_url=witness.url)
-            for size in range(start + 1, len(branch) + 1):
-                if size < old:
-                    continue
-                log = Log(leaves=branch[:size])
-                try:
-                    answer = client.post("/add-checkpoint", content=log.request(old))
-                except httpx.TransportError:
-                    return
-                if answer.status_code == 200:
-                    verified_cosignature(log.text(), parse_signatures(answer.text), key, verify_ed25519)
-                    into.append((size, mth(branch[:size])))
-                    old = size
-                elif answer.status_code == 409:
-                    old = int(answer.text)
-
-        def kill_after(answers: int, into: list[tuple[int, bytes]] = acknowledged) -> None:
-            while len(into) < answers:
-                time.sleep(0.001)
-            witness.kill()
-
+        race = Race(witness.url, key, len(leaves), branches)
         with ThreadPoolExecutor(5) as threads:
-            killing = threads.submit(kill_after, random.Random(cycle).randint(1, BRANCH // 2))
+            killing = threads.submit(race.kill_after, witness, random.Random(cycle).randint(1, BRANCH // 2))
             for branch in branches * 2:
-                threads.submit(submit, branch)
+                threads.submit(race.submit, branch)
             killing.result()
-        witness.start()
-        survivor = _last(witness)
-        agreeing = [branch for branch in branches if mth(branch[: survivor.size]) == survivor.root]
+        last = newest(witness.start())
+        agreeing = [branch for branch in branches if mth(branch[: last.size]) == last.root]
         assert agreeing, "what the witness remembers is none of the histories it was shown"
-        assert survivor.size >= max(size for size, _ in acknowledged)
-        for size, root in acknowledged:
+        assert last.size >= max(size for size, _ in race.acknowledged)
+        for size, root in race.acknowledged:
             assert root == mth(agreeing[0][:size]), "two histories were cosigned"
-        leaves = agreeing[0][: survivor.size]
+        leaves = agreeing[0][: last.size]
 
 
-def _last(witness: WitnessProcess) -> ParsedCheckpoint:
-    return parse_checkpoint(httpx.get(f"{witness.url}/{sha256(Log().origin.encode()).hexdigest()}/checkpoint").text)
+def newest(witness: WitnessProcess) -> ParsedCheckpoint:
+    """What the witness says it cosigned last."""
+    answer = httpx.get(f"{witness.url}/{sha256(Log().origin.encode()).hexdigest()}/checkpoint")
+    return parse_checkpoint(answer.text)

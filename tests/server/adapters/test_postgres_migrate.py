@@ -17,6 +17,7 @@ from governlayer_server.adapters.postgres.migrations import (
     m0003_founding,
     m0005_tiles,
     m0006_checkpoints,
+    m0007_anchors,
 )
 from governlayer_server.adapters.postgres.piccolo_app import APP_CONFIG, APP_NAME
 from governlayer_server.domain.errors import ConfigurationError, GovernLayerError
@@ -24,7 +25,7 @@ from piccolo.apps.migrations.tables import Migration
 
 from tests.fakes.servers import Servers, address
 
-ALL = [m0001_initial.ID, m0002_access.ID, m0003_founding.ID, m0005_tiles.ID, m0006_checkpoints.ID]
+ALL = [m0001_initial.ID, m0002_access.ID, m0003_founding.ID, m0005_tiles.ID, m0006_checkpoints.ID, m0007_anchors.ID]
 ORGANIZATION = UUID(int=1)
 ROWS = {
     "app_user": (
@@ -196,6 +197,8 @@ async def test_every_table_has_a_class_or_belongs_to_the_ledger(owner_connection
         "ledger_record",
         "ledger_payload",
         "ledger_checkpoint",
+        "ledger_cosignature",
+        "ledger_timestamp",
         "ledger_fork",
         "ledger_key",
         "ledger_tile",

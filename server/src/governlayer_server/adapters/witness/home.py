@@ -1,4 +1,4 @@
-"""The directory of a witness: ``witness.key``, made once, and ``witness.sqlite``, without which the key is worthless."""
+"""The directory of a witness: ``witness.key``, made once, and ``witness.sqlite``, without which it does not sign."""
 
 import base64
 import sqlite3
