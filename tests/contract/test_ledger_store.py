@@ -49,9 +49,9 @@ async def test_each_record_links_to_the_one_before_and_the_head_follows(world: W
         world.clock.advance(1)
         entry = await world.ledger.append(world.append(number))
         assert entry.record.seq == number
-        assert entry.before.size == number
+        assert entry.growth.before.size == number
         assert entry.head.hash == entry.record.hash
-        assert entry.head.edge == grow(entry.before, leaf_hash(entry.record.canonical))
+        assert entry.head.edge == grow(entry.growth.before.edge, leaf_hash(entry.record.canonical))
         assert await world.ledger.head(world.ledger_id) == entry.head
     edge = assert_one_chain(world.origin, await all_records(world))
     assert root(edge) == root((await world.ledger.head(world.ledger_id)).edge)
@@ -134,7 +134,11 @@ async def test_an_answer_is_kept_until_it_expires(world: World) -> None:
     entry = await world.ledger.append(world.append(1, record_id=record_id, remember=remember(world)))
     stored = await world.ledger.answer(world.ledger_id, b"k" * 32, world.clock.time_us)
     assert stored == StoredAnswer(
-        body=b"b" * 32, sealed=b"sealed " + b"b" * 32, record_id=record_id, before=entry.before
+        body=b"b" * 32,
+        sealed=b"sealed " + b"b" * 32,
+        record_id=record_id,
+        size=2,
+        proof=entry.growth.inclusion_proof(1),
     )
     assert await world.ledger.answer(world.ledger_id, b"k" * 32, world.clock.time_us + 999) == stored
     assert await world.ledger.answer(world.ledger_id, b"k" * 32, world.clock.time_us + 1_000) is None
@@ -159,7 +163,7 @@ async def test_an_expired_key_may_be_used_again(world: World) -> None:
     await world.ledger.append(world.append(1, record_id=again, remember=remember(world, body=b"c" * 32)))
     stored = await world.ledger.answer(world.ledger_id, b"k" * 32, world.clock.time_us)
     assert stored is not None
-    assert (stored.record_id, stored.body, stored.before.size) == (again, b"c" * 32, 1)
+    assert (stored.record_id, stored.body, stored.size) == (again, b"c" * 32, 2)
 
 
 async def test_one_key_in_two_ledgers_is_two_keys(world: World) -> None:

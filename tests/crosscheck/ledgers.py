@@ -76,7 +76,7 @@ async def _append(appliance: FakeAppliance, organization_id: UUID, planned: Plan
     )
     append = Append(ledger_id=str(organization_id), record_id=record_id, draft=draft, payloads=sealed)
     entry = await appliance.ledger.append(append)
-    return receipt_for(appliance.signer, entry.head.origin, entry.record, entry.before)
+    return receipt_for(appliance.signer, entry)
 
 
 async def _dumped(

@@ -5,7 +5,8 @@ from collections.abc import AsyncIterator, Sequence
 from uuid import UUID
 
 from governlayer_server.domain.errors import ConfigurationError, NotFound
-from governlayer_server.domain.ledger.chain import Head, empty_head, extend
+from governlayer_server.domain.ledger.chain import Head, empty_head
+from governlayer_server.domain.ledger.growth import Growth, Prepared
 from governlayer_server.domain.ledger.record import Record
 from governlayer_server.ports import Clock
 from governlayer_server.ports.ledger import AnswerExists, Append, Entry, RecordFilter, StoredAnswer, StoredRecord
@@ -42,18 +43,20 @@ class MemoryLedgerStore(MemoryTiles):
             before, now_us = ledger.head, self._clock.now_us()
             if append.remember and (kept := await self.answer(append.ledger_id, append.remember.key, now_us)):
                 raise AnswerExists(kept)
-            record, after = extend(before, append.draft, now_us)
+            growth = Growth(before, now_us)
+            record = growth.append(Prepared(append.draft))
             ledger.rows.append((append, record))
-            ledger.head = after
+            ledger.head = growth.head
             if append.remember is not None:
                 answer = StoredAnswer(
                     body=append.remember.body,
                     sealed=append.remember.sealed,
                     record_id=append.record_id,
-                    before=before.edge,
+                    size=growth.head.size,
+                    proof=growth.inclusion_proof(record.seq),
                 )
                 ledger.answers[append.remember.key] = (answer, append.remember.expires_us)
-        return Entry(record=record, before=before.edge, head=after)
+        return Entry(record=record, growth=growth)
 
     async def answer(self, ledger_id: str, key: bytes, now_us: int) -> StoredAnswer | None:
         answer, expires_us = self._ledger(ledger_id).answers.get(key, (None, 0))

@@ -33,7 +33,7 @@ FILTERED = (
 )  # fmt: skip
 """The columns by which queries are filtered."""
 STATEMENTS = {
-    ledger_store: (("_HEAD", "_ANSWER", "_APPEND", "_RECORDS", "_STREAM", "_BY_SEQ", "_BY_ID", "_PAYLOADS")),
+    ledger_store: ("_HEAD", "_ANSWER", "_RECORDS", "_STREAM", "_BY_SEQ", "_BY_ID", "_PAYLOADS"),
     usage: ("_LAST_ADMITTED",),
 }
 LISTS = (
@@ -70,7 +70,9 @@ async def party(client: httpx.AsyncClient, organization: Organization, email: st
 @asynccontextmanager
 async def two_parties(migrated: Settings) -> AsyncIterator[tuple[Party, Party]]:
     async with open_appliance(migrated) as appliance:
-        transport = httpx.ASGITransport(app=await appliance.application(migrated, Links("http://test")))
+        # A dump that turns out not to be of one ledger breaks off in the middle of its answer.
+        app = await appliance.application(migrated, Links("http://test"))
+        transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
             made = []
             for name in ("one", "two"):

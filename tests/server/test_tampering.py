@@ -139,7 +139,7 @@ async def test_a_changed_row_that_is_put_back_is_good_again_and_a_revoked_one_is
     assert await deployment.status(key) == 401
 
 
-KEPT = "sealed, record_id, size_before, edge_before, expires_us"
+KEPT = "sealed, record_id, size, proof, expires_us"
 
 
 @pytest.mark.parametrize("columns", ["sealed", "sealed, record_id", KEPT, f"{KEPT}, body"])
@@ -186,7 +186,7 @@ async def test_a_kept_answer_in_the_ledger_of_another_organization_is_no_answer(
     mine, _ = await deployment.key(acme, Scope.GOVERN)
     theirs, _ = await deployment.key(other, Scope.GOVERN)
     assert (await deployment.govern(mine, HARMLESS, "one")).json()["decision"] == "allow"
-    columns = "key, body, sealed, record_id, size_before, edge_before, expires_us"
+    columns = "key, body, sealed, record_id, size, proof, expires_us"
     await deployment.tables.execute(
         f"INSERT INTO idempotent_answer (ledger_id, {columns}) SELECT $1, {columns} FROM idempotent_answer",
         str(other.id),

@@ -21,8 +21,8 @@ from governlayer_server.domain.decision import (
 )
 from governlayer_server.domain.decision_record import action_digest, decision_body, payload_texts
 from governlayer_server.domain.errors import InvalidRequest
-from governlayer_server.domain.ledger.canonical import canonical_bytes
 from governlayer_server.domain.ledger.commitment import MAX_PAYLOAD_BYTES
+from governlayer_server.domain.ledger.growth import Prepared
 from governlayer_server.domain.ledger.record import Actor, ActorKind, Draft
 from governlayer_server.domain.risk import RiskFactors, score
 from governlayer_server.domain.scan import DETECTORS, Finding, Severity
@@ -107,7 +107,7 @@ def canonical(request: ActionRequest, answer: Decision) -> bytes:
         body=decision_body(request, answer),
         commitments=dict.fromkeys(payload_texts(request, answer), "ab" * 32),
     )
-    return canonical_bytes(draft.members(seq=2**53 - 1, prev_hash=bytes(32), time="2026-11-23T18:00:00.000001Z"))
+    return Prepared(draft).at(2**53 - 1, bytes(32), b"2026-11-23T18:00:00.000001Z")
 
 
 def test_no_free_text_of_the_question_or_the_answer_stands_in_the_record() -> None:

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from governlayer_server.domain.errors import LedgerFormatError
 from governlayer_server.domain.ledger.canonical import canonical_bytes
-from governlayer_server.domain.ledger.chain import SEED, empty_head, extend, genesis_hash
+from governlayer_server.domain.ledger.chain import SEED, empty_head, genesis_hash
+from governlayer_server.domain.ledger.growth import extend
 from governlayer_server.domain.ledger.record import Actor, ActorKind, Draft
 from governlayer_server.domain.ledger.tree import leaf_hash
 from governlayer_server.domain.times import parse_time

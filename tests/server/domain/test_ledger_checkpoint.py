@@ -1,18 +1,22 @@
 """ledger-v1 §5 to §7: signed notes, receipts and whole dumps come out byte for byte as in the vectors."""
 
 import json
+from uuid import UUID
 
 import pytest
-from governlayer_server.domain.errors import LedgerFormatError
-from governlayer_server.domain.ledger.chain import Head, empty_head, extend
+from governlayer_server.domain.errors import LedgerFormatError, ProofError
+from governlayer_server.domain.ledger.chain import Head, empty_head
 from governlayer_server.domain.ledger.checkpoint import checkpoint_text, key_id, signed_note, verifier_key
 from governlayer_server.domain.ledger.commitment import Payload, commitment, commitments
 from governlayer_server.domain.ledger.dump import checkpoint_line, end_line, header_line, payload_line
+from governlayer_server.domain.ledger.growth import Growth, Prepared, extend
 from governlayer_server.domain.ledger.receipt import receipt_text
 from governlayer_server.domain.ledger.record import Record
-from governlayer_server.domain.ledger.tree import Edge, newest_leaf_proof
+from governlayer_server.domain.ledger.tree import Edge, root
 from governlayer_server.domain.times import parse_time
-from governlayer_server.usecases.sign_checkpoint import receipt_for, sign_checkpoint
+from governlayer_server.ports.ledger import Entry, StoredAnswer
+from governlayer_server.usecases.sign_checkpoint import receipt_again, receipt_for, sign_checkpoint
+from msgspec.structs import replace
 
 from tests.fakes.rfc6962 import path
 from tests.fakes.vectors import FOLDER, draft_of, dump_lines, read_json, record_lines, vector_signer
@@ -23,14 +27,13 @@ HONEST = sorted(set(VALID) - {"insider-rewrite-unseen.gldump"})
 SIGNER = vector_signer()
 
 
-def heads_of(lines: list[bytes]) -> dict[int, tuple[Head, Record | None, Edge]]:
-    """The ledger of *lines*, made again: by size the head, its last record and the edge before that."""
+def heads_of(lines: list[bytes]) -> dict[int, tuple[Head, Record | None]]:
+    """The ledger of *lines*, made again: by size the head and its last record."""
     head = empty_head(INDEX["origin"])
-    heads: dict[int, tuple[Head, Record | None, Edge]] = {0: (head, None, Edge())}
+    heads: dict[int, tuple[Head, Record | None]] = {0: (head, None)}
     for line in lines:
-        before = head.edge
         record, head = extend(head, draft_of(line), parse_time(json.loads(line)["time"]))
-        heads[head.size] = (head, record, before)
+        heads[head.size] = (head, record)
     return heads
 
 
@@ -79,10 +82,24 @@ def test_every_line_of_a_valid_dump_is_reproduced_byte_for_byte(name: str) -> No
 
 def test_the_receipt_of_the_newest_record_is_that_of_the_vectors() -> None:
     heads = heads_of(record_lines("three-hundred.gldump"))
-    _, record, before = heads[300]
-    assert record is not None
+    growth = Growth(heads[299][0], heads[300][0].time_us)
+    record = growth.append(Prepared(draft_of(record_lines("three-hundred.gldump")[299])))
     expected = (FOLDER / "receipt-299.tlog-proof").read_text(encoding="utf-8")
-    assert receipt_for(SIGNER, INDEX["origin"], record, before) == expected
+    assert receipt_for(SIGNER, Entry(record=record, growth=growth)) == expected
+
+
+@pytest.mark.parametrize("seq", [0, 17, 299])
+def test_a_receipt_is_made_again_from_the_proof_that_was_kept(seq: int) -> None:
+    lines = record_lines("three-hundred.gldump")
+    record = heads_of(lines)[seq + 1][1]
+    assert record is not None
+    proof = tuple(path(seq, lines))
+    stored = StoredAnswer(body=b"", sealed=b"", record_id=UUID(int=1), size=300, proof=proof)
+    expected = (FOLDER / f"receipt-{seq}.tlog-proof").read_text(encoding="utf-8")
+    assert receipt_again(SIGNER, INDEX["origin"], record, stored) == expected
+    for wrong in (proof[:-1], (*proof, bytes(32))):
+        with pytest.raises(ProofError):
+            receipt_again(SIGNER, INDEX["origin"], record, replace(stored, proof=wrong))
 
 
 @pytest.mark.parametrize("seq", [0, 17, 299])
@@ -96,15 +113,11 @@ def test_the_text_of_a_receipt_is_that_of_the_vectors(seq: int) -> None:
     assert receipt_text(record, path(seq, lines), note) == expected
 
 
-def test_the_first_record_needs_no_proof() -> None:
-    assert newest_leaf_proof(Edge()) == ()
-
-
 def test_the_signed_text_is_origin_size_and_root() -> None:
-    head = empty_head("a/b")
-    assert checkpoint_text(head) == "a/b\n0\n47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n"
-    note = signed_note(checkpoint_text(head), "a", SIGNER.public_key, bytes(64))
-    assert note.startswith(checkpoint_text(head) + "\n\u2014 a ")
+    text = checkpoint_text("a/b", 0, root(Edge()))
+    assert text == "a/b\n0\n47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n"
+    note = signed_note(text, "a", SIGNER.public_key, bytes(64))
+    assert note.startswith(text + "\n\u2014 a ")
     assert note.endswith("\n")
 
 

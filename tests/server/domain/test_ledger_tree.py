@@ -9,12 +9,11 @@ from governlayer_server.domain.ledger.tree import (
     edge_from_bytes,
     grow,
     leaf_hash,
-    newest_leaf_proof,
     root,
 )
 
-from tests.fakes.rfc6962 import mth, path
-from tests.fakes.vectors import decoded, read_json, record_lines
+from tests.fakes.rfc6962 import mth
+from tests.fakes.vectors import read_json, record_lines
 
 TREE = read_json("tree.json")
 RECORDS = record_lines("three-hundred.gldump")
@@ -43,19 +42,6 @@ def test_roots_of_every_size_are_those_of_the_definition() -> None:
         assert (edge.size, len(edge.hashes)) == (size, size.bit_count())
 
 
-def test_the_proof_of_the_newest_leaf_is_that_of_the_definition() -> None:
-    for size, edge in enumerate(edges(130)):
-        assert list(newest_leaf_proof(edge)) == path(size, RECORDS[: size + 1])
-
-
-def test_the_proof_of_the_newest_leaf_is_that_of_the_vectors() -> None:
-    newest = [vector for vector in TREE["inclusion"] if vector["index"] == vector["size"] - 1]
-    assert len(newest) >= 3
-    grown = edges(300)
-    for vector in newest:
-        assert newest_leaf_proof(grown[vector["index"]]) == decoded(vector["hashes"])
-
-
 def test_the_tree_of_two_leaves_differs_from_one_leaf_of_their_hashes() -> None:
     left, right = leaf_hash(b"a"), leaf_hash(b"b")
     assert root(grow(grow(Edge(), left), right)) != leaf_hash(left + right)
@@ -68,5 +54,5 @@ def test_an_edge_is_stored_and_read_back() -> None:
 
 @pytest.mark.parametrize(("size", "stored"), [(0, 32), (1, 0), (1, 31), (1, 33), (1, 64), (3, 32), (4, 64), (7, 128)])
 def test_a_stored_edge_of_the_wrong_length_is_refused(size: int, stored: int) -> None:
-    with pytest.raises(ValueError, match="edge of a tree"):
+    with pytest.raises(ValueError, match="edge of a tree|32 bytes each"):
         edge_from_bytes(size, bytes(stored))

@@ -11,8 +11,8 @@ from uuid import UUID
 from msgspec import Struct
 
 from governlayer_server.domain.ledger.chain import Head
+from governlayer_server.domain.ledger.growth import Growth
 from governlayer_server.domain.ledger.record import Draft, Record
-from governlayer_server.domain.ledger.tree import Edge
 from governlayer_server.ports.tiles import TileStore
 
 
@@ -27,13 +27,14 @@ class StoredAnswer(Struct, frozen=True, kw_only=True):
     """
     The answer kept for an idempotency key, encrypted, with the fingerprint of the body that it answered.
 
-    ``before`` is the tree's edge before the answer's record, so that its receipt can be made again.
+    ``proof`` includes the answer's record in the tree of ``size``, so that its receipt can be made again.
     """
 
     body: bytes
     sealed: bytes
     record_id: UUID
-    before: Edge
+    size: int
+    proof: tuple[bytes, ...]
 
 
 class Remember(Struct, frozen=True, kw_only=True):
@@ -62,11 +63,15 @@ class Append(Struct, frozen=True, kw_only=True):
 
 
 class Entry(Struct, frozen=True, kw_only=True):
-    """A durable record, and the ledger around it when it was appended."""
+    """A durable record, and the growth of its ledger that it was part of: records become durable together."""
 
     record: Record
-    before: Edge
-    head: Head
+    growth: Growth
+
+    @property
+    def head(self) -> Head:
+        """Where the ledger stood after all of them."""
+        return self.growth.head
 
 
 class RecordFilter(Struct, frozen=True, kw_only=True):
@@ -100,6 +105,7 @@ class LedgerStore(TileStore, Protocol):
         Raises:
             NotFound: there is no such ledger.
             AnswerExists: the idempotency key was used meanwhile. Nothing was appended.
+            Overloaded: too many records are waiting to be written. Nothing was appended.
             LedgerUnavailable: nothing is promised: the record may or may not stand.
             LedgerFormatError: the record would break the format. Nothing was appended.
         """

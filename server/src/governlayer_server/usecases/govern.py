@@ -21,7 +21,6 @@ from governlayer_server.domain.decision import Decision, LedgerPlace, ScanResult
 from governlayer_server.domain.decision_record import action_digest, decision_body
 from governlayer_server.domain.errors import Fault, InvalidRequest
 from governlayer_server.domain.ledger.record import Draft, Record
-from governlayer_server.domain.ledger.tree import Edge
 from governlayer_server.domain.organization import StorePayloads
 from governlayer_server.domain.policy import PolicySet
 from governlayer_server.domain.stored_payloads import stored_texts
@@ -32,7 +31,7 @@ from governlayer_server.usecases.answer_once import Once, Question, open_answer,
 from governlayer_server.usecases.evaluate import Evaluate, Evaluation
 from governlayer_server.usecases.new_id import new_id
 from governlayer_server.usecases.seal_payloads import seal_payloads
-from governlayer_server.usecases.sign_checkpoint import receipt_for
+from governlayer_server.usecases.sign_checkpoint import receipt_again, receipt_for
 
 _LONG_CHARACTERS = 8_192
 # One is enough to keep a core busy; a second lets a short one pass a long one.
@@ -92,18 +91,8 @@ class Govern(Struct, frozen=True, kw_only=True):
         if request.options.mode is Mode.DRY_RUN:
             return decision
         entry = await self.ledger.append(await self._append(principal, request, decision, decision_id, question))
-        return self._placed(decision, entry.head.origin, entry.record, entry.before, request.options.receipt)
-
-    def _placed(self, decision: Decision, origin: str, record: Record, before: Edge, receipt: bool) -> Decision:
-        place = LedgerPlace(
-            origin=origin,
-            seq=record.seq,
-            hash=record.hash.hex(),
-            prev_hash=record.prev_hash.hex(),
-            time=time_text(record.time_us),
-        )
-        proof = receipt_for(self.signer, origin, record, before) if receipt else None
-        return msgspec.structs.replace(decision, ledger=place, receipt=proof)
+        receipt = receipt_for(self.signer, entry) if request.options.receipt else None
+        return _placed(decision, entry.head.origin, entry.record, receipt)
 
     async def _evaluated(self, principal: Principal, request: ActionRequest) -> Evaluation:
         return await self._aside(admit(request), self.evaluate, request, principal.settings.default_decision)
@@ -156,7 +145,19 @@ class Govern(Struct, frozen=True, kw_only=True):
         decision = msgspec.json.decode(opened, type=Decision)
         record = await self.ledger.place_of(ledger_id, stored.record_id)
         head = await self.ledger.head(ledger_id)
-        return self._placed(decision, head.origin, record, stored.before, request.options.receipt)
+        receipt = receipt_again(self.signer, head.origin, record, stored) if request.options.receipt else None
+        return _placed(decision, head.origin, record, receipt)
+
+
+def _placed(decision: Decision, origin: str, record: Record, receipt: str | None) -> Decision:
+    place = LedgerPlace(
+        origin=origin,
+        seq=record.seq,
+        hash=record.hash.hex(),
+        prev_hash=record.prev_hash.hex(),
+        time=time_text(record.time_us),
+    )
+    return msgspec.structs.replace(decision, ledger=place, receipt=receipt)
 
 
 def _decision(decision_id: UUID, request: ActionRequest, evaluation: Evaluation, policy_set: PolicySet) -> Decision:

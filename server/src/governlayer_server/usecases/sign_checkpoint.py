@@ -4,8 +4,9 @@ from governlayer_server.domain.ledger.chain import Head
 from governlayer_server.domain.ledger.checkpoint import checkpoint_text, signed_note
 from governlayer_server.domain.ledger.receipt import receipt_text
 from governlayer_server.domain.ledger.record import Record
-from governlayer_server.domain.ledger.tree import Edge, grow, leaf_hash, newest_leaf_proof
+from governlayer_server.domain.ledger.tree import leaf_hash, root, root_from_inclusion
 from governlayer_server.ports import Signer
+from governlayer_server.ports.ledger import Entry, StoredAnswer
 
 
 def sign_checkpoint(signer: Signer, head: Head) -> str:
@@ -16,24 +17,42 @@ def sign_checkpoint(signer: Signer, head: Head) -> str:
         signer: the ledger's key.
         head: a state that has been committed; never one that may still be rolled back.
     """
-    text = checkpoint_text(head)
-    return signed_note(text, signer.name, signer.public_key, signer.sign(text.encode()))
+    return sign_tree(signer, head.origin, head.size, root(head.edge))
 
 
-def receipt_for(signer: Signer, origin: str, record: Record, before: Edge) -> str:
+def sign_tree(signer: Signer, origin: str, size: int, tree_root: bytes) -> str:
     """
-    Return the receipt of a durable record, against the tree that ends with it.
+    Return the signed note of a tree that has been committed.
 
     Args:
         signer: the ledger's key.
         origin: the ledger's origin.
-        record: the record.
-        before: the tree's edge before it.
+        size: how many records.
+        tree_root: 32 bytes.
     """
-    head = Head(
-        origin=origin,
-        hash=record.hash,
-        time_us=record.time_us,
-        edge=grow(before, leaf_hash(record.canonical)),
-    )
-    return receipt_text(record, newest_leaf_proof(before), sign_checkpoint(signer, head))
+    text = checkpoint_text(origin, size, tree_root)
+    return signed_note(text, signer.name, signer.public_key, signer.sign(text.encode()))
+
+
+def receipt_for(signer: Signer, entry: Entry) -> str:
+    """Return the receipt of a durable record; those that became durable together share one checkpoint."""
+    growth, record = entry.growth, entry.record
+    note = sign_tree(signer, growth.before.origin, growth.head.size, growth.root)
+    return receipt_text(record, growth.inclusion_proof(record.seq), note)
+
+
+def receipt_again(signer: Signer, origin: str, record: Record, stored: StoredAnswer) -> str:
+    """
+    Return the receipt that was given with an answer; while the signing key is the same, byte for byte.
+
+    Args:
+        signer: the ledger's key.
+        origin: the ledger's origin.
+        record: the record that the answer was given for.
+        stored: the answer.
+
+    Raises:
+        ProofError: the stored proof is not one of this record.
+    """
+    tree_root = root_from_inclusion(leaf_hash(record.canonical), record.seq, stored.size, stored.proof)
+    return receipt_text(record, stored.proof, sign_tree(signer, origin, stored.size, tree_root))

@@ -1,6 +1,10 @@
 """The ledger's signing key: Ed25519 (RFC 8032), from a 32-byte seed."""
 
+from functools import lru_cache
+
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+_REMEMBERED = 64
 
 
 class Ed25519Signer:
@@ -10,6 +14,8 @@ class Ed25519Signer:
         self._name = name
         self._key = Ed25519PrivateKey.from_private_bytes(seed)
         self._public_key = self._key.public_key().public_bytes_raw()
+        # All receipts of a batch ask for the signature of one checkpoint.
+        self._sign = lru_cache(maxsize=_REMEMBERED)(self._key.sign)
 
     def __repr__(self) -> str:
         """No key material."""
@@ -27,4 +33,4 @@ class Ed25519Signer:
 
     def sign(self, message: bytes) -> bytes:
         """Return the signature, 64 raw bytes; the same message gives the same bytes."""
-        return self._key.sign(message)
+        return self._sign(message)

@@ -7,9 +7,9 @@ from uuid import UUID
 
 from asyncpg import UniqueViolationError
 
+from governlayer_server.adapters.postgres.appending import append_within
 from governlayer_server.adapters.postgres.database import LOCK, SET_TENANT, Database
 from governlayer_server.adapters.postgres.keys import PostgresKeys
-from governlayer_server.adapters.postgres.ledger_store import append_within
 from governlayer_server.adapters.postgres.rows import organization_columns, organization_of
 from governlayer_server.adapters.postgres.sessions import (
     PostgresDeploymentTokens,
@@ -92,7 +92,6 @@ class PostgresTenant:
 
     async def record(self, append: Append) -> None:
         """Append a record to the tenant's own ledger, or to the system ledger."""
-        await self._connection.execute(SET_TENANT, append.ledger_id)
         await append_within(self._connection, append, self._clock.now_us)
         await self._connection.execute(SET_TENANT, self._name)
 

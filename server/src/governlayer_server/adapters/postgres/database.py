@@ -184,6 +184,10 @@ class Database:
             self._engine.pool = None
 
 
+async def _nothing_to_reset(connection: "PoolConnectionProxy") -> None:
+    """Spare a round trip: whatever is set, is set for a transaction; and what failed inside one has been closed."""
+
+
 class _QuietEngine(PostgresEngine):
     async def check_version(self) -> None:
         """Do nothing: Piccolo would connect once more, and print a warning where ``connect`` raises."""
@@ -238,6 +242,7 @@ async def connect(address: PostgresAddress) -> Database:
             "direct_tls": False,
             "timeout": _ACQUIRE_TIMEOUT_S,
             "command_timeout": _COMMAND_TIMEOUT_S,
+            "reset": _nothing_to_reset,
             "server_settings": {
                 "application_name": "governlayer",
                 "statement_timeout": "2500",

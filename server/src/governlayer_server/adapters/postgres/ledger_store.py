@@ -1,27 +1,20 @@
-"""
-The ledgers on PostgreSQL.
+"""The ledgers on PostgreSQL: read here, written by ``group_commit``."""
 
-An append is one transaction: the head row is locked (``FOR UPDATE``, so writers of one ledger take turns, in any
-number of processes), the record is computed from it, and record, payloads, kept answer and new head are written by
-one statement. ``(ledger_id, seq)`` is unique besides, so that not even a fault here could fork a ledger.
-"""
-
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from hashlib import sha256
-from typing import TYPE_CHECKING
 from uuid import UUID
 
 from asyncpg import Record as Row
 
+from governlayer_server.adapters.postgres.appending import answer_of, head_of
 from governlayer_server.adapters.postgres.database import Database
+from governlayer_server.adapters.postgres.group_commit import GroupCommit
 from governlayer_server.adapters.postgres.tiles import PostgresTiles
 from governlayer_server.domain.errors import ConfigurationError, NotFound
-from governlayer_server.domain.ledger.chain import Head, empty_head, extend
+from governlayer_server.domain.ledger.chain import Head, empty_head
 from governlayer_server.domain.ledger.record import Record
-from governlayer_server.domain.ledger.tree import edge_bytes, edge_from_bytes
 from governlayer_server.ports import Clock
 from governlayer_server.ports.ledger import (
-    AnswerExists,
     Append,
     Entry,
     RecordFilter,
@@ -30,31 +23,10 @@ from governlayer_server.ports.ledger import (
     StoredRecord,
 )
 
-if TYPE_CHECKING:
-    from asyncpg.pool import PoolConnectionProxy
-
 _HEAD = "SELECT origin, size, head_hash, head_time_us, edge FROM ledger WHERE id = $1"
 _ANSWER = """
-SELECT body, sealed, record_id, size_before, edge_before FROM idempotent_answer
+SELECT body, sealed, record_id, size, proof FROM idempotent_answer
 WHERE ledger_id = $1 AND key = $2 AND expires_us > $3
-"""
-_APPEND = """
-WITH record AS (
-    INSERT INTO ledger_record
-        (ledger_id, seq, record_id, type, agent, decision, time_us, canonical, hash, prev_hash)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
-), payload AS (
-    INSERT INTO ledger_payload (ledger_id, seq, name, sealed)
-    SELECT $1, $2, name, sealed FROM unnest($12::text[], $13::bytea[]) AS given (name, sealed)
-), answer AS (
-    INSERT INTO idempotent_answer
-        (ledger_id, key, body, sealed, record_id, expires_us, size_before, edge_before)
-    SELECT $1, $14::bytea, $15::bytea, $16::bytea, $3, $17::bigint, $2, $18::bytea WHERE $14::bytea IS NOT NULL
-    ON CONFLICT (ledger_id, key) DO UPDATE
-        SET body = excluded.body, sealed = excluded.sealed, record_id = excluded.record_id,
-            expires_us = excluded.expires_us, size_before = excluded.size_before, edge_before = excluded.edge_before
-)
-UPDATE ledger SET size = $2 + 1, head_hash = $9, head_time_us = $7, edge = $11 WHERE id = $1
 """
 _RECORDS = """
 SELECT seq, record_id, type, time_us, canonical, hash, prev_hash FROM ledger_record
@@ -83,7 +55,6 @@ WHERE ledger_id = $1 AND seq BETWEEN $2 AND $3 AND name = ANY ($4::text[]) ORDER
 _CHUNK = 500
 # A payload is up to 1 MiB, and a record has up to four: memory stays flat whatever they hold.
 _CHUNK_WITH_PAYLOADS = 16
-_MAX_FORGOTTEN = 100
 
 
 class PostgresLedgerStore(PostgresTiles):
@@ -91,7 +62,7 @@ class PostgresLedgerStore(PostgresTiles):
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
-        self._clock = clock
+        self._group = GroupCommit(database, clock)
 
     async def create(self, ledger_id: str, organization_id: UUID | None, origin: str) -> None:
         """
@@ -112,14 +83,13 @@ class PostgresLedgerStore(PostgresTiles):
 
     async def append(self, append: Append) -> Entry:
         """Return the record once it is committed (see ``ports.ledger.LedgerStore.append``)."""
-        async with self._database.transaction(append.ledger_id) as connection:
-            return await append_within(connection, append, self._clock.now_us)
+        return await self._group.append(append)
 
     async def answer(self, ledger_id: str, key: bytes, now_us: int) -> StoredAnswer | None:
         """Return the kept answer of *key*, unless it has expired."""
         async with self._database.transaction(ledger_id) as connection:
             row = await connection.fetchrow(_ANSWER, ledger_id, key, now_us)
-        return None if row is None else _answer(row)
+        return None if row is None else answer_of(row)
 
     async def head(self, ledger_id: str) -> Head:
         """
@@ -129,7 +99,10 @@ class PostgresLedgerStore(PostgresTiles):
             NotFound: there is no such ledger.
         """
         async with self._database.transaction(ledger_id) as connection:
-            return _head(await connection.fetchrow(_HEAD, ledger_id))
+            row = await connection.fetchrow(_HEAD, ledger_id)
+        if row is None:
+            raise NotFound("there is no such ledger")
+        return head_of(row)
 
     async def place_of(self, ledger_id: str, record_id: UUID) -> Record:
         """
@@ -178,58 +151,6 @@ class PostgresLedgerStore(PostgresTiles):
                 yield _stored(row, grouped)
 
 
-async def append_within(connection: "PoolConnectionProxy", append: Append, now_us: Callable[[], int]) -> Entry:
-    """
-    Return the record, appended in the transaction that *connection* is in and that has set the ledger as its tenant.
-
-    Durable when that transaction commits. The clock is read once the ledger's head is held.
-    """
-    head = _head(await connection.fetchrow(_HEAD + " FOR UPDATE", append.ledger_id))
-    time_us = now_us()
-    if append.remember is not None:
-        await _refuse_second_answer(connection, append.ledger_id, append.remember.key, time_us)
-    record, after = extend(head, append.draft, time_us)
-    await connection.execute(_APPEND, *_append_arguments(append, record, head, after))
-    return Entry(record=record, before=head.edge, head=after)
-
-
-async def _refuse_second_answer(connection: "PoolConnectionProxy", ledger_id: str, key: bytes, now_us: int) -> None:
-    existing = await connection.fetchrow(_ANSWER, ledger_id, key, now_us)
-    if existing is not None:
-        raise AnswerExists(_answer(existing))
-    await connection.execute(
-        "DELETE FROM idempotent_answer WHERE (ledger_id, key) IN "
-        "(SELECT ledger_id, key FROM idempotent_answer WHERE expires_us <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED)",
-        now_us, _MAX_FORGOTTEN,
-    )  # fmt: skip
-
-
-def _append_arguments(append: Append, record: Record, before: Head, after: Head) -> tuple[object, ...]:
-    remember = append.remember
-    return (
-        append.ledger_id, record.seq, append.record_id, record.type, append.agent, append.decision,
-        record.time_us, record.canonical, record.hash, record.prev_hash, edge_bytes(after.edge),
-        [payload.name for payload in append.payloads],
-        [payload.sealed for payload in append.payloads],
-        None if remember is None else remember.key,
-        None if remember is None else remember.body,
-        None if remember is None else remember.sealed,
-        None if remember is None else remember.expires_us,
-        edge_bytes(before.edge),
-    )  # fmt: skip
-
-
-def _head(row: Row | None) -> Head:
-    if row is None:
-        raise NotFound("there is no such ledger")
-    return Head(
-        origin=row["origin"],
-        hash=row["head_hash"],
-        time_us=row["head_time_us"],
-        edge=edge_from_bytes(row["size"], row["edge"]),
-    )
-
-
 def _record(row: Row) -> Record:
     return Record(
         seq=row["seq"],
@@ -251,12 +172,3 @@ def _grouped(rows: Sequence[Row]) -> dict[int, list[SealedPayload]]:
     for row in rows:
         grouped.setdefault(row["seq"], []).append(SealedPayload(name=row["name"], sealed=row["sealed"]))
     return grouped
-
-
-def _answer(row: Row) -> StoredAnswer:
-    return StoredAnswer(
-        body=row["body"],
-        sealed=row["sealed"],
-        record_id=row["record_id"],
-        before=edge_from_bytes(row["size_before"], row["edge_before"]),
-    )

@@ -1,4 +1,4 @@
-"""The chain: genesis, head, and the one way to add a record (ledger-v1 §2 and §3)."""
+"""The chain: genesis and head (ledger-v1 §3)."""
 
 import re
 from hashlib import sha256
@@ -7,9 +7,7 @@ from msgspec import Struct
 
 from governlayer_server.domain.errors import LedgerFormatError
 from governlayer_server.domain.ledger.canonical import canonical_bytes
-from governlayer_server.domain.ledger.record import Draft, Record
-from governlayer_server.domain.ledger.tree import Edge, grow, leaf_hash
-from governlayer_server.domain.times import time_text
+from governlayer_server.domain.ledger.tree import Edge
 
 SEED = sha256(b"GOVERNLAYER_GENESIS").hexdigest()
 ORIGIN = re.compile(r"[A-Za-z0-9._/-]{1,255}")
@@ -68,32 +66,3 @@ def empty_head(origin: str) -> Head:
         LedgerFormatError: *origin* breaks its grammar.
     """
     return Head(origin=origin, hash=genesis_hash(origin), time_us=0, edge=Edge())
-
-
-def extend(head: Head, draft: Draft, now_us: int) -> tuple[Record, Head]:
-    """
-    Return the record that *draft* becomes after *head*, and the head after it (ledger-v1 §2 to §4).
-
-    The same bytes are hashed into the chain and into the tree, so neither can differ from the other.
-
-    Args:
-        head: where the ledger stands.
-        draft: what the record says.
-        now_us: the writer's clock, microseconds since the Unix epoch; if it went back, the time of the record
-            before is kept, because times never decrease (§2).
-
-    Raises:
-        LedgerFormatError: the record would break §2. Nothing is appended.
-    """
-    time_us = max(now_us, head.time_us)
-    canonical = canonical_bytes(draft.members(seq=head.size, prev_hash=head.hash, time=time_text(time_us)))
-    record = Record(
-        seq=head.size,
-        type=draft.type,
-        time_us=time_us,
-        canonical=canonical,
-        hash=sha256(canonical).digest(),
-        prev_hash=head.hash,
-    )
-    after = Head(origin=head.origin, hash=record.hash, time_us=time_us, edge=grow(head.edge, leaf_hash(canonical)))
-    return record, after

@@ -7,9 +7,6 @@ Text form of c2sp.org/tlog-checkpoint without extension lines; signatures of c2s
 import base64
 from hashlib import sha256
 
-from governlayer_server.domain.ledger.chain import Head
-from governlayer_server.domain.ledger.tree import root
-
 ED25519 = b"\x01"
 
 
@@ -34,9 +31,16 @@ def verifier_key(name: str, public_key: bytes) -> str:
     return f"{name}+{key_id(name, public_key).hex()}+{encoded}"
 
 
-def checkpoint_text(head: Head) -> str:
-    """Return the text that is signed for *head*: origin, size, root, each with its newline (ledger-v1 §5)."""
-    return f"{head.origin}\n{head.size}\n{base64.b64encode(root(head.edge)).decode()}\n"
+def checkpoint_text(origin: str, size: int, root: bytes) -> str:
+    """
+    Return the text that is signed: origin, size and root, each with its newline (ledger-v1 §5).
+
+    Args:
+        origin: the ledger's origin.
+        size: how many records its tree has.
+        root: of the tree, 32 bytes.
+    """
+    return f"{origin}\n{size}\n{base64.b64encode(root).decode()}\n"
 
 
 def signed_note(text: str, name: str, public_key: bytes, signature: bytes) -> str:

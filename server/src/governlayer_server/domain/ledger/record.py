@@ -58,18 +58,14 @@ class Draft(Struct, frozen=True, kw_only=True):
             if not _NAME.fullmatch(name) or not _HASH.fullmatch(value):
                 raise LedgerFormatError("a commitment maps a name of [a-z_]{1,32} to 64 hex digits")
 
-    def members(self, *, seq: int, prev_hash: bytes, time: str) -> dict[str, object]:
-        """Return the eight members of the record at its place (ledger-v1 §2)."""
-        return {
+    def members_around_place(self) -> tuple[dict[str, object], dict[str, object]]:
+        """Return the members of the record (ledger-v1 §2) that stand before those of its place, and after them."""
+        first: dict[str, object] = {
             "actor": {"id": self.actor.id, "kind": self.actor.kind.value},
-            "body": dict(self.body),
-            "commitments": dict(self.commitments),
-            "prev_hash": prev_hash.hex(),
-            "seq": seq,
-            "time": time,
-            "type": self.type,
-            "v": 1,
+            "body": self.body,
+            "commitments": self.commitments,
         }
+        return first, {"type": self.type, "v": 1}
 
 
 class Record(Struct, frozen=True, kw_only=True):

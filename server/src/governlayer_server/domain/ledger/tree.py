@@ -5,9 +5,12 @@ The edge of a tree of size n holds the root of one perfect subtree for each 1 bi
 append, to compute the root, and to prove the newest leaf, in O(log n) state.
 """
 
+from collections.abc import Sequence
 from hashlib import sha256
 
 from msgspec import Struct
+
+from governlayer_server.domain.errors import ProofError
 
 HASH_BYTES = 32
 
@@ -27,6 +30,16 @@ class Edge(Struct, frozen=True):
 
     size: int = 0
     hashes: tuple[bytes, ...] = ()
+
+
+def perfect_subtrees(size: int) -> list[tuple[int, int]]:
+    """
+    Return level and index of the perfect subtrees that a tree of *size* leaves is made of, largest first.
+
+    A subtree of level l and index i stands over the leaves i·2^l to (i + 1)·2^l - 1; an ``Edge`` holds their roots.
+    """
+    levels = [level for level in reversed(range(size.bit_length())) if size >> level & 1]
+    return [(level, (size >> level) - 1) for level in levels]
 
 
 def grow(edge: Edge, leaf: bytes) -> Edge:
@@ -55,13 +68,33 @@ def root(edge: Edge) -> bytes:
     return result
 
 
-def newest_leaf_proof(before: Edge) -> tuple[bytes, ...]:
+def root_from_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes]) -> bytes:
     """
-    Return the inclusion proof of leaf ``before.size`` in the tree of size ``before.size + 1`` (RFC 6962 §2.1.1).
+    Return the root that an inclusion proof leads to, 32 bytes (RFC 9162 §2.1.3.2).
 
-    The newest leaf hangs off the right edge, so its audit path is that edge itself, smallest subtree first.
+    Args:
+        leaf: the leaf's hash, 32 bytes.
+        index: of the leaf, from 0.
+        size: how many leaves the tree has, more than *index*.
+        proof: 32 bytes a hash, the leaf's sibling first.
+
+    Raises:
+        ProofError: the proof has too few hashes or too many.
     """
-    return tuple(reversed(before.hashes))
+    result, last = leaf, size - 1
+    siblings = iter(proof)
+    try:
+        while last:
+            if index & 1:
+                result = node_hash(next(siblings), result)
+            elif index < last:
+                result = node_hash(result, next(siblings))
+            index, last = index >> 1, last >> 1
+    except StopIteration:
+        raise ProofError(f"the proof has too few hashes: {len(proof)}") from None
+    if next(siblings, None) is not None:
+        raise ProofError(f"the proof has too many hashes: {len(proof)}")
+    return result
 
 
 def edge_bytes(edge: Edge) -> bytes:
@@ -76,7 +109,19 @@ def edge_from_bytes(size: int, stored: bytes) -> Edge:
     Raises:
         ValueError: the number of hashes does not fit *size*.
     """
-    if len(stored) != size.bit_count() * HASH_BYTES:
+    hashes = hashes_from_bytes(stored)
+    if len(hashes) != size.bit_count():
         raise ValueError(f"the edge of a tree of size {size} has {size.bit_count()} hashes")
-    hashes = tuple(stored[start : start + HASH_BYTES] for start in range(0, len(stored), HASH_BYTES))
     return Edge(size, hashes)
+
+
+def hashes_from_bytes(stored: bytes) -> tuple[bytes, ...]:
+    """
+    Return the hashes that were joined.
+
+    Raises:
+        ValueError: *stored* does not end with a whole hash.
+    """
+    if len(stored) % HASH_BYTES:
+        raise ValueError("hashes are 32 bytes each")
+    return tuple(stored[start : start + HASH_BYTES] for start in range(0, len(stored), HASH_BYTES))
