@@ -2,22 +2,19 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from importlib import import_module
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 from uuid import UUID
 
 import asyncpg
 import pytest
-from governlayer_server.adapters.postgres import tables
+from governlayer_server.adapters.postgres import migrations, tables
 from governlayer_server.adapters.postgres.database import Database, connect
 from governlayer_server.adapters.postgres.migrate import _Manager, apply_migrations, pending_migrations
 from governlayer_server.adapters.postgres.migrations import (
     m0001_initial,
-    m0002_access,
-    m0003_founding,
-    m0005_tiles,
-    m0006_checkpoints,
-    m0007_anchors,
 )
 from governlayer_server.adapters.postgres.piccolo_app import APP_CONFIG, APP_NAME
 from governlayer_server.domain.errors import ConfigurationError, GovernLayerError
@@ -25,7 +22,11 @@ from piccolo.apps.migrations.tables import Migration
 
 from tests.fakes.servers import Servers, address
 
-ALL = [m0001_initial.ID, m0002_access.ID, m0003_founding.ID, m0005_tiles.ID, m0006_checkpoints.ID, m0007_anchors.ID]
+MODULES = [
+    import_module(f"{migrations.__name__}.{path.stem}")
+    for path in sorted(Path(migrations.__file__).parent.glob("m*.py"))
+]
+ALL = [module.ID for module in MODULES]
 ORGANIZATION = UUID(int=1)
 ROWS = {
     "app_user": (
@@ -206,3 +207,8 @@ async def test_every_table_has_a_class_or_belongs_to_the_ledger(owner_connection
         "migration",
     }
     assert await tables_of(owner_connection) == with_class | ledger
+
+
+def test_migrations_have_ids_of_their_own_in_the_order_of_their_numbers() -> None:
+    assert len(ALL) >= 4
+    assert sorted(set(ALL)) == ALL, "of two with one id, one would never run"

@@ -8,8 +8,9 @@ from governlayer_server.domain.errors import LedgerFormatError, ProofError
 from governlayer_server.domain.ledger.canonical import MAX_BYTES
 from governlayer_server.domain.ledger.chain import empty_head
 from governlayer_server.domain.ledger.growth import Growth, Prepared, extend
+from governlayer_server.domain.ledger.proofs import root_from_inclusion
 from governlayer_server.domain.ledger.record import Actor, ActorKind, Draft, Record
-from governlayer_server.domain.ledger.tree import leaf_hash, perfect_subtrees, root_from_inclusion
+from governlayer_server.domain.ledger.tree import leaf_hash, perfect_subtrees
 from governlayer_server.domain.times import time_text
 from hypothesis import given
 from hypothesis import strategies as st

@@ -2,9 +2,10 @@
 
 from governlayer_server.domain.ledger.chain import Head
 from governlayer_server.domain.ledger.checkpoint import checkpoint_text, signed_note
+from governlayer_server.domain.ledger.proofs import root_from_inclusion
 from governlayer_server.domain.ledger.receipt import receipt_text
 from governlayer_server.domain.ledger.record import Record
-from governlayer_server.domain.ledger.tree import leaf_hash, root, root_from_inclusion
+from governlayer_server.domain.ledger.tree import leaf_hash, root
 from governlayer_server.ports import Signer
 from governlayer_server.ports.ledger import Entry, StoredAnswer
 

@@ -102,6 +102,35 @@ def hashes_of(ranges: Iterable[Range], nodes: Mapping[Node, bytes]) -> tuple[byt
     return tuple(one.hash(nodes) for one in ranges)
 
 
+def root_from_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes]) -> bytes:
+    """
+    Return the root that an inclusion proof leads to, 32 bytes (RFC 9162 §2.1.3.2).
+
+    Args:
+        leaf: the leaf's hash, 32 bytes.
+        index: of the leaf, from 0.
+        size: how many leaves the tree has, more than *index*.
+        proof: 32 bytes a hash, the leaf's sibling first.
+
+    Raises:
+        ProofError: the proof has too few hashes or too many.
+    """
+    result, last = leaf, size - 1
+    siblings = iter(proof)
+    try:
+        while last:
+            if index & 1:
+                result = node_hash(next(siblings), result)
+            elif index < last:
+                result = node_hash(result, next(siblings))
+            index, last = index >> 1, last >> 1
+    except StopIteration:
+        raise ProofError(f"the proof has too few hashes: {len(proof)}") from None
+    if next(siblings, None) is not None:
+        raise ProofError(f"the proof has too many hashes: {len(proof)}")
+    return result
+
+
 def verify_inclusion(leaf: bytes, seq: int, size: int, proof: Sequence[bytes], root: bytes) -> None:
     """
     Return if *proof* shows *leaf* at *seq* in the tree of *size* leaves with *root* (RFC 9162 §2.1.3.2).
@@ -119,12 +148,7 @@ def verify_inclusion(leaf: bytes, seq: int, size: int, proof: Sequence[bytes], r
     if not 0 <= seq < size:
         raise ProofError(f"there is no leaf {seq} in a tree of {size}")
     _require_hashes(leaf, root, *proof)
-    ranges = inclusion_ranges(seq, size)
-    _require_length(proof, len(ranges))
-    result = leaf
-    for one, sibling in zip(ranges, proof, strict=True):
-        result = node_hash(result, sibling) if seq < one.start else node_hash(sibling, result)
-    if result != root:
+    if root_from_inclusion(leaf, seq, size, proof) != root:
         raise ProofError(f"the proof of leaf {seq} does not lead to the root of {size} leaves")
 
 

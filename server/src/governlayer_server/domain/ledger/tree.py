@@ -5,12 +5,9 @@ The edge of a tree of size n holds the root of one perfect subtree for each 1 bi
 append, to compute the root, and to prove the newest leaf, in O(log n) state.
 """
 
-from collections.abc import Sequence
 from hashlib import sha256
 
 from msgspec import Struct
-
-from governlayer_server.domain.errors import ProofError
 
 HASH_BYTES = 32
 
@@ -65,35 +62,6 @@ def root(edge: Edge) -> bytes:
     result = edge.hashes[-1]
     for subtree in reversed(edge.hashes[:-1]):
         result = node_hash(subtree, result)
-    return result
-
-
-def root_from_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes]) -> bytes:
-    """
-    Return the root that an inclusion proof leads to, 32 bytes (RFC 9162 §2.1.3.2).
-
-    Args:
-        leaf: the leaf's hash, 32 bytes.
-        index: of the leaf, from 0.
-        size: how many leaves the tree has, more than *index*.
-        proof: 32 bytes a hash, the leaf's sibling first.
-
-    Raises:
-        ProofError: the proof has too few hashes or too many.
-    """
-    result, last = leaf, size - 1
-    siblings = iter(proof)
-    try:
-        while last:
-            if index & 1:
-                result = node_hash(next(siblings), result)
-            elif index < last:
-                result = node_hash(result, next(siblings))
-            index, last = index >> 1, last >> 1
-    except StopIteration:
-        raise ProofError(f"the proof has too few hashes: {len(proof)}") from None
-    if next(siblings, None) is not None:
-        raise ProofError(f"the proof has too many hashes: {len(proof)}")
     return result
 
 

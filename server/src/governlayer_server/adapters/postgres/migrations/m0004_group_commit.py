@@ -3,7 +3,7 @@
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 from piccolo.apps.migrations.tables import Migration
 
-ID = "2026-11-26T03:00:00:000000"
+ID = "2026-11-26T02:30:00:000000"
 VERSION = "1.38.0"
 DESCRIPTION = "group commit"
 
