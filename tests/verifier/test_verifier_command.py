@@ -241,8 +241,9 @@ def test_progress_is_shown_on_a_terminal_only(dump: Path) -> None:
     shown = os.read(leader, 10_000)
     os.close(leader)
     assert process.returncode == 1
-    assert b"10,000 lines" in shown
-    assert b"20,000 lines" in shown
+    assert b"\r10,000 lines  " in shown
+    assert b" left\x1b[K" in shown
+    assert shown.endswith(b"\r\x1b[K")
     assert run(str(path)).stderr == b""
 
 

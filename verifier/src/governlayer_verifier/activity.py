@@ -16,7 +16,7 @@ MAX_SPANS = 200
 DECISIONS = ("allow", "deny", "redact", "require_approval")
 OTHER = "other"
 # Lengths of a spelling: 1 s, 10 s, 1 min, 10 min, 1 h, 1 day, 1 month, 1 year, 10 and 100 years.
-_LENGTHS = (19, 18, 16, 15, 13, 10, 7, 4, 3, 2)
+LENGTHS = (19, 18, 16, 15, 13, 10, 7, 4, 3, 2)
 _DECISION = "decision"
 
 
@@ -32,7 +32,7 @@ class Activity:
     """Counts the decisions of records; ``merge`` adds what another one counted."""
 
     def __init__(self) -> None:
-        self._length = _LENGTHS[0]
+        self._length = LENGTHS[0]
         self._counts: Counter[tuple[str, str]] = Counter()
         self._spans: set[str] = set()
 
@@ -65,7 +65,7 @@ class Activity:
 
     def _bound(self) -> None:
         while len(self._spans) > MAX_SPANS:
-            self._length = next(length for length in _LENGTHS if length < self._length)
+            self._length = next(length for length in LENGTHS if length < self._length)
             self._shorten()
 
     def _shorten(self) -> None:

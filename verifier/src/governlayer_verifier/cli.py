@@ -6,14 +6,18 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 from governlayer_verifier import __version__
 from governlayer_verifier.errors import ArgumentError, InputError
 from governlayer_verifier.findings import shown
-from governlayer_verifier.reader import open_dump
+from governlayer_verifier.output import refuse_target, write_whole
+from governlayer_verifier.page import Circumstances, page
+from governlayer_verifier.progress import Progress
 from governlayer_verifier.report import unreadable_json
 from governlayer_verifier.selftest import run_self_test
+from governlayer_verifier.source import Source
 from governlayer_verifier.verify import verify
 
 EXIT_UNREADABLE = 2
@@ -24,6 +28,7 @@ examples:
   gl-verify acme.gldump --key gl.example.com+374391ee+AQOhB7/z...
   gl-verify acme.gldump.gz --key VKEY --checkpoint kept-in-march.txt --receipt order-17.tlog-proof
   zstd -dc acme.gldump.zst | gl-verify - --key VKEY --json
+  gl-verify acme.gldump --trust trust.policy --report acme.html
   gl-verify --self-test
 
 exit status:
@@ -78,6 +83,7 @@ def _parser() -> argparse.ArgumentParser:
         default=[],
         help="a receipt (.tlog-proof) that you kept elsewhere; repeatable",
     )
+    add("--report", metavar="FILE.html", type=Path, help="write the report as one HTML file too, to read or print")
     add("--json", action="store_true", help="print the report as JSON")
     add("--self-test", action="store_true", help="check this verifier against its vectors and end")
     add("--version", action="version", version=f"gl-verify {__version__}")
@@ -100,21 +106,38 @@ def _run(options: argparse.Namespace) -> int:
 def _verify(options: argparse.Namespace) -> int:
     checkpoints = [_read_file(path) for path in options.checkpoint]
     receipts = [_read_file(path) for path in options.receipt]
-    with open_dump(options.dump) as stream:
-        report = verify(
-            stream,
-            keys=options.key,
-            origin=options.origin,
-            genesis=options.genesis,
-            checkpoints=checkpoints,
-            receipts=receipts,
-            trust=None if options.trust is None else _read_bytes(options.trust),
-            progress=_show_progress if sys.stderr.isatty() else None,
-        )
-    if sys.stderr.isatty():
-        sys.stderr.write("\r\x1b[K")
+    trust = None if options.trust is None else _read_bytes(options.trust)
+    if options.report is not None:
+        named = [options.trust] if options.trust is not None else []
+        refuse_target(options.report, [options.dump, *options.checkpoint, *options.receipt, *named])
+    started = datetime.now(UTC)
+    with Source(options.dump, hashed=options.report is not None) as source:
+        with Progress(sys.stderr, source.size_bytes, lambda: source.bytes_read) as progress:
+            report = verify(
+                source.stream,
+                keys=options.key,
+                origin=options.origin,
+                genesis=options.genesis,
+                checkpoints=checkpoints,
+                receipts=receipts,
+                trust=trust,
+                progress=progress,
+            )
+        circumstances = _circumstances(options, source, started) if options.report is not None else None
     _print(json.dumps(report.as_json(), indent=1) if options.json else report.as_text())
+    if circumstances is not None:
+        write_whole(options.report, page(report, circumstances))
     return report.exit_status
+
+
+def _circumstances(options: argparse.Namespace, source: Source, started: datetime) -> Circumstances:
+    sha256 = source.sha256()
+    checkpoints = {f"checkpoint {number} from outside": path for number, path in enumerate(options.checkpoint, 1)}
+    receipts = {f"receipt {number}": path for number, path in enumerate(options.receipt, 1)}
+    name = "standard input" if options.dump == "-" else Path(options.dump).name
+    return Circumstances(
+        name, source.bytes_read, sha256, __version__, started, options.trust, {**checkpoints, **receipts}
+    )
 
 
 def _self_test() -> int:
@@ -141,11 +164,6 @@ def _read_bytes(path: str) -> bytes:
     if len(content) > _MAX_FILE_BYTES:
         raise InputError(f"{path} is longer than {_MAX_FILE_BYTES} bytes")
     return content
-
-
-def _show_progress(lines: int) -> None:
-    sys.stderr.write(f"\r{lines:,} lines")
-    sys.stderr.flush()
 
 
 def _refuse(message: str, *, as_json: bool) -> int:

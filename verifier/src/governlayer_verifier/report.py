@@ -14,6 +14,10 @@ _NO_OUTSIDE = (
     "Nothing from outside (--checkpoint, --receipt, or a witness quorum in --trust) was held against it: that the tail "
     "was cut off, or that the holder of the signing key rewrote the whole ledger, cannot be excluded."
 )
+_NO_AGREEMENT = (
+    "Nothing that was brought from outside agrees with the records: that the tail was cut off, or that the holder of "
+    "the signing key rewrote the whole ledger, cannot be excluded."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +85,14 @@ class Report:
     @property
     def limits(self) -> str:
         """What this verification cannot tell, in words: a cut tail or a rewrite by the holder of the key."""
-        if not self.anchored_size:
-            return _NO_OUTSIDE
-        return (
-            f"The first {self.anchored_size} records agree with what was brought from outside; whether records "
-            "after those were cut off or rewritten by the holder of the signing key cannot be excluded."
-        )
+        if self.anchored_size:
+            by_user = self.anchored_size == self.outside_size
+            source = "what was brought from outside" if by_user else "what the witnesses cosigned"
+            return (
+                f"The first {self.anchored_size} records agree with {source}; whether records "
+                "after those were cut off or rewritten by the holder of the signing key cannot be excluded."
+            )
+        return _NO_AGREEMENT if self.trust.outside else _NO_OUTSIDE
 
     def as_json(self) -> dict[str, Any]:
         """Return the report as plain JSON values with stable member names."""

@@ -6,6 +6,11 @@ from typing import Literal
 Outcome = Literal["pass", "fail", "not_checked"]
 
 
+def counted(number: int, noun: str) -> str:
+    """Return *number* of *noun*, for people."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def shown_status(status: str) -> str:
     """Return *status* as reports spell it."""
     return status.upper().replace("_", " ")
@@ -34,7 +39,8 @@ class TrustedKey:
 
     def line(self) -> str:
         """Return the key in one line of text."""
-        signed = f"signed {self.signed} checkpoints, up to size {self.size}" if self.signed else "signed no checkpoint"
+        signed = f"signed {counted(self.signed, 'checkpoint')}"
+        signed += f", up to size {self.size}" if self.signed else ""
         if self.unchecked is not None:
             signed = f"NOT CHECKED: {self.unchecked}"
         last = f", last at {self.time}" if self.time is not None else ""
