@@ -16,7 +16,7 @@ from governlayer_server.domain.ledger.commitment import Payload
 from governlayer_server.domain.ledger.dump import checkpoint_line, end_line, header_line, payload_line
 from governlayer_server.domain.ledger.receipt import receipt_text
 from governlayer_server.domain.ledger.record import Record
-from governlayer_server.domain.ledger.tree import grow, leaf_hash
+from governlayer_server.domain.ledger.tree import grow, leaf_hash, root
 from governlayer_server.domain.times import time_text
 
 from tests.crosscheck.ledgers import spelled
@@ -67,7 +67,7 @@ class Ledger:
 
     def note(self, size: int, signer: Ed25519Signer | None = None) -> str:
         """A checkpoint; every fifth has a signature more, by a key that nobody knows (§5)."""
-        text = checkpoint_text(self.heads[size])
+        text = checkpoint_text(self.origin, size, root(self.heads[size].edge))
         signers = [signer or self.signer(size), *([WITNESS] if size % 5 == 0 else [])]
         notes = [signed_note(text, by.name, by.public_key, by.sign(text.encode())) for by in signers]
         return notes[0] + "".join(note.removeprefix(text + "\n") for note in notes[1:])

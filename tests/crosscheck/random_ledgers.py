@@ -7,8 +7,9 @@ from typing import Any
 
 from governlayer_server.adapters.crypto.signer import Ed25519Signer
 from governlayer_server.domain.ledger.canonical import MAX_BYTES
-from governlayer_server.domain.ledger.chain import Head, empty_head, extend
+from governlayer_server.domain.ledger.chain import Head, empty_head
 from governlayer_server.domain.ledger.commitment import Payload, commitments
+from governlayer_server.domain.ledger.growth import extend
 from governlayer_server.domain.ledger.record import SYSTEM, Actor, ActorKind, Draft, Record
 
 from tests.crosscheck.dumps import NAME, Cut, Ledger, vkey

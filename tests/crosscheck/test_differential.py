@@ -4,7 +4,7 @@ from collections import Counter
 from types import ModuleType
 
 import pytest
-from governlayer_server.domain.ledger import canonical, record
+from governlayer_server.domain.ledger import canonical, growth, record
 
 from tests.crosscheck.differential import Answer, compare, would_write
 from tests.crosscheck.record_lines import KINDS
@@ -27,18 +27,19 @@ def test_the_verifier_reads_what_the_server_would_write_and_nothing_else(compare
 
 
 @pytest.mark.parametrize(
-    ("module", "limit"),
+    ("limit", "modules"),
     [
-        (canonical, "MAX_BYTES"),
-        (canonical, "MAX_DEPTH"),
-        (canonical, "MAX_INTEGER"),
-        (record, "MAX_COMMITMENTS"),
-        (record, "MAX_TYPE_LENGTH"),
+        ("MAX_BYTES", [canonical, growth]),
+        ("MAX_DEPTH", [canonical]),
+        ("MAX_INTEGER", [canonical]),
+        ("MAX_COMMITMENTS", [record]),
+        ("MAX_TYPE_LENGTH", [record]),
     ],
 )
 @pytest.mark.parametrize("off", [-1, 1])
 def test_a_limit_that_is_off_by_one_is_noticed(
-    compared: list[Answer], monkeypatch: pytest.MonkeyPatch, module: ModuleType, limit: str, off: int
+    compared: list[Answer], monkeypatch: pytest.MonkeyPatch, limit: str, modules: list[ModuleType], off: int
 ) -> None:
-    monkeypatch.setattr(module, limit, getattr(module, limit) + off)
+    for module in modules:
+        monkeypatch.setattr(module, limit, getattr(module, limit) + off)
     assert any(would_write(each.line) != each.read for each in compared)
