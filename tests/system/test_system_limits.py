@@ -87,20 +87,33 @@ def organization(appliance: Appliance, plan: str, keys: int) -> list[str]:
     ]
 
 
-def test_over_two_replicas_and_ten_keys_admitted_equals_the_limit_over_the_edge_of_a_window(
-    running: tuple[Appliance, list[Replica]],
-) -> None:
-    appliance, replicas = running
-    plans = {"free": 20, "starter": 100, "pro": 500}
+def flooded(appliance: Appliance, replicas: list[Replica], plans: dict[str, int]) -> tuple[dict[str, Flood], bool]:
+    """Flood new organizations over the edge of a window; tell too whether a replica did without Redis meanwhile."""
     keys = {plan: organization(appliance, plan, 10 if plan == "free" else 3) for plan in plans}
     time.sleep(WINDOW_S)  # organizations are new no more
     floods = {plan: Flood(replicas, keys[plan], 10) for plan in plans}
     for flood in floods.values():
         flood.__enter__()
-    time.sleep(WINDOW_S + 25)
+    end, alone = time.monotonic() + WINDOW_S + 25, False
+    while time.monotonic() < end:
+        alone |= any(b"rate_limits" in Client(one.port).get("/readyz").body for one in replicas)
+        time.sleep(0.5)
     for plan, flood in floods.items():
         flood.__exit__()
         print(f"\n{plan}: {dict(flood.answers)}, most in any window {flood.most()} of {plans[plan]}")
+    return floods, alone
+
+
+@pytest.mark.timeout(900)
+def test_over_two_replicas_and_ten_keys_admitted_equals_the_limit_over_the_edge_of_a_window(
+    running: tuple[Appliance, list[Replica]],
+) -> None:
+    plans = {"free": 20, "starter": 100, "pro": 500}
+    floods, alone = flooded(*running, plans)
+    if alone:
+        # Redis did not answer within 250 ms, as on a machine that is too busy: what holds then is the next test's.
+        floods, alone = flooded(*running, plans)
+    assert not alone, "Redis did not answer in time, twice"
     for plan, flood in floods.items():
         assert flood.faults == []
         assert set(flood.answers) == {200, 429}
