@@ -55,6 +55,8 @@ class Mutant:
     expected: Expected = Expected.REFUSED
     # A checkpoint that was kept elsewhere; of the end of the clean dump where None.
     outside: str | None = None
+    # Receipts that are brought, of which one is false.
+    receipts: tuple[str, ...] = ()
 
 
 # None where the dump holds nothing that this kind could change.
@@ -63,9 +65,10 @@ Mutation = Callable[[Random, Case], Mutant | None]
 
 def random_case(rng: Random) -> Case:
     """A case of at least four records, every third with a dump that starts later."""
+    partial = rng.random() < 1 / 3
     while True:
         ledger = random_ledger(rng)
-        cut = random_cut(rng, ledger, partial=rng.random() < 1 / 3)
+        cut = random_cut(rng, ledger, partial=partial)
         if cut.last - cut.first + 1 >= LEAST_RECORDS:
             return Case(ledger, cut, _like(rng, ledger, ORIGIN), _like(rng, ledger, STRANGE_ORIGIN))
 

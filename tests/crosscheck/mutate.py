@@ -16,7 +16,7 @@ import argparse
 import io
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from multiprocessing import Pool
@@ -34,9 +34,17 @@ from tests.crosscheck.mutants import Case, Expected, Mutant, Mutation, random_ca
 from tests.crosscheck.oracle import means_the_same
 from tests.crosscheck.other_spellings import OTHER_SPELLINGS
 from tests.crosscheck.payload_mutations import PAYLOAD_MUTATIONS
+from tests.crosscheck.proof_mutations import PROOF_MUTATIONS
 from tests.crosscheck.random_ledgers import random_cut, random_ledger
 
-MUTATIONS: dict[str, Mutation] = {**DAMAGE, **PAYLOAD_MUTATIONS, **FORGERIES, **BROKEN_RULES, **OTHER_SPELLINGS}
+MUTATIONS: dict[str, Mutation] = {
+    **DAMAGE,
+    **PAYLOAD_MUTATIONS,
+    **PROOF_MUTATIONS,
+    **FORGERIES,
+    **BROKEN_RULES,
+    **OTHER_SPELLINGS,
+}
 SAYS_SO = "cannot be excluded"
 T = TypeVar("T")
 
@@ -57,12 +65,12 @@ class Judged:
     where: str
 
 
-def verdict(case: Case, dump: bytes, *outside: str) -> governlayer_verifier.Report | None:
-    """What the verifier says of *dump*; None where it cannot be read."""
+def verdict(case: Case, dump: bytes, **outside: Sequence[str]) -> governlayer_verifier.Report | None:
+    """What the verifier says of *dump*; None where it, or what is brought from outside, cannot be read."""
     try:
         stream = decompressed(io.BytesIO(dump))
-        return governlayer_verifier.verify(stream, keys=case.keys, origin=case.ledger.origin, checkpoints=outside)
-    except governlayer_verifier.InputError:
+        return governlayer_verifier.verify(stream, keys=case.keys, origin=case.ledger.origin, **outside)
+    except (governlayer_verifier.ArgumentError, governlayer_verifier.InputError):
         return None
 
 
@@ -83,19 +91,19 @@ def judge(case: Case, mutant: Mutant, blind_to: int | None = None) -> Outcome:
         mutant: the other one.
         blind_to: a step of §8 that does not count, to see that it is needed.
     """
-    report = verdict(case, mutant.dump)
+    report = verdict(case, mutant.dump, receipts=mutant.receipts)
     said = status(report, blind_to)
     if mutant.expected is Expected.ACCEPTED:
         return Outcome.IDENTITY if said == "valid" else Outcome.ESCAPE
     if report is None or said == "invalid":
         return Outcome.FAIL
-    if mutant.expected is Expected.REFUSED and means_the_same(case, mutant.dump):
+    if mutant.expected is Expected.REFUSED and not mutant.receipts and means_the_same(case, mutant.dump):
         return Outcome.IDENTITY
     # A dump that starts later and lost a proof: the report calls itself incomplete, which is no success either.
     unproven = case.cut.first > 0 and said == "incomplete"
     if (unproven or mutant.expected is Expected.SAID) and SAYS_SO in report.as_text():
         outside = mutant.outside or case.ledger.note(case.cut.last + 1)
-        again = status(verdict(case, mutant.dump, outside), blind_to)
+        again = status(verdict(case, mutant.dump, checkpoints=[outside]), blind_to)
         return Outcome.SAID if again == "invalid" or (unproven and again == "incomplete") else Outcome.ESCAPE
     return Outcome.ESCAPE
 
