@@ -2,10 +2,11 @@
 
 import json
 from collections.abc import Callable
+from datetime import datetime
 
 import pytest
 import rfc8785
-from governlayer_verifier import ArgumentError, verify
+from governlayer_verifier import ArgumentError, record, verify
 from governlayer_verifier.findings import KEPT_PER_STEP
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
@@ -152,6 +153,7 @@ def test_a_line_that_is_too_long_does_not_hide_those_after_it() -> None:
         ("time", "2026-11-23T00:00:03Z", "time is not"),
         ("time", "2026-02-30T00:00:03.000000Z", "time is not"),
         ("time", "2026-11-23T24:00:03.000000Z", "time is not"),
+        ("time", "2026-11-23T24:00:00.000000Z", "time is not"),
         ("time", "２026-11-23T00:00:03.000000Z", "time is not"),
         ("time", None, "time is not"),
         ("prev_hash", "AB" * 32, "prev_hash is not"),
@@ -180,6 +182,21 @@ def test_step_3_refuses_a_record_that_breaks_its_grammar(member: str, value: obj
     report = check(ledger.dump())
     assert text in what(report, 3)
     assert report.verdict == "invalid"
+
+
+class LenientDatetime(datetime):
+    """As of Python 3.14: 24:00 is the midnight that ends a day."""
+
+    @classmethod
+    def fromisoformat(cls, text: str) -> "LenientDatetime":
+        return super().fromisoformat(text.replace("T24:00:00.000000", "T00:00:00.000000"))
+
+
+def test_step_3_refuses_midnight_as_24_00_whatever_the_interpreter_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(record, "datetime", LenientDatetime)
+    assert record.is_time("2026-11-23T23:59:59.999999Z")
+    assert record.is_time("2026-11-24T00:00:00.000000Z")
+    assert not record.is_time("2026-11-23T24:00:00.000000Z")
 
 
 @pytest.mark.parametrize("member", ["actor", "body", "commitments", "prev_hash", "seq", "time", "type", "v"])
