@@ -69,8 +69,7 @@ class Ledger:
         """A checkpoint; every fifth has a signature more, by a key that nobody knows (§5)."""
         text = checkpoint_text(self.origin, size, root(self.heads[size].edge))
         signers = [signer or self.signer(size), *([WITNESS] if size % 5 == 0 else [])]
-        notes = [signed_note(text, by.name, by.public_key, by.sign(text.encode())) for by in signers]
-        return notes[0] + "".join(note.removeprefix(text + "\n") for note in notes[1:])
+        return signed_note(text, [by.line(text) for by in signers])
 
     def receipt(self, seq: int, size: int) -> str:
         return receipt_text(self.records[seq], inclusion_path(seq, self.leaves[:size]), self.note(size))

@@ -8,7 +8,7 @@ import msgspec
 from governlayer_server.adapters.crypto.access_tokens import AccessTokens
 from governlayer_server.adapters.crypto.common_passwords import ZxcvbnPasswords
 from governlayer_server.adapters.crypto.passwords import BcryptPasswords
-from governlayer_server.adapters.crypto.signer import Ed25519Signer
+from governlayer_server.adapters.crypto.signer import Ed25519Signer, KeysInService
 from governlayer_server.adapters.crypto.totp import Totp
 from governlayer_server.adapters.crypto.vault import EnvelopeVault
 from governlayer_server.adapters.redis.local_attempts import LocalSignInAttempts
@@ -93,7 +93,7 @@ class FakeAppliance:
             keys=self.data_keys,
             entropy=self.entropy,
         )
-        self.signer = Ed25519Signer(DEPLOYMENT, SEED)
+        self.signer = KeysInService([Ed25519Signer(DEPLOYMENT, SEED)], self.clock)
         self.passwords = CountedPasswords(BcryptPasswords(PEPPER, CHEAP_COST))
         self.attempts = LocalSignInAttempts(WallClock(self.clock))
         self.mailer, self.later, self.codes = MemoryMailer(), Later(), Totp(self.entropy)

@@ -5,8 +5,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from governlayer_server.adapters.crypto.signer import Ed25519Signer
+from governlayer_server.adapters.crypto.signer import Ed25519Signer, KeysInService
 from governlayer_server.domain.ledger.record import Actor, ActorKind, Draft
+
+from tests.fakes.clock import FakeClock
 
 FOLDER = Path(__file__).parents[1] / "vectors" / "ledger-v1"
 
@@ -23,10 +25,14 @@ def record_lines(name: str) -> list[bytes]:
     return [line[:-1] for line in dump_lines(name) if line.startswith(b'{"actor":')]
 
 
-def vector_signer() -> Ed25519Signer:
-    """The signer of the vectors; its seed is public."""
+def vector_key() -> Ed25519Signer:
+    """The signing key of the vectors; its seed is public."""
     index = read_json("index.json")
     return Ed25519Signer(index["key_name"], bytes.fromhex(index["test_private_seed_hex"]))
+
+
+def vector_signer() -> KeysInService:
+    return KeysInService([vector_key()], FakeClock())
 
 
 def draft_of(line: bytes) -> Draft:

@@ -37,7 +37,7 @@ class Log:
 
     def note(self) -> str:
         text = self.text()
-        return signed_note(text, self.signer.name, self.signer.public_key, self.signer.sign(text.encode()))
+        return signed_note(text, [self.signer.line(text)])
 
     def request(self, old: int, proof: Sequence[bytes] | None = None) -> bytes:
         """What a client sends to have this log cosigned from size *old* on."""

@@ -39,10 +39,12 @@ async def test_the_first_opening_founds_the_deployment_and_later_ones_find_it(mi
     keys = []
     for _ in range(3):
         async with open_appliance(migrated) as appliance:
-            keys.append(appliance.read_ledger.key)
-            introduced = {"event": "introduced", "vkey": keys[0]}
-            assert await system_records(appliance) == [("ledger.key", introduced)]
-    assert len(set(keys)) == 1
+            keys.append(appliance.read_ledger.keys)
+            introduced = [("ledger.key", {"event": "introduced", "vkey": vkey}) for vkey in keys[0]]
+            assert await system_records(appliance) == introduced
+            assert appliance.read_ledger.key == keys[0][0]
+    assert keys == [keys[0]] * 3
+    assert len(keys[0]) == 2, "one of Ed25519 and one of ML-DSA-44"
 
 
 async def test_a_founding_that_was_interrupted_is_completed(
@@ -52,12 +54,12 @@ async def test_a_founding_that_was_interrupted_is_completed(
         raise LedgerUnavailable("killed")
 
     with monkeypatch.context() as patch:
-        patch.setattr("governlayer_server.wiring.founding.record_event", fail)
+        patch.setattr("governlayer_server.wiring.founding.record_key_event", fail)
         with pytest.raises(LedgerUnavailable):
             async with open_appliance(migrated):
                 pytest.fail("it opened")
     async with open_appliance(migrated) as appliance:
-        assert [kind for kind, _ in await system_records(appliance)] == ["ledger.key"]
+        assert [kind for kind, _ in await system_records(appliance)] == ["ledger.key", "ledger.key"]
 
 
 @pytest.mark.parametrize(
@@ -123,7 +125,7 @@ async def test_policies_that_cannot_be_used_are_refused(migrated: Settings) -> N
         migrated.policies.unlink()
         with pytest.raises(PolicyError, match="cannot be read"):
             await appliance.application(migrated, LINKS)
-        assert [kind for kind, _ in await system_records(appliance)] == ["ledger.key"]
+        assert [kind for kind, _ in await system_records(appliance)] == ["ledger.key", "ledger.key"]
 
 
 async def test_a_decision_goes_through_everything_that_is_wired(migrated: Settings) -> None:

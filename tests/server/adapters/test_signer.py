@@ -1,7 +1,16 @@
-"""The signing key: RFC 8032 and no key material shown."""
+"""The signing keys: RFC 8032, tlog-cosignature, no key material shown, and no signing with keys of long ago."""
+
+import base64
+import struct
 
 import pytest
-from governlayer_server.adapters.crypto.signer import Ed25519Signer
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PublicKey
+from governlayer_server.adapters.crypto.signer import MAX_AGE_S, Ed25519Signer, KeysInService, MlDsa44Signer
+from governlayer_server.domain.errors import LedgerUnavailable
+from governlayer_server.domain.ledger.cosigned import cosigned_tree
+
+from tests.fakes.clock import FakeClock, WallClock
 
 # RFC 8032 §7.1, tests 1 to 3: seed, public key, message, signature.
 RFC_8032 = [
@@ -29,3 +38,73 @@ def test_signatures_are_those_of_rfc_8032(seed: str, public_key: str, message: s
 
 def test_no_key_material_is_shown() -> None:
     assert repr(Ed25519Signer("gl.example.com", b"S" * 32)) == "Ed25519Signer('gl.example.com')"
+    assert repr(MlDsa44Signer("gl.example.com", b"S" * 32)) == "MlDsa44Signer('gl.example.com')"
+    assert "S" * 8 not in repr(KeysInService([Ed25519Signer("a", b"S" * 32)], FakeClock()))
+
+
+def test_the_message_of_a_cosignature_is_the_structure_of_its_specification() -> None:
+    """Byte by byte, as c2sp.org/tlog-cosignature lays it out: lengths in front of names, numbers of 64 bits."""
+    root = bytes(range(32))
+    expected = (
+        bytes.fromhex("737562747265652f76310a00")
+        + b"\x0egl.example.com"
+        + bytes.fromhex("0000000065920080")
+        + b"\x10gl.example.com/1"
+        + bytes.fromhex("000000000000000000000000000001ff")
+        + root
+    )
+    assert cosigned_tree("gl.example.com", "gl.example.com/1", 511, root, 0x65920080) == expected
+
+
+def test_a_post_quantum_signature_holds_for_its_tree_its_time_and_its_name_alone() -> None:
+    key, root = MlDsa44Signer("gl.example.com", bytes(range(32))), bytes(range(32))
+    dash, name, encoded = key.line("gl.example.com/1", 7, root, 1_000).split()
+    blob = base64.b64decode(encoded)
+    assert (dash, name, len(blob)) == ("\u2014", "gl.example.com", 4 + 8 + 2_420)
+    assert blob[:4].hex() == key.vkey.split("+")[1]
+    assert struct.unpack(">Q", blob[4:12]) == (1_000,)
+    public = MLDSA44PublicKey.from_public_bytes(key.public_key)
+    public.verify(blob[12:], cosigned_tree("gl.example.com", "gl.example.com/1", 7, root, 1_000))
+    for other in (
+        cosigned_tree("gl.example.org", "gl.example.com/1", 7, root, 1_000),
+        cosigned_tree("gl.example.com", "gl.example.com/2", 7, root, 1_000),
+        cosigned_tree("gl.example.com", "gl.example.com/1", 8, root, 1_000),
+        cosigned_tree("gl.example.com", "gl.example.com/1", 7, root[::-1], 1_000),
+        cosigned_tree("gl.example.com", "gl.example.com/1", 7, root, 1_001),
+    ):
+        with pytest.raises(InvalidSignature):
+            public.verify(blob[12:], other)
+
+
+def test_the_verifier_key_of_ml_dsa_44_names_its_type() -> None:
+    key = MlDsa44Signer("gl.example.com", bytes(32))
+    name, key_id, encoded = key.vkey.split("+", 2)
+    assert (name, len(key_id), base64.b64decode(encoded)) == ("gl.example.com", 8, b"\x06" + key.public_key)
+
+
+def test_all_keys_in_service_sign_ed25519_first_and_of_a_kind_the_oldest_first() -> None:
+    post_quantum, old, new = MlDsa44Signer("a", bytes(32)), Ed25519Signer("a", bytes(32)), Ed25519Signer("a", b"n" * 32)
+    signer = KeysInService([post_quantum, old, new], FakeClock())
+    assert signer.vkeys == [old.vkey, new.vkey, post_quantum.vkey]
+    assert signer.sign("text\n") == [old.line("text\n"), new.line("text\n")]
+    assert len(signer.cosign("a/1", 1, bytes(32), 0)) == 1
+    signer.renew([new])
+    assert signer.vkeys == [new.vkey]
+    assert signer.sign("text\n") == [new.line("text\n")]
+    assert signer.cosign("a/1", 1, bytes(32), 0) == []
+
+
+def test_keys_that_were_not_read_for_a_minute_sign_no_more_until_they_are() -> None:
+    clock = FakeClock()
+    key = Ed25519Signer("a", bytes(32))
+    signer = KeysInService([key], WallClock(clock))
+    clock.advance(MAX_AGE_S * 1_000_000)
+    assert signer.sign("text\n")
+    clock.advance(1)
+    with pytest.raises(LedgerUnavailable):
+        signer.sign("text\n")
+    with pytest.raises(LedgerUnavailable):
+        signer.cosign("a/1", 1, bytes(32), 0)
+    assert signer.vkeys == [key.vkey], "what the keys are may be told"
+    signer.renew([key])
+    assert signer.sign("text\n")

@@ -19,12 +19,12 @@ from governlayer_server.usecases.sign_checkpoint import receipt_again, receipt_f
 from msgspec.structs import replace
 
 from tests.fakes.rfc6962 import path
-from tests.fakes.vectors import FOLDER, draft_of, dump_lines, read_json, record_lines, vector_signer
+from tests.fakes.vectors import FOLDER, draft_of, dump_lines, read_json, record_lines, vector_key, vector_signer
 
 INDEX = read_json("index.json")
 VALID = [dump["file"].removeprefix("dumps/") for dump in INDEX["dumps"] if dump["verdict"] == "valid"]
 HONEST = sorted(set(VALID) - {"insider-rewrite-unseen.gldump"})
-SIGNER = vector_signer()
+KEY, SIGNER = vector_key(), vector_signer()
 
 
 def heads_of(lines: list[bytes]) -> dict[int, tuple[Head, Record | None]]:
@@ -38,8 +38,8 @@ def heads_of(lines: list[bytes]) -> dict[int, tuple[Head, Record | None]]:
 
 
 def test_the_verifier_key_is_that_of_the_vectors() -> None:
-    assert verifier_key(SIGNER.name, SIGNER.public_key) == INDEX["verifier_key"]
-    assert key_id(SIGNER.name, SIGNER.public_key).hex() == INDEX["verifier_key"].split("+")[1]
+    assert verifier_key(KEY.name, KEY.public_key) == INDEX["verifier_key"]
+    assert key_id(KEY.name, KEY.public_key).hex() == INDEX["verifier_key"].split("+")[1]
 
 
 @pytest.mark.parametrize("name", HONEST)
@@ -59,7 +59,7 @@ def test_every_line_of_a_valid_dump_is_reproduced_byte_for_byte(name: str) -> No
                     last=header["last"],
                     origin=header["origin"],
                     genesis_hash=heads[0][0].hash.hex(),
-                    keys=[verifier_key(SIGNER.name, SIGNER.public_key)],
+                    keys=[verifier_key(KEY.name, KEY.public_key)],
                     names=list(reversed(header["payloads"])),
                 )
             )
@@ -116,8 +116,8 @@ def test_the_text_of_a_receipt_is_that_of_the_vectors(seq: int) -> None:
 def test_the_signed_text_is_origin_size_and_root() -> None:
     text = checkpoint_text("a/b", 0, root(Edge()))
     assert text == "a/b\n0\n47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n"
-    note = signed_note(text, "a", SIGNER.public_key, bytes(64))
-    assert note.startswith(text + "\n\u2014 a ")
+    note = signed_note(text, [KEY.line(text)])
+    assert note.startswith(text + f"\n\u2014 {KEY.name} ")
     assert note.endswith("\n")
 
 

@@ -15,7 +15,7 @@ from governlayer_server.web.app import Metrics, UseCases, create_app
 from governlayer_server.web.edge import Edge
 from governlayer_server.web.links import Links
 from governlayer_server.web.problems import PROBLEM_JSON
-from governlayer_server.web.routes.health import About, Readiness
+from governlayer_server.web.routes.health import Installation, Readiness
 
 from tests.fakes.appliance import DEPLOYMENT, FakeAppliance
 
@@ -61,7 +61,7 @@ class Site:
                 identity=made.identity,
                 manage_keys=made.manage_keys,
             ),
-            About(deployment=DEPLOYMENT, version="0", ledger_keys=[made.read_ledger.key]),
+            Installation(deployment=DEPLOYMENT, version="0"),
             probe,
             made.clock,
             made.entropy,

@@ -134,7 +134,7 @@ async def test_from_nothing_and_to_the_same_size_the_proof_is_empty(http: httpx.
 
 async def test_the_empty_log_has_one_root(http: httpx.AsyncClient) -> None:
     text = f"{LOG.origin}\n0\n{base64.b64encode(bytes(32)).decode()}\n"
-    wrong = signed_note(text, LOG.signer.name, LOG.signer.public_key, LOG.signer.sign(text.encode()))
+    wrong = signed_note(text, [LOG.signer.line(text)])
     assert (await add(http, add_checkpoint_body(0, (), wrong).encode())).status_code == 422
     assert (await add(http, LOG.request(0))).status_code == 200
     assert (await add(http, LOG.grown(5).request(0))).status_code == 200

@@ -112,18 +112,19 @@ async def _checkpoint(data: Path | None, org: str) -> str:
 @ledger.command("key")
 @data_option
 @json_option
-def key(data: Path | None, as_json: bool) -> None:
+@click.option("--all", "every", is_flag=True, help="Print all keys in service, post-quantum ones too, one a line.")
+def key(data: Path | None, as_json: bool, every: bool) -> None:
     """Print the verifier key of the deployment's ledgers. Give it to auditors by another way than the dump."""
-    vkey = run(_key(data))
+    newest, everyone = run(_keys(data))
     if as_json:
-        print_json({"key": vkey})
+        print_json({"key": newest, "keys": everyone})
     else:
-        click.echo(vkey)
+        click.echo("\n".join(everyone) if every else newest)
 
 
-async def _key(data: Path | None) -> str:
+async def _keys(data: Path | None) -> tuple[str, list[str]]:
     async with running_appliance(data) as appliance:
-        return appliance.read_ledger.key
+        return appliance.read_ledger.key, appliance.read_ledger.keys
 
 
 ledger.add_command(witness)

@@ -1,8 +1,11 @@
-"""Identifiers: UUID version 7 (RFC 9562 §5.7), so that ids sort by time and tell nothing else."""
+"""Identifiers: UUID version 7 (RFC 9562 §5.7), so that ids sort by time and tell nothing else; version 8 of names."""
 
+from hashlib import sha256
 from uuid import UUID
 
 _VERSION_7 = 0x7 << 76
+_VERSION_8 = 0x8 << 76
+_MASK = ~(0xF << 76 | 0b11 << 62)
 _VARIANT = 0b10 << 62
 
 
@@ -27,3 +30,14 @@ def uuid7(unix_ms: int, randomness: bytes) -> UUID:
     rand_a = int.from_bytes(randomness[:2], "big") & 0xFFF
     rand_b = int.from_bytes(randomness[2:], "big") & ((1 << 62) - 1)
     return UUID(int=unix_ms << 80 | _VERSION_7 | rand_a << 64 | _VARIANT | rand_b)
+
+
+def uuid8(name: str) -> UUID:
+    """
+    Return the UUIDv8 of a name (RFC 9562 §5.8): of the first 16 bytes of its SHA-256. The same name has the same id.
+
+    >>> uuid8("governlayer").hex
+    'fa592a61055f894194b89f64b2ef3d0f'
+    """
+    digest = int.from_bytes(sha256(name.encode()).digest()[:16], "big")
+    return UUID(int=digest & _MASK | _VERSION_8 | _VARIANT)

@@ -70,11 +70,11 @@ class Vault(Protocol):
 
 
 class Signer(Protocol):
-    """The key that signs checkpoints."""
+    """One key that signs."""
 
     @property
     def name(self) -> str:
-        """The key name: the deployment's."""
+        """The key name."""
 
     @property
     def public_key(self) -> bytes:
@@ -82,6 +82,36 @@ class Signer(Protocol):
 
     def sign(self, message: bytes) -> bytes:
         """Return the Ed25519 signature of *message*, 64 raw bytes."""
+
+
+class Signers(Protocol):
+    """The keys that sign checkpoints: all that are in service; two of a kind while one follows the other."""
+
+    @property
+    def vkeys(self) -> Sequence[str]:
+        """Their verifier keys: Ed25519 first, and of a kind the oldest first."""
+
+    def sign(self, text: str) -> Sequence[str]:
+        """
+        Return the signature lines of the checkpoint *text* by all Ed25519 keys: the same bytes each time.
+
+        Raises:
+            LedgerUnavailable: it is not known which keys are in service. Nothing was signed.
+        """
+
+    def cosign(self, origin: str, size: int, root: bytes, time_s: int) -> Sequence[str]:
+        """
+        Return the signature lines of a checkpoint by all ML-DSA-44 keys (c2sp.org/tlog-cosignature).
+
+        Args:
+            origin: the ledger's.
+            size: how many records.
+            root: of the tree over them, 32 bytes.
+            time_s: now, seconds since the Unix epoch.
+
+        Raises:
+            LedgerUnavailable: it is not known which keys are in service. Nothing was signed.
+        """
 
 
 class PasswordHasher(Protocol):

@@ -8,12 +8,11 @@ from msgspec import Struct
 
 from governlayer_server.domain.errors import Fault, InvalidRequest, LedgerUnavailable
 from governlayer_server.domain.ledger.chain import Head, empty_head, genesis_hash
-from governlayer_server.domain.ledger.checkpoint import verifier_key
 from governlayer_server.domain.ledger.dump import checkpoint_line, end_line, header_line, payload_line
 from governlayer_server.domain.ledger.record import Actor, Record
 from governlayer_server.domain.ledger.tree import grow, leaf_hash
 from governlayer_server.domain.times import time_text
-from governlayer_server.ports import Clock, Entropy, Signer, Vault
+from governlayer_server.ports import Clock, Entropy, Signers, Vault
 from governlayer_server.ports.ledger import LedgerStore
 from governlayer_server.usecases.record_event import record_event
 from governlayer_server.usecases.seal_payloads import open_payload
@@ -35,7 +34,7 @@ class ExportLedger(Struct, frozen=True, kw_only=True):
 
     ledger: LedgerStore
     vault: Vault
-    signer: Signer
+    signer: Signers
     clock: Clock
     entropy: Entropy
 
@@ -92,7 +91,7 @@ class ExportLedger(Struct, frozen=True, kw_only=True):
             last=last,
             origin=head.origin,
             genesis_hash=genesis_hash(head.origin).hex(),
-            keys=[verifier_key(self.signer.name, self.signer.public_key)],
+            keys=self.signer.vkeys,
             names=names,
         )
         reached = empty_head(head.origin)

@@ -25,7 +25,7 @@ from governlayer_server.domain.organization import StorePayloads
 from governlayer_server.domain.policy import PolicySet
 from governlayer_server.domain.stored_payloads import stored_texts
 from governlayer_server.domain.times import time_text
-from governlayer_server.ports import Clock, Entropy, RunningRequests, Signer, Vault
+from governlayer_server.ports import Clock, Entropy, RunningRequests, Signers, Vault
 from governlayer_server.ports.ledger import AnswerExists, Append, LedgerStore, StoredAnswer
 from governlayer_server.usecases.answer_once import Once, Question, open_answer, question_of, seal_answer
 from governlayer_server.usecases.evaluate import Evaluate, Evaluation
@@ -54,7 +54,7 @@ class Govern(Struct, frozen=True, kw_only=True):
     ledger: LedgerStore
     running: RunningRequests
     vault: Vault
-    signer: Signer
+    signer: Signers
     clock: Clock
     entropy: Entropy
     long_scans: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_LONG_SCANS))

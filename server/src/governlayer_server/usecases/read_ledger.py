@@ -6,9 +6,9 @@ from uuid import UUID
 from msgspec import Struct
 
 from governlayer_server.domain.ledger.chain import Head, genesis_hash
-from governlayer_server.domain.ledger.checkpoint import verifier_key
+from governlayer_server.domain.ledger.checkpoint import newest_ed25519
 from governlayer_server.domain.ledger.record import Record
-from governlayer_server.ports import Signer
+from governlayer_server.ports import Signers
 from governlayer_server.ports.ledger import LedgerStore, RecordFilter
 from governlayer_server.usecases.sign_checkpoint import sign_checkpoint
 
@@ -27,12 +27,17 @@ class ReadLedger(Struct, frozen=True, kw_only=True):
     """Reads the ledger of an organization."""
 
     ledger: LedgerStore
-    signer: Signer
+    signer: Signers
 
     @property
     def key(self) -> str:
-        """The verifier key of the deployment's ledgers."""
-        return verifier_key(self.signer.name, self.signer.public_key)
+        """The verifier key to give to auditors: of Ed25519, the newest."""
+        return newest_ed25519(self.signer.vkeys)
+
+    @property
+    def keys(self) -> list[str]:
+        """The verifier keys of the deployment's ledgers: Ed25519 first, and of a kind the oldest first."""
+        return list(self.signer.vkeys)
 
     async def state(self, organization_id: UUID) -> LedgerState:
         """Return where the ledger stands."""
@@ -42,7 +47,7 @@ class ReadLedger(Struct, frozen=True, kw_only=True):
             size=head.size,
             head_hash=head.hash.hex(),
             genesis_hash=genesis_hash(head.origin).hex(),
-            keys=[self.key],
+            keys=self.keys,
         )
 
     async def checkpoint(self, organization_id: UUID) -> str:

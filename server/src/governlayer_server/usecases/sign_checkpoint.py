@@ -6,48 +6,62 @@ from governlayer_server.domain.ledger.proofs import root_from_inclusion
 from governlayer_server.domain.ledger.receipt import receipt_text
 from governlayer_server.domain.ledger.record import Record
 from governlayer_server.domain.ledger.tree import leaf_hash, root
-from governlayer_server.ports import Signer
+from governlayer_server.domain.times import SECOND_US
+from governlayer_server.ports import Signers
 from governlayer_server.ports.ledger import Entry, StoredAnswer
 
 
-def sign_checkpoint(signer: Signer, head: Head) -> str:
+def sign_checkpoint(signer: Signers, head: Head) -> str:
     """
     Return the signed note of *head*.
 
     Args:
-        signer: the ledger's key.
+        signer: the ledger's keys.
         head: a state that has been committed; never one that may still be rolled back.
     """
     return sign_tree(signer, head.origin, head.size, root(head.edge))
 
 
-def sign_tree(signer: Signer, origin: str, size: int, tree_root: bytes) -> str:
+def sign_for_keeping(signer: Signers, head: Head, now_us: int) -> str:
+    """
+    Return the signed note of *head* with post-quantum signatures beside the others, as of now (ledger-v1 §5).
+
+    Args:
+        signer: the ledger's keys.
+        head: a state that has been committed; never one that may still be rolled back.
+        now_us: microseconds since the Unix epoch.
+    """
+    cosigned = signer.cosign(head.origin, head.size, root(head.edge), now_us // SECOND_US)
+    return sign_checkpoint(signer, head) + "".join(cosigned)
+
+
+def sign_tree(signer: Signers, origin: str, size: int, tree_root: bytes) -> str:
     """
     Return the signed note of a tree that has been committed.
 
     Args:
-        signer: the ledger's key.
+        signer: the ledger's keys.
         origin: the ledger's origin.
         size: how many records.
         tree_root: 32 bytes.
     """
     text = checkpoint_text(origin, size, tree_root)
-    return signed_note(text, signer.name, signer.public_key, signer.sign(text.encode()))
+    return signed_note(text, signer.sign(text))
 
 
-def receipt_for(signer: Signer, entry: Entry) -> str:
+def receipt_for(signer: Signers, entry: Entry) -> str:
     """Return the receipt of a durable record; those that became durable together share one checkpoint."""
     growth, record = entry.growth, entry.record
     note = sign_tree(signer, growth.before.origin, growth.head.size, growth.root)
     return receipt_text(record, growth.inclusion_proof(record.seq), note)
 
 
-def receipt_again(signer: Signer, origin: str, record: Record, stored: StoredAnswer) -> str:
+def receipt_again(signer: Signers, origin: str, record: Record, stored: StoredAnswer) -> str:
     """
-    Return the receipt that was given with an answer; while the signing key is the same, byte for byte.
+    Return the receipt that was given with an answer; while the signing keys are the same, byte for byte.
 
     Args:
-        signer: the ledger's key.
+        signer: the ledger's keys.
         origin: the ledger's origin.
         record: the record that the answer was given for.
         stored: the answer.

@@ -43,7 +43,7 @@ from governlayer_server.web.routes.auth import (
 )
 from governlayer_server.web.routes.govern import govern_route
 from governlayer_server.web.routes.health import (
-    About,
+    Installation,
     Probes,
     about_route,
     livez_route,
@@ -108,7 +108,7 @@ class UseCases(Struct, frozen=True, kw_only=True):
 
 def create_app(
     use_cases: UseCases,
-    about: About,
+    installation: Installation,
     probes: Probes,
     clock: Clock,
     entropy: Entropy,
@@ -179,7 +179,7 @@ def create_app(
             "links": _provide(use_cases.links),
             "identity": _provide(use_cases.identity),
             "manage_keys": _provide(use_cases.manage_keys),
-            "about": _provide(about),
+            "installation": _provide(installation),
             "probes": _provide(probes),
             "exposition": _provide(metrics.exposition),
             "openapi": _provide(openapi),
@@ -199,7 +199,7 @@ def create_app(
         request_max_body_size=MAX_BODY_BYTES,
         openapi_config=OpenAPIConfig(
             title="GovernLayer",
-            version=about.version,
+            version=installation.version,
             path="/",
             render_plugins=[TrueJsonPlugin(openapi)],
             openapi_router=Router(

@@ -14,6 +14,7 @@ from governlayer_server.adapters.logs.access import access_logger
 from governlayer_server.adapters.postgres.account_store import PostgresAccountStore
 from governlayer_server.adapters.postgres.database import connect
 from governlayer_server.adapters.postgres.deployment_store import PostgresDeploymentStore
+from governlayer_server.adapters.postgres.ledger_keys import PostgresLedgerKeyStore
 from governlayer_server.adapters.postgres.ledger_store import PostgresLedgerStore
 from governlayer_server.adapters.postgres.migrate import pending_migrations
 from governlayer_server.adapters.redis.connect import AnyRedis, connect_redis
@@ -36,6 +37,7 @@ from governlayer_server.usecases.one_time_tokens import OneTimeTokens
 from governlayer_server.usecases.operate_users import OperateUsers
 from governlayer_server.usecases.principal_cache import PrincipalCache
 from governlayer_server.usecases.read_ledger import ReadLedger
+from governlayer_server.usecases.refresh_keys import RefreshKeys
 from governlayer_server.usecases.set_up import SetUp
 from governlayer_server.web.links import Links
 from governlayer_server.web.observe import Observed
@@ -44,6 +46,7 @@ from governlayer_server.wiring.founding import begin_system_ledger, deployment_k
 from governlayer_server.wiring.parts import Parts
 
 VERSION = version("governlayer-server")
+_KEYS_S = 1.0
 
 
 class Appliance(Struct, frozen=True, kw_only=True):
@@ -123,16 +126,23 @@ async def _opened(settings: Settings, redis: AnyRedis, passwords: BcryptPassword
             raise ConfigurationError(f"{len(pending)} migrations have not been applied: run `governlayer migrate`")
         await database.require_bound_role()
         clock, entropy = SystemClock(), SystemEntropy()
-        vault, signer = await deployment_keys(settings, PostgresDeploymentStore(database), clock, entropy)
+        ledger_keys = PostgresLedgerKeyStore(database)
+        vault, sealed_keys = await deployment_keys(
+            settings, PostgresDeploymentStore(database), ledger_keys, clock, entropy
+        )
         ledger = PostgresLedgerStore(database, clock)
-        await begin_system_ledger(ledger, signer, clock, entropy)
+        await begin_system_ledger(ledger, sealed_keys.signer, settings.deployment, clock)
         async with Background(access_logger()) as background:
+            refresh = RefreshKeys(keys=ledger_keys, maker=sealed_keys)
+            background.every(_KEYS_S, refresh, at_end=False)
             parts = Parts(
                 database=database,
                 redis=redis,
                 outage=Outage(redis, clock),
                 vault=vault,
-                signer=signer,
+                signer=sealed_keys.signer,
+                sealed_keys=sealed_keys,
+                ledger_keys=ledger_keys,
                 clock=clock,
                 entropy=entropy,
                 principals=PrincipalCache(clock),

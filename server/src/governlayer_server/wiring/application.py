@@ -20,7 +20,6 @@ from governlayer_server.adapters.redis.quota import RedisQuotaStore
 from governlayer_server.console.account import account_routes
 from governlayer_server.console.docs import docs_route
 from governlayer_server.console.pages import Assets, static_route
-from governlayer_server.domain.ledger.checkpoint import verifier_key
 from governlayer_server.domain.policy import PolicySet
 from governlayer_server.domain.quota import Mode
 from governlayer_server.ports.accounts import AccountStore
@@ -52,7 +51,7 @@ from governlayer_server.web.app import Metrics, UseCases, create_app
 from governlayer_server.web.kept_probes import KeptProbes
 from governlayer_server.web.links import Links
 from governlayer_server.web.observe import Observed
-from governlayer_server.web.routes.health import About
+from governlayer_server.web.routes.health import Installation
 from governlayer_server.wiring.parts import Parts
 from governlayer_server.wiring.probes import probes_of
 
@@ -85,11 +84,7 @@ async def build_application(operations: Operations, parts: Parts, settings: Sett
     """
     engine = await _engine(operations, parts, settings)
     limit_requests = _limit_requests(parts, settings)
-    about = About(
-        deployment=settings.deployment,
-        version=operations.version,
-        ledger_keys=[verifier_key(parts.signer.name, parts.signer.public_key)],
-    )
+    installation = Installation(deployment=settings.deployment, version=operations.version)
     probes = KeptProbes(probes_of(operations.ledger, parts, limit_requests), parts.clock)
 
     async def components() -> Mapping[str, bool]:
@@ -104,7 +99,7 @@ async def build_application(operations: Operations, parts: Parts, settings: Sett
     assets = Assets.shipped()
     app = create_app(
         _use_cases(operations, parts, settings, engine, limit_requests),
-        about,
+        installation,
         probes,
         parts.clock,
         parts.entropy,

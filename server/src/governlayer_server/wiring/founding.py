@@ -1,28 +1,34 @@
 """Found the deployment at its first start, and find it again at later ones: its name, its keys, its system ledger."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from governlayer_server.adapters.crypto.signer import Ed25519Signer
+from governlayer_server.adapters.crypto.sealed_keys import SealedKeys
+from governlayer_server.adapters.crypto.signer import SEED_BYTES, Ed25519Signer
 from governlayer_server.adapters.crypto.vault import EnvelopeVault
-from governlayer_server.adapters.crypto.xaes import KEY_BYTES
 from governlayer_server.adapters.postgres.deployment_store import DeploymentRow, PostgresDeploymentStore
 from governlayer_server.domain.errors import CipherError, ConfigurationError
 from governlayer_server.domain.ledger.checkpoint import verifier_key
 from governlayer_server.domain.ledger.record import SYSTEM
 from governlayer_server.domain.tenants import SYSTEM_LEDGER
-from governlayer_server.ports import Clock, Entropy
+from governlayer_server.ports import Clock, Entropy, Signers
 from governlayer_server.ports.ledger import LedgerStore
+from governlayer_server.ports.ledger_keys import Algorithm, KeyState, LedgerKey, LedgerKeyStore
 from governlayer_server.settings import Settings
 from governlayer_server.usecases.create_organization import origin_of
 from governlayer_server.usecases.new_id import new_id
 from governlayer_server.usecases.record_event import record_event
+from governlayer_server.usecases.record_key_event import KeyEvent, record_key_event
 
 
 async def deployment_keys(
-    settings: Settings, deployments: PostgresDeploymentStore, clock: Clock, entropy: Entropy
-) -> tuple[EnvelopeVault, Ed25519Signer]:
+    settings: Settings,
+    deployments: PostgresDeploymentStore,
+    ledger_keys: LedgerKeyStore,
+    clock: Clock,
+    entropy: Entropy,
+) -> tuple[EnvelopeVault, SealedKeys]:
     """
-    Read the deployment's keys, or found the deployment.
+    Read the deployment's keys, or found the deployment; its signing keys are in service.
 
     Raises:
         ConfigurationError: the name, the key-encryption key or the pepper belong to another installation.
@@ -35,19 +41,38 @@ async def deployment_keys(
             f"this database belongs to the deployment {row.name}; a deployment never changes its name"
         )
     vault = _vault(settings, row.install_id, deployments, entropy)
+    sealed = SealedKeys(row.name, vault, clock, entropy)
     try:
-        signer = Ed25519Signer(row.name, vault.unwrap(_signing_key(vault), row.wrapped_seed))
+        sealed.renew(await _signing_keys(row, sealed, ledger_keys, clock))
     except CipherError:
         raise ConfigurationError("the key-encryption key or the pepper is not the one of this installation") from None
-    return vault, signer
+    return vault, sealed
 
 
-async def begin_system_ledger(ledger: LedgerStore, signer: Ed25519Signer, clock: Clock, entropy: Entropy) -> None:
-    """Make the deployment's own ledger, whose first record introduces the signing key; a second call does nothing."""
-    await ledger.create(SYSTEM_LEDGER, None, origin_of(signer.name, SYSTEM_LEDGER))
-    if not (await ledger.head(SYSTEM_LEDGER)).size:
-        key = verifier_key(signer.name, signer.public_key)
-        await record_of_system(ledger, clock, entropy, "ledger.key", {"event": "introduced", "vkey": key})
+async def _signing_keys(
+    row: DeploymentRow, sealed: SealedKeys, ledger_keys: LedgerKeyStore, clock: Clock
+) -> Sequence[LedgerKey]:
+    """Return all signing keys: the one that the deployment was founded with, those that followed, one of ML-DSA-44."""
+    stored = await ledger_keys.all()
+    if {key.algorithm for key in stored} == set(Algorithm):
+        return stored
+    founded = verifier_key(row.name, row.public_key)
+    first = sealed.stored(founded, Algorithm.ED25519, row.wrapped_seed, KeyState.ACTIVE, row.created_us)
+    # Proven to open before anything is stored beside it.
+    sealed.renew([first])
+    await ledger_keys.add_first(first)
+    await ledger_keys.add_first(sealed.new(Algorithm.ML_DSA_44, KeyState.ACTIVE, clock.now_us()))
+    return await ledger_keys.all()
+
+
+async def begin_system_ledger(ledger: LedgerStore, signer: Signers, deployment: str, clock: Clock) -> None:
+    """Make the deployment's own ledger, which begins with the signing keys; a second call does nothing."""
+    await ledger.create(SYSTEM_LEDGER, None, origin_of(deployment, SYSTEM_LEDGER))
+    oldest, *others = signer.vkeys
+    # In a ledger that was begun by an earlier version, its record has another id.
+    unknown = others if (await ledger.head(SYSTEM_LEDGER)).size else [oldest, *others]
+    for vkey in unknown:
+        await record_key_event(ledger, clock, SYSTEM_LEDGER, vkey, KeyEvent.INTRODUCED)
 
 
 async def record_of_system(
@@ -57,20 +82,15 @@ async def record_of_system(
     await record_event(ledger, clock, entropy, SYSTEM_LEDGER, SYSTEM, record_type, body)
 
 
-def _signing_key(vault: EnvelopeVault) -> str:
-    """What the signing key is wrapped for: this pepper too, because with another one no credential would be known."""
-    return f"ledger-signing-key/{vault.fingerprint('pepper', b'').hex()}"
-
-
 def _new_deployment(settings: Settings, clock: Clock, entropy: Entropy) -> DeploymentRow:
     now_us = clock.now_us()
     install_id = str(new_id(clock, entropy))
-    seed = entropy.bytes(KEY_BYTES)
-    vault = _vault(settings, install_id, None, entropy)
+    seed = entropy.bytes(SEED_BYTES)
+    sealed = SealedKeys(settings.deployment, _vault(settings, install_id, None, entropy), clock, entropy)
     return DeploymentRow(
         install_id=install_id,
         name=settings.deployment,
-        wrapped_seed=vault.wrap(_signing_key(vault), seed),
+        wrapped_seed=sealed.wrap(seed),
         public_key=Ed25519Signer(settings.deployment, seed).public_key,
         created_us=now_us,
     )

@@ -5,9 +5,11 @@ from typing import Any
 from msgspec import Struct
 
 from governlayer_server.adapters.crypto.passwords import BcryptPasswords
-from governlayer_server.adapters.crypto.signer import Ed25519Signer
+from governlayer_server.adapters.crypto.sealed_keys import SealedKeys
+from governlayer_server.adapters.crypto.signer import KeysInService
 from governlayer_server.adapters.crypto.vault import EnvelopeVault
 from governlayer_server.adapters.postgres.database import Database
+from governlayer_server.adapters.postgres.ledger_keys import PostgresLedgerKeyStore
 from governlayer_server.adapters.redis.connect import AnyRedis
 from governlayer_server.adapters.redis.outage import Outage
 from governlayer_server.adapters.system import SystemClock, SystemEntropy
@@ -22,7 +24,9 @@ class Parts(Struct, frozen=True, kw_only=True):
     redis: AnyRedis
     outage: Outage
     vault: EnvelopeVault
-    signer: Ed25519Signer
+    signer: KeysInService
+    sealed_keys: SealedKeys
+    ledger_keys: PostgresLedgerKeyStore
     clock: SystemClock
     entropy: SystemEntropy
     principals: PrincipalCache

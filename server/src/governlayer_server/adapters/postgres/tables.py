@@ -20,6 +20,18 @@ class Deployment(Table, tablename="deployment"):
     created_us = BigInt()
 
 
+class LedgerKeyRow(Table, tablename="ledger_key"):
+    """A key that signs checkpoints."""
+
+    key_id = Text(primary_key=True)
+    algorithm = Text()
+    vkey = Text()
+    wrapped_seed = Bytea()
+    state = Text()
+    introduced_us = BigInt()
+    retired_us = BigInt(null=True, default=None)
+
+
 class DataKey(Table, tablename="data_key"):
     """The wrapped data key of an organization, or of the deployment itself."""
 
@@ -150,6 +162,7 @@ class PolicySetRow(Table, tablename="policy_set"):
 
 TABLES = (
     Deployment,
+    LedgerKeyRow,
     DataKey,
     OrganizationRow,
     UserRow,

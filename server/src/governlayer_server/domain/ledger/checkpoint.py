@@ -1,10 +1,11 @@
 """
 Checkpoints: signed notes that say how large a ledger is and what its tree's root is (ledger-v1 §5).
 
-Text form of c2sp.org/tlog-checkpoint without extension lines; signatures of c2sp.org/signed-note, Ed25519.
+Text form of c2sp.org/tlog-checkpoint without extension lines; signatures of c2sp.org/signed-note.
 """
 
 import base64
+from collections.abc import Iterable, Sequence
 from hashlib import sha256
 
 ED25519 = b"\x01"
@@ -31,6 +32,11 @@ def verifier_key(name: str, public_key: bytes) -> str:
     return f"{name}+{key_id(name, public_key).hex()}+{encoded}"
 
 
+def newest_ed25519(vkeys: Sequence[str]) -> str:
+    """Return the last of *vkeys*, verifier keys of one name from old to new, that is an Ed25519 key."""
+    return [vkey for vkey in vkeys if base64.b64decode(vkey.split("+", 2)[2])[:1] == ED25519][-1]
+
+
 def checkpoint_text(origin: str, size: int, root: bytes) -> str:
     """
     Return the text that is signed: origin, size and root, each with its newline (ledger-v1 §5).
@@ -43,15 +49,12 @@ def checkpoint_text(origin: str, size: int, root: bytes) -> str:
     return f"{origin}\n{size}\n{base64.b64encode(root).decode()}\n"
 
 
-def signed_note(text: str, name: str, public_key: bytes, signature: bytes) -> str:
+def signed_note(text: str, lines: Iterable[str]) -> str:
     """
-    Return *text* with one signature line (c2sp.org/signed-note).
+    Return *text* with its signatures (c2sp.org/signed-note).
 
     Args:
         text: ends with a newline.
-        name: the key name.
-        public_key: 32 raw bytes.
-        signature: Ed25519 over the UTF-8 bytes of *text*, 64 raw bytes.
+        lines: of the signatures, each with its newline.
     """
-    blob = base64.b64encode(key_id(name, public_key) + signature).decode()
-    return f"{text}\n\N{EM DASH} {name} {blob}\n"
+    return f"{text}\n{''.join(lines)}"

@@ -8,6 +8,7 @@ from litestar.params import FromPath
 from msgspec import Struct
 
 from governlayer_server.domain.errors import NotFound
+from governlayer_server.usecases.read_ledger import ReadLedger
 from governlayer_server.web.authenticate import PUBLIC
 from governlayer_server.web.problems import KINDS
 from governlayer_server.web.throttle import UNLIMITED
@@ -29,6 +30,13 @@ class Readiness(Struct, frozen=True):
 
     works: Mapping[str, bool]
     degraded: tuple[str, ...] = ()
+
+
+class Installation(Struct, frozen=True):
+    """The deployment's name, and the version that runs."""
+
+    deployment: str
+    version: str
 
 
 class About(Struct, frozen=True):
@@ -69,9 +77,9 @@ async def readyz_route(probes: NamedDependency[Probes]) -> Response[Health]:
     operation_id="about",
     summary="The deployment and its ledger keys",
 )
-async def about_route(about: NamedDependency[About]) -> About:
-    """Return what a verifier or SDK needs to know of the deployment."""
-    return about
+async def about_route(installation: NamedDependency[Installation], read_ledger: NamedDependency[ReadLedger]) -> About:
+    """Return what a verifier or SDK needs to know of the deployment; while a key follows another, there are both."""
+    return About(installation.deployment, installation.version, read_ledger.keys)
 
 
 @get(

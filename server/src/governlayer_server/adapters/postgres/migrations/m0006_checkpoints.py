@@ -39,7 +39,7 @@ _TABLES = (
         PRIMARY KEY (ledger_id, published_size)
     )
     """,
-    # The seeds are encrypted. Which keys sign follows from the states; a retired key never comes back.
+    # The seeds are encrypted. Which keys sign follows from the states.
     """
     CREATE TABLE ledger_key (
         key_id         text PRIMARY KEY,

@@ -1,0 +1,78 @@
+"""Signing keys whose seeds are stored encrypted: ``ports.ledger_keys.KeyMaker``."""
+
+from collections.abc import Sequence
+
+from governlayer_server.adapters.crypto.signer import (
+    SEED_BYTES,
+    Ed25519Signer,
+    KeysInService,
+    MlDsa44Signer,
+    SigningKey,
+)
+from governlayer_server.adapters.crypto.vault import EnvelopeVault
+from governlayer_server.domain.errors import CipherError
+from governlayer_server.ports import Clock, Entropy
+from governlayer_server.ports.ledger_keys import Algorithm, KeyState, LedgerKey
+
+_KINDS: dict[Algorithm, type[Ed25519Signer] | type[MlDsa44Signer]] = {
+    Algorithm.ED25519: Ed25519Signer,
+    Algorithm.ML_DSA_44: MlDsa44Signer,
+}
+
+
+class SealedKeys:
+    """
+    The keys of one deployment; ``signer`` signs with those in service.
+
+    Args:
+        name: the key name, which is the deployment's.
+        vault: wraps the seeds.
+        clock: ages what ``signer`` knows.
+        entropy: makes the seeds.
+    """
+
+    def __init__(self, name: str, vault: EnvelopeVault, clock: Clock, entropy: Entropy) -> None:
+        self._name = name
+        self._vault = vault
+        self._entropy = entropy
+        self._opened: dict[str, SigningKey] = {}
+        self.signer = KeysInService((), clock)
+        # Wrapped for this pepper too, because with another one no credential would be known.
+        self._purpose = f"ledger-signing-key/{vault.fingerprint('pepper', b'').hex()}"
+
+    def new(self, algorithm: Algorithm, state: KeyState, now_us: int) -> LedgerKey:
+        """Return a new key, its seed encrypted."""
+        seed = self._entropy.bytes(SEED_BYTES)
+        return self.stored(_KINDS[algorithm](self._name, seed).vkey, algorithm, self.wrap(seed), state, now_us)
+
+    def wrap(self, seed: bytes) -> bytes:
+        """Return *seed* encrypted."""
+        return self._vault.wrap(self._purpose, seed)
+
+    def stored(self, vkey: str, algorithm: Algorithm, wrapped: bytes, state: KeyState, now_us: int) -> LedgerKey:
+        """Return the row of a key."""
+        return LedgerKey(
+            key_id=vkey.split("+")[1],
+            algorithm=algorithm,
+            vkey=vkey,
+            wrapped_seed=wrapped,
+            state=state,
+            introduced_us=now_us,
+        )
+
+    def renew(self, keys: Sequence[LedgerKey]) -> None:
+        """
+        Sign with those of *keys* that are in service.
+
+        Raises:
+            CipherError: a seed does not open, or is not that of its key. Nothing was changed.
+        """
+        self.signer.renew([self._open(key) for key in keys if key.in_service])
+
+    def _open(self, key: LedgerKey) -> SigningKey:
+        if key.vkey not in self._opened:
+            opened = _KINDS[key.algorithm](self._name, self._vault.unwrap(self._purpose, key.wrapped_seed))
+            if opened.vkey != key.vkey:
+                raise CipherError(f"the stored seed is not that of the signing key {key.key_id}")
+            self._opened[key.vkey] = opened
+        return self._opened[key.vkey]
