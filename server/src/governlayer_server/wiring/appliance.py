@@ -12,6 +12,7 @@ from governlayer_server.adapters.crypto.common_passwords import ZxcvbnPasswords
 from governlayer_server.adapters.crypto.passwords import BcryptPasswords
 from governlayer_server.adapters.logs.access import access_logger
 from governlayer_server.adapters.postgres.account_store import PostgresAccountStore
+from governlayer_server.adapters.postgres.checkpoints import PostgresCheckpointStore
 from governlayer_server.adapters.postgres.database import connect
 from governlayer_server.adapters.postgres.deployment_store import PostgresDeploymentStore
 from governlayer_server.adapters.postgres.ledger_keys import PostgresLedgerKeyStore
@@ -36,6 +37,8 @@ from governlayer_server.usecases.manage_organizations import ManageOrganizations
 from governlayer_server.usecases.one_time_tokens import OneTimeTokens
 from governlayer_server.usecases.operate_users import OperateUsers
 from governlayer_server.usecases.principal_cache import PrincipalCache
+from governlayer_server.usecases.prove_ledger import ProveLedger
+from governlayer_server.usecases.publish_checkpoints import PublishCheckpoints
 from governlayer_server.usecases.read_ledger import ReadLedger
 from governlayer_server.usecases.refresh_keys import RefreshKeys
 from governlayer_server.usecases.set_up import SetUp
@@ -62,6 +65,7 @@ class Appliance(Struct, frozen=True, kw_only=True):
     operate_users: OperateUsers
     read_ledger: ReadLedger
     export_ledger: ExportLedger
+    publish_checkpoints: PublishCheckpoints
     parts: Parts
 
     async def record_event(self, record_type: str, body: Mapping[str, object]) -> None:
@@ -87,6 +91,7 @@ class Appliance(Struct, frozen=True, kw_only=True):
             manage_keys=self.manage_keys,
             read_ledger=self.read_ledger,
             export_ledger=self.export_ledger,
+            publish_checkpoints=self.publish_checkpoints,
             record=self.record_event,
             found=self.create_organization.found,
             one_time=self.set_up.one_time,
@@ -179,6 +184,14 @@ def _appliance(settings: Settings, parts: Parts, ledger: PostgresLedgerStore) ->
         operate_users=operate_users(accounts, **parts.common),
         read_ledger=ReadLedger(ledger=ledger, signer=parts.signer),
         export_ledger=ExportLedger(ledger=ledger, signer=parts.signer, **parts.common),
+        publish_checkpoints=PublishCheckpoints(
+            ledger=ledger,
+            checkpoints=PostgresCheckpointStore(parts.database),
+            prove=ProveLedger(ledger=ledger),
+            signer=parts.signer,
+            clock=parts.clock,
+            log=access_logger(),
+        ),
         parts=parts,
     )
 

@@ -22,6 +22,7 @@ from governlayer_server.console.docs import docs_route
 from governlayer_server.console.pages import Assets, static_route
 from governlayer_server.domain.policy import PolicySet
 from governlayer_server.domain.quota import Mode
+from governlayer_server.ports import Clock
 from governlayer_server.ports.accounts import AccountStore
 from governlayer_server.ports.ledger import LedgerStore
 from governlayer_server.ports.sign_in import SignInAttempts
@@ -39,6 +40,7 @@ from governlayer_server.usecases.limit_requests import LimitRequests
 from governlayer_server.usecases.manage_keys import ManageKeys
 from governlayer_server.usecases.manage_users import ManageUsers
 from governlayer_server.usecases.one_time_tokens import OneTimeTokens
+from governlayer_server.usecases.publish_checkpoints import PublishCheckpoints, Publishing
 from governlayer_server.usecases.read_ledger import ReadLedger
 from governlayer_server.usecases.read_usage import ReadUsage
 from governlayer_server.usecases.read_users import ReadUsers
@@ -55,7 +57,7 @@ from governlayer_server.web.routes.health import Installation
 from governlayer_server.wiring.parts import Parts
 from governlayer_server.wiring.probes import probes_of
 
-_USAGE_S, _FAILURES_S, _STALE_S, _TILES_S = 5.0, 30.0, 3600.0, 1.0
+_USAGE_S, _FAILURES_S, _STALE_S, _TILES_S, _CHECKPOINTS_S = 5.0, 30.0, 3600.0, 1.0, 1.0
 Record = Callable[[str, Mapping[str, object]], Awaitable[None]]
 
 
@@ -69,6 +71,7 @@ class Operations(Struct, frozen=True, kw_only=True):
     manage_keys: ManageKeys
     read_ledger: ReadLedger
     export_ledger: ExportLedger
+    publish_checkpoints: PublishCheckpoints
     record: Record
     found: FoundOrganization
     one_time: OneTimeTokens
@@ -96,6 +99,7 @@ async def build_application(operations: Operations, parts: Parts, settings: Sett
         "1 while this replica limits requests by itself, because Redis is away; 0 while all replicas share the counts.",
         lambda: float(limit_requests.mode is Mode.LOCAL),
     )
+    _show_publishing(figures, operations.publish_checkpoints.state, parts.clock)
     assets = Assets.shipped()
     app = create_app(
         _use_cases(operations, parts, settings, engine, limit_requests),
@@ -111,6 +115,19 @@ async def build_application(operations: Operations, parts: Parts, settings: Sett
     return app, engine.policy_set
 
 
+def _show_publishing(figures: PrometheusMetrics, publishing: Publishing, clock: Clock) -> None:
+    figures.gauge(
+        "checkpoint_waiting_seconds",
+        "For how long a ledger that has grown has been waiting for its published checkpoint; 0 while none waits.",
+        lambda: publishing.seconds_waited(clock.now_us()),
+    )
+    figures.gauge(
+        "checkpoints_refused",
+        "How often this process refused to publish, because a ledger does not extend its published checkpoint.",
+        lambda: float(publishing.refusals),
+    )
+
+
 def _use_cases(
     operations: Operations, parts: Parts, settings: Settings, engine: CedarEngine, limit_requests: LimitRequests
 ) -> UseCases:
@@ -123,6 +140,7 @@ def _use_cases(
     remove_stale = RemoveStale(accounts=accounts, clock=parts.clock, limits=settings.identity.sessions)
     parts.background.every(_STALE_S, remove_stale, at_end=False)
     parts.background.every(_TILES_S, TileLedger(ledger=operations.ledger), at_end=False)
+    parts.background.every(_CHECKPOINTS_S, operations.publish_checkpoints)
     return UseCases(
         authenticate=Authenticate(
             accounts=operations.accounts,
