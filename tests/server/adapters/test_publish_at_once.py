@@ -13,7 +13,7 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
-from governlayer_server.adapters.crypto.signer import Ed25519Key, KeysInService, MlDsa44Key
+from governlayer_server.adapters.crypto.signer import Ed25519Signer, KeysInService, MlDsa44Signer
 from governlayer_server.adapters.postgres.checkpoints import PostgresCheckpointStore
 from governlayer_server.adapters.postgres.database import Database
 from governlayer_server.adapters.postgres.ledger_store import PostgresLedgerStore
@@ -27,8 +27,8 @@ from governlayer_server.usecases.record_event import record_event
 
 from tests.fakes.servers import Servers
 
-ED25519 = Ed25519Key("gl.example.com", bytes(32))
-KEYS = [ED25519, MlDsa44Key("gl.example.com", bytes(32))]
+ED25519 = Ed25519Signer("gl.example.com", bytes(32))
+KEYS = [ED25519, MlDsa44Signer("gl.example.com", bytes(32))]
 # Appends a record, and dies where it would sign.
 KILLED = """
 import asyncio, json, os, signal, sys

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PublicKey
-from governlayer_server.adapters.crypto.signer import Ed25519Key, KeysInService, MlDsa44Key
+from governlayer_server.adapters.crypto.signer import Ed25519Signer, KeysInService, MlDsa44Signer
 from governlayer_server.domain.errors import LedgerDamaged, LedgerUnavailable, NotFound
 from governlayer_server.domain.ledger.cosigned import cosigned_tree
 from governlayer_server.domain.ledger.record import SYSTEM
@@ -24,7 +24,7 @@ from tests.fakes.checkpoints import MemoryCheckpointStore
 from tests.fakes.clock import START_US, FakeClock, FakeEntropy
 from tests.fakes.ledger_store import MemoryLedgerStore
 
-ED25519, POST_QUANTUM = Ed25519Key(DEPLOYMENT, SEED), MlDsa44Key(DEPLOYMENT, SEED)
+ED25519, POST_QUANTUM = Ed25519Signer(DEPLOYMENT, SEED), MlDsa44Signer(DEPLOYMENT, SEED)
 
 
 @dataclass

@@ -9,7 +9,7 @@ from governlayer_server.domain.ledger.chain import Head
 from governlayer_server.domain.ledger.proofs import verify_consistency
 from governlayer_server.domain.ledger.tree import root
 from governlayer_server.domain.times import MINUTE_US, SECOND_US
-from governlayer_server.ports import Clock, Signer
+from governlayer_server.ports import Clock, Signers
 from governlayer_server.ports.checkpoints import Checkpoint, CheckpointStore, Fork
 from governlayer_server.ports.ledger import LedgerStore
 from governlayer_server.usecases.prove_ledger import ProveLedger
@@ -47,7 +47,7 @@ class PublishCheckpoints(Struct, frozen=True, kw_only=True):
     ledger: LedgerStore
     checkpoints: CheckpointStore
     prove: ProveLedger
-    signer: Signer
+    signer: Signers
     clock: Clock
     log: Log
     state: Publishing = field(default_factory=Publishing)
