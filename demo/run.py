@@ -67,7 +67,7 @@ def show(console: Console, folder: Path, data: Path, url: str, *, once: bool) ->
     console.print(f"organization {org['id']}, key {key['prefix']}… ({', '.join(key['scopes'])})")
 
     heading(console, "What the agents asked, and what was decided")
-    decisions, failures = govern(console, url, key["key"])
+    decisions, failures = govern(console, url, key["key"], folder / "witness")
 
     heading(console, "The ledger, judged by the standalone verifier")
     vkey = subprocess.run(
@@ -101,7 +101,7 @@ def show(console: Console, folder: Path, data: Path, url: str, *, once: bool) ->
     return failures
 
 
-def govern(console: Console, url: str, key: str) -> tuple[list[Decision], int]:
+def govern(console: Console, url: str, key: str, state: Path) -> tuple[list[Decision], int]:
     """Ask all questions of traffic.json as a customer would; return the decisions and the surprises."""
     table = Table(show_lines=False, header_style="bold")
     wide = console.width >= 120
@@ -110,7 +110,7 @@ def govern(console: Console, url: str, key: str) -> tuple[list[Decision], int]:
         numeric = column in {"#", "risk", "record"}
         table.add_column(column, justify="right" if numeric else "left", no_wrap=column not in {"question", "why"})
     decisions, failures = [], 0
-    with GovernLayer(key, base_url=url, timeout_s=10.0) as client:
+    with GovernLayer(key, base_url=url, timeout_s=10.0, state_dir=state) as client:
         for number, item in enumerate(json.loads((HERE / "traffic.json").read_text(encoding="utf-8")), start=1):
             decision = client.govern(**question(item["ask"]))
             decisions.append(decision)
@@ -236,7 +236,8 @@ def only_demo_in(folder: Path) -> Iterator[None]:
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             sys.exit(f"demo: another demo runs in {folder}; stop it, or choose another folder with --data")
-        shutil.rmtree(folder / "appliance", ignore_errors=True)
+        for made in ("appliance", "witness"):
+            shutil.rmtree(folder / made, ignore_errors=True)
         for dump in ("acme.gldump", "tampered.gldump"):
             (folder / dump).unlink(missing_ok=True)
         yield

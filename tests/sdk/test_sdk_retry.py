@@ -2,10 +2,13 @@ from __future__ import annotations
 
 import httpx
 from governlayer import ApiError, Decision
+from governlayer._asking import Asker
 from governlayer._config import configure
 from governlayer._conversation import Conversations
 from governlayer._retry import BASE_WAIT_S, MAX_WAIT_S, Facts, RetryState, is_retried, next_wait
+from governlayer._state import MemoryStore
 from governlayer._wire import Fault, Outcome, Pause, Reply, Send, timeouts
+from governlayer._witness import Surroundings, Witness
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -112,10 +115,14 @@ def test_a_conversation_stays_in_its_budget_whatever_the_tries_end_with(timeout_
         connect_timeout_s=0.5,
         max_retries=max_retries,
         on_unavailable="deny",
+        verify_receipts=True,
+        ledger_key=None,
+        state_dir=None,
+        consistency_interval_s=60,
     )
-    conversation = Conversations(config, lambda: now_s, lambda: jitter).govern(
-        b"{}", mode="enforce", idempotency_key="one"
-    )
+    asker = Asker(config, lambda: now_s, lambda: jitter)
+    witness = Witness(asker, Surroundings(MemoryStore(), lambda: "", lambda: jitter))
+    conversation = Conversations(asker, witness).govern(b"{}", mode="enforce", idempotency_key="one", verified=True)
     sent: list[Send] = []
 
     def play() -> Decision | ApiError:

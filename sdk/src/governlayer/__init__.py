@@ -46,12 +46,18 @@ from .errors import (
     GovernanceUnavailable,
     GovernLayerError,
     InvalidRequest,
+    LedgerError,
+    LedgerForkError,
+    LedgerKeyError,
+    LedgerStateError,
     NotFound,
     PermissionDenied,
     RateLimited,
+    ReceiptError,
     RedactionRequired,
     ServerError,
 )
+from .ledger import Checkpoint, Ledger
 
 __version__ = VERSION
 
@@ -65,6 +71,7 @@ __all__ = [
     "ArgumentError",
     "AsyncGovernLayer",
     "AuthenticationError",
+    "Checkpoint",
     "ConfigurationError",
     "Conflict",
     "Content",
@@ -75,7 +82,12 @@ __all__ = [
     "GovernLayerError",
     "GovernanceUnavailable",
     "InvalidRequest",
+    "Ledger",
+    "LedgerError",
+    "LedgerForkError",
+    "LedgerKeyError",
     "LedgerRef",
+    "LedgerStateError",
     "Mode",
     "NotFound",
     "Obligation",
@@ -84,6 +96,7 @@ __all__ = [
     "PolicySet",
     "Provenance",
     "RateLimited",
+    "ReceiptError",
     "Redacted",
     "RedactedContent",
     "RedactionRequired",

@@ -6,13 +6,16 @@ import ipaddress
 import math
 import ssl
 import string
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike
+from pathlib import Path
 from typing import Any, Final, Literal, NoReturn, TypeAlias
 
 import httpx
+import platformdirs
 
+from ._note import FormatError, VerifierKey, parse_key
 from .errors import ConfigurationError
 
 OnUnavailable: TypeAlias = Literal["deny", "raise"]
@@ -58,6 +61,10 @@ class Config:
         connect_timeout_s: bound of opening one connection, within the budget.
         max_retries: tries after the first.
         on_unavailable: what an outage becomes: a deny, or GovernanceUnavailable.
+        verify_receipts: whether answers are held against the ledger.
+        ledger_keys: the keys that the operator named; empty to trust those at first use.
+        state_dir: where ledgers are remembered; None for in memory only.
+        consistency_interval_s: seconds between two proofs of consistency.
     """
 
     api_key: ApiKey
@@ -66,6 +73,10 @@ class Config:
     connect_timeout_s: float
     max_retries: int
     on_unavailable: OnUnavailable
+    verify_receipts: bool
+    ledger_keys: tuple[VerifierKey, ...]
+    state_dir: Path | None
+    consistency_interval_s: float
 
     @property
     def is_tls(self) -> bool:
@@ -82,6 +93,10 @@ def configure(
     connect_timeout_s: float,
     max_retries: int,
     on_unavailable: OnUnavailable,
+    verify_receipts: bool,
+    ledger_key: str | Sequence[str] | None,
+    state_dir: str | PathLike[str] | None,
+    consistency_interval_s: float,
 ) -> Config:
     """
     Return the settings; what is None comes from *environ*.
@@ -98,6 +113,12 @@ def configure(
         connect_timeout_s=_checked_seconds("connect_timeout_s", connect_timeout_s),
         max_retries=_checked_retries(max_retries),
         on_unavailable=on_unavailable,
+        verify_receipts=verify_receipts,
+        ledger_keys=_checked_ledger_keys(
+            environ.get("GOVERNLAYER_LEDGER_KEY", "") if ledger_key is None else ledger_key
+        ),
+        state_dir=None if state_dir is None else _state_dir(environ, state_dir),
+        consistency_interval_s=_checked_interval(consistency_interval_s),
     )
 
 
@@ -181,6 +202,24 @@ def _checked_retries(value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 10:
         raise ConfigurationError("max_retries must be 0 to 10")
     return value
+
+
+def _checked_ledger_keys(keys: str | Sequence[str]) -> tuple[VerifierKey, ...]:
+    try:
+        return tuple(parse_key(text) for text in (keys.split() if isinstance(keys, str) else keys))
+    except FormatError as error:
+        raise ConfigurationError(f"ledger_key: {error}") from None
+
+
+def _state_dir(environ: Mapping[str, str], given: str | PathLike[str]) -> Path:
+    chosen = Path(given) if str(given) else environ.get("GOVERNLAYER_STATE_DIR", "")
+    return Path(chosen) if chosen else platformdirs.user_state_path("governlayer", appauthor=False)
+
+
+def _checked_interval(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 86_400:
+        raise ConfigurationError("consistency_interval_s must be 0 to 86400 seconds")
+    return float(value)
 
 
 def _checked_seconds(name: str, value: object) -> float:

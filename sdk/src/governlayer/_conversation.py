@@ -1,32 +1,28 @@
 """
 The course of one question, without doing any of it.
 
-A conversation is a generator: it yields what to do next (send this, wait so long), is sent what came of it,
+A conversation is a generator: it yields what to do next (send this, wait so long, do that), is sent what came of it,
 and returns the result. Both clients drive the same generators, so they cannot drift apart.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+import secrets
+import time
 from dataclasses import dataclass
-from typing import TypeAlias, TypeVar
+from datetime import UTC, datetime
 
 from . import _answer
-from ._config import VERSION, Config
-from ._retry import RetryState, next_wait
-from ._wire import Outcome, Pause, Reply, Request, Send, Step
+from ._asking import Asker
+from ._config import Config
+from ._files import FileStore
+from ._proofs import Unproven
+from ._state import MemoryStore
+from ._wire import Conversation, Fault, Outcome, Reply, Send
+from ._witness import Surroundings, Witness
 from .decision import Decision, unavailable
 from .errors import GovernanceUnavailable, ServerError
-
-T = TypeVar("T")
-Conversation: TypeAlias = Generator[Step, Outcome | None, T]
-
-# Uncompressed: an answer's size is then bounded by what was read.
-_HEADERS = {
-    "Accept": "application/json, application/problem+json",
-    "Accept-Encoding": "identity",
-    "User-Agent": f"governlayer-python/{VERSION}",
-}
+from .ledger import Checkpoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,65 +31,61 @@ class Conversations:
     Makes conversations for one client.
 
     Attributes:
-        config: the client's settings.
-        clock: seconds, never going back.
-        jitter: a fresh random number, 0 to 1.
+        asker: makes and carries the requests.
+        witness: holds answers against the ledger.
     """
 
-    config: Config
-    clock: Callable[[], float]
-    jitter: Callable[[], float]
+    asker: Asker
+    witness: Witness
 
-    def govern(self, body: bytes, *, mode: str, idempotency_key: str) -> Conversation[Decision]:
-        """Return the conversation that asks for one decision; it ends in a Decision or a typed error."""
-        request = Request(
-            method="POST",
-            url=f"{self.config.base_url}/v1/govern",
-            headers={**_HEADERS, "Content-Type": "application/json", "Idempotency-Key": idempotency_key},
-            body=body,
-        )
-        outcome, tries = yield from self._ask(request)
-        return self._conclude(outcome, tries, mode, idempotency_key)
+    def govern(self, body: bytes, *, mode: str, idempotency_key: str, verified: bool) -> Conversation[Decision]:
+        """
+        Return the conversation that asks for one decision; it ends in a Decision or a typed error.
+
+        Args:
+            body: the question.
+            mode: the mode that it asks for.
+            idempotency_key: of all tries.
+            verified: whether the answer's receipt is verified; the question must ask for one.
+        """
+        deadline_s = self.asker.deadline_s()
+        if verified:
+            self.witness.refuse_after_fork()
+        request = self.asker.post("/v1/govern", body, idempotency_key)
+        outcome, tries = yield from self.asker.ask(request, deadline_s)
+        decision = self._decision(outcome, mode)
+        if decision is not None and verified:
+            try:
+                yield from self.witness.check(decision, body, deadline_s)
+            except Unproven as why:
+                decision, outcome = None, Fault(f"the keys of its ledger could not be fetched: {why}")
+        return self._without_decision(outcome, tries, mode, idempotency_key) if decision is None else decision
 
     def ready(self) -> Conversation[bool]:
         """Return the conversation that asks /readyz once, without the key."""
-        request = Request("GET", f"{self.config.base_url}/readyz", _HEADERS, authenticated=False)
-        outcome = yield Send(request, self.config.timeout_s)
+        outcome = yield Send(self.asker.get("/readyz", authenticated=False), self.asker.config.timeout_s)
         return isinstance(outcome, Reply) and outcome.status == 200
 
-    def _ask(self, request: Request) -> Conversation[tuple[Outcome, int]]:
-        """Ask until there is an answer, or no try or time is left; return the last outcome."""
-        deadline_s = self.clock() + self.config.timeout_s
-        limit_s, tries = self.config.timeout_s, 0
-        while True:
-            outcome = yield Send(request, limit_s)
-            if outcome is None:
-                raise AssertionError("a Send is answered with an outcome")
-            tries += 1
-            state = RetryState(deadline_s, self.config.max_retries, tries)
-            wait_s = next_wait(state, self.clock(), _answer.facts_of(outcome), self.jitter())
-            if wait_s is None:
-                return outcome, tries
-            yield Pause(wait_s)
-            limit_s = deadline_s - self.clock()
-            if limit_s <= 0:
-                return outcome, tries
+    def verify_now(self) -> Conversation[Checkpoint | None]:
+        """Return the conversation that proves the newest checkpoint that was seen."""
+        return self.witness.verify_now(self.asker.deadline_s())
 
-    def _conclude(self, outcome: Outcome, tries: int, mode: str, idempotency_key: str) -> Decision:
-        error: ServerError | None = None
-        if isinstance(outcome, Reply):
-            decision = _answer.decision_of(outcome, needs_ledger=mode != "dry_run")
-            # An answer to another mode than the one asked is none: shadow would make a deny an allow.
-            if decision is not None and decision.mode == mode:
-                return decision
-            error = self._server_error(outcome)
+    def _decision(self, outcome: Outcome, mode: str) -> Decision | None:
+        if not isinstance(outcome, Reply):
+            return None
+        decision = _answer.decision_of(outcome, needs_ledger=mode != "dry_run")
+        # An answer to another mode than the one asked is none: shadow would make a deny an allow.
+        return decision if decision is not None and decision.mode == mode else None
+
+    def _without_decision(self, outcome: Outcome, tries: int, mode: str, idempotency_key: str) -> Decision:
+        error = self._server_error(outcome) if isinstance(outcome, Reply) else None
         outage = GovernanceUnavailable(
             _answer.why_unavailable(outcome, error),
             tries=tries,
             idempotency_key=idempotency_key,
             last_error=error,
         )
-        if self.config.on_unavailable == "raise":
+        if self.asker.config.on_unavailable == "raise":
             raise outage from error
         return unavailable(str(outage), mode)
 
@@ -101,7 +93,25 @@ class Conversations:
         """Return a 5xx as an error and raise a 4xx: the caller's mistake is no outage."""
         if not 400 <= reply.status <= 599:
             return None
-        error = _answer.api_error_of(reply, self.config.api_key.reveal())
+        error = _answer.api_error_of(reply, self.asker.config.api_key.reveal())
         if isinstance(error, ServerError):
             return error
         raise error
+
+
+def conversations_for(config: Config) -> Conversations:
+    """
+    Return the conversations of a client with these settings.
+
+    Raises:
+        ConfigurationError: the state directory cannot be written.
+    """
+    draw = secrets.SystemRandom().random
+    asker = Asker(config, time.monotonic, draw)
+    directory = config.state_dir if config.verify_receipts else None
+    store = MemoryStore() if directory is None else FileStore(directory)
+    return Conversations(asker, Witness(asker, Surroundings(store, _utc_now, draw)))
+
+
+def _utc_now() -> str:
+    return datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, TypeVar
 
 import httpx
 
@@ -39,6 +39,13 @@ class Pause:
 
 
 @dataclass(frozen=True, slots=True)
+class Work:
+    """Step: do *run*, which may wait for the disk."""
+
+    run: Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True)
 class Reply:
     """A whole HTTP response."""
 
@@ -54,13 +61,23 @@ class Fault:
     why: str
 
 
-Step: TypeAlias = Send | Pause
+Step: TypeAlias = Send | Pause | Work
 Outcome: TypeAlias = Reply | Fault
+T = TypeVar("T")
+# What to do next is yielded, what came of it is sent in, and the result is returned.
+Conversation: TypeAlias = Generator[Step, Outcome | None, T]
 
 TIMED_OUT: Final = Fault("timed out")
 TOO_LARGE: Final = Fault("answer too large")
 # OSError: what a transport other than httpx's own may let through.
 TRANSPORT_ERRORS: Final = (httpx.RequestError, OSError)
+
+
+def done(work: Callable[[], T]) -> Conversation[T]:
+    """Return the conversation that does *work* where it may block, and ends in its result."""
+    results: list[T] = []
+    yield Work(lambda: results.append(work()))
+    return results[0]
 
 
 def timeouts(limit_s: float, connect_timeout_s: float) -> httpx.Timeout:

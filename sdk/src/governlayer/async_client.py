@@ -4,25 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import os
-import secrets
-import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
+from os import PathLike
 from types import TracebackType
 from typing import NoReturn, Self, TypeVar
 
 import httpx
 
 from ._config import OnUnavailable, Verify, client_options, configure
-from ._conversation import Conversation, Conversations
+from ._conversation import conversations_for
 from ._wire import (
     MAX_ANSWER_BYTES,
     TIMED_OUT,
     TOO_LARGE,
     TRANSPORT_ERRORS,
+    Conversation,
     Outcome,
     Reply,
     Send,
+    Work,
     fault_of,
     has_plain_body,
     timeouts,
@@ -41,6 +42,7 @@ from .ask import (
 )
 from .decision import Decision
 from .errors import ConfigurationError
+from .ledger import Checkpoint, Ledger
 
 T = TypeVar("T")
 
@@ -58,6 +60,10 @@ class AsyncGovernLayer:
         max_retries: int = 2,
         on_unavailable: OnUnavailable = "deny",
         verify: Verify = True,
+        verify_receipts: bool = True,
+        ledger_key: str | Sequence[str] | None = None,
+        state_dir: str | PathLike[str] | None = "",
+        consistency_interval_s: float = 60.0,
         http_client: httpx.AsyncClient | None = None,
     ) -> None:
         config = configure(
@@ -68,13 +74,17 @@ class AsyncGovernLayer:
             connect_timeout_s=connect_timeout_s,
             max_retries=max_retries,
             on_unavailable=on_unavailable,
+            verify_receipts=verify_receipts,
+            ledger_key=ledger_key,
+            state_dir=state_dir,
+            consistency_interval_s=consistency_interval_s,
         )
         if http_client is not None and verify is not True:
             raise ConfigurationError("verify belongs to the http_client that was passed")
         self._config = config
         self._owns_http = http_client is None
         self._http = http_client or httpx.AsyncClient(**client_options(config, os.environ, verify))
-        self._conversations = Conversations(config, time.monotonic, secrets.SystemRandom().random)
+        self._conversations = conversations_for(config)
 
     async def govern(
         self,
@@ -92,11 +102,13 @@ class AsyncGovernLayer:
         approval_id: str | None = None,
         mode: Mode = "enforce",
         scan: Scan = "auto",
-        receipt: bool = False,
+        receipt: bool | None = None,
         explain: bool = False,
         idempotency_key: str | None = None,
     ) -> Decision:
         """Return the decision on one action; arguments, result and errors as :meth:`GovernLayer.govern`."""
+        verified = self._config.verify_receipts and mode != "dry_run" and receipt is not False
+        wanted = verified or receipt is True
         body = govern_body(
             stage=stage,
             agent=agent,
@@ -111,11 +123,16 @@ class AsyncGovernLayer:
             approval_id=approval_id,
             mode=mode,
             scan=scan,
-            receipt=receipt,
+            receipt=wanted,
             explain=explain,
         )
         key = str(uuid.uuid4()) if idempotency_key is None else checked_idempotency_key(idempotency_key)
-        return await self._drive(self._conversations.govern(body, mode=mode, idempotency_key=key))
+        return await self._drive(self._conversations.govern(body, mode=mode, idempotency_key=key, verified=verified))
+
+    @property
+    def ledger(self) -> Ledger[Awaitable[Checkpoint | None]]:
+        """The ledger that the decisions stand on, as this host has seen it."""
+        return Ledger(self._conversations.witness.newest, lambda: self._drive(self._conversations.verify_now()))
 
     async def ready(self) -> bool:
         """Return whether the appliance says it can decide (GET /readyz): one try, within the budget."""
@@ -150,9 +167,12 @@ class AsyncGovernLayer:
                 return result
             if isinstance(step, Send):
                 outcome = await self._send(step)
+                continue
+            outcome = None
+            if isinstance(step, Work):
+                await asyncio.to_thread(step.run)
             else:
                 await asyncio.sleep(step.wait_s)
-                outcome = None
 
     async def _send(self, step: Send) -> Outcome:
         """Try once, and be back in time: asyncio's own timeout bounds the sum of all operations."""

@@ -4,28 +4,30 @@ from __future__ import annotations
 
 import contextvars
 import os
-import secrets
 import threading
 import time
 import uuid
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from os import PathLike
 from types import TracebackType
 from typing import NoReturn, Self, TypeVar
 
 import httpx
 
 from ._config import OnUnavailable, Verify, client_options, configure
-from ._conversation import Conversation, Conversations
+from ._conversation import conversations_for
 from ._wire import (
     MAX_ANSWER_BYTES,
     TIMED_OUT,
     TOO_LARGE,
     TRANSPORT_ERRORS,
+    Conversation,
     Fault,
     Outcome,
     Reply,
     Send,
+    Work,
     fault_of,
     has_plain_body,
     timeouts,
@@ -44,6 +46,7 @@ from .ask import (
 )
 from .decision import Decision
 from .errors import ConfigurationError
+from .ledger import Checkpoint, Ledger
 
 T = TypeVar("T")
 
@@ -63,6 +66,13 @@ class GovernLayer:
             ``"raise"``, GovernanceUnavailable. There is no way to make it an allow.
         verify: True, the path of a CA bundle (default ``GOVERNLAYER_CA_BUNDLE``) or an ``ssl.SSLContext``;
             False is accepted on loopback only.
+        verify_receipts: whether each answer is held against the ledger before it is returned (ledger-v1 §5).
+        ledger_key: verifier keys that may sign the ledger, default ``GOVERNLAYER_LEDGER_KEY``, several separated by
+            blanks; without any, those that sign it at first use, as the appliance lists them, are remembered.
+        state_dir: where ledgers are remembered, "" for ``GOVERNLAYER_STATE_DIR`` or else the platform's place
+            (``~/.local/state/governlayer``); None remembers them in memory only.
+        consistency_interval_s: how long an answer may wait for the proof that the ledger only grew, 0 to 86,400; 0
+            has each answer proven before it is returned.
         http_client: a client of your own, in place of *verify*; you close it.
 
     Raises:
@@ -79,6 +89,10 @@ class GovernLayer:
         max_retries: int = 2,
         on_unavailable: OnUnavailable = "deny",
         verify: Verify = True,
+        verify_receipts: bool = True,
+        ledger_key: str | Sequence[str] | None = None,
+        state_dir: str | PathLike[str] | None = "",
+        consistency_interval_s: float = 60.0,
         http_client: httpx.Client | None = None,
     ) -> None:
         config = configure(
@@ -89,13 +103,17 @@ class GovernLayer:
             connect_timeout_s=connect_timeout_s,
             max_retries=max_retries,
             on_unavailable=on_unavailable,
+            verify_receipts=verify_receipts,
+            ledger_key=ledger_key,
+            state_dir=state_dir,
+            consistency_interval_s=consistency_interval_s,
         )
         if http_client is not None and verify is not True:
             raise ConfigurationError("verify belongs to the http_client that was passed")
         self._config = config
         self._owns_http = http_client is None
         self._http = http_client or httpx.Client(**client_options(config, os.environ, verify))
-        self._conversations = Conversations(config, time.monotonic, secrets.SystemRandom().random)
+        self._conversations = conversations_for(config)
 
     def govern(
         self,
@@ -113,7 +131,7 @@ class GovernLayer:
         approval_id: str | None = None,
         mode: Mode = "enforce",
         scan: Scan = "auto",
-        receipt: bool = False,
+        receipt: bool | None = None,
         explain: bool = False,
         idempotency_key: str | None = None,
     ) -> Decision:
@@ -134,7 +152,8 @@ class GovernLayer:
             approval_id: the approval that a person has given for this very action.
             mode: ``shadow`` records but does not enforce; ``dry_run`` records nothing and permits nothing.
             scan: which detectors read the content.
-            receipt: whether to return the proof of inclusion.
+            receipt: False neither asks for a receipt nor verifies one; True asks for one even where the client does
+                not verify. A dry run has none.
             explain: whether to return explanations.
             idempotency_key: 1 to 255 visible ASCII characters; asking again with the same one within 24 h
                 gives the first answer and no second record. Default a fresh UUID.
@@ -147,7 +166,11 @@ class GovernLayer:
             ApiError: the server refused the question (4xx), so there is no decision. RateLimited after the
                 retries that fitted the budget.
             GovernanceUnavailable: no usable answer came, with ``on_unavailable="raise"`` only.
+            LedgerError: the answer is not proven to be on the ledger, or the ledger is not the one of before; the
+                caller must not act, whatever was answered.
         """
+        verified = self._config.verify_receipts and mode != "dry_run" and receipt is not False
+        wanted = verified or receipt is True
         body = govern_body(
             stage=stage,
             agent=agent,
@@ -162,11 +185,16 @@ class GovernLayer:
             approval_id=approval_id,
             mode=mode,
             scan=scan,
-            receipt=receipt,
+            receipt=wanted,
             explain=explain,
         )
         key = str(uuid.uuid4()) if idempotency_key is None else checked_idempotency_key(idempotency_key)
-        return self._drive(self._conversations.govern(body, mode=mode, idempotency_key=key))
+        return self._drive(self._conversations.govern(body, mode=mode, idempotency_key=key, verified=verified))
+
+    @property
+    def ledger(self) -> Ledger[Checkpoint | None]:
+        """The ledger that the decisions stand on, as this host has seen it."""
+        return Ledger(self._conversations.witness.newest, lambda: self._drive(self._conversations.verify_now()))
 
     def ready(self) -> bool:
         """Return whether the appliance says it can decide (GET /readyz): one try, within the budget."""
@@ -201,9 +229,12 @@ class GovernLayer:
                 return result
             if isinstance(step, Send):
                 outcome = self._send(step)
+                continue
+            outcome = None
+            if isinstance(step, Work):
+                step.run()
             else:
                 time.sleep(step.wait_s)
-                outcome = None
 
     def _send(self, step: Send) -> Outcome:
         """

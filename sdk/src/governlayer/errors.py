@@ -13,6 +13,11 @@ Every error that this package raises, as one tree.
     │   ├── RateLimited               429                    ``retry_after_s``
     │   └── ServerError               5xx                    only as the cause of GovernanceUnavailable
     ├── GovernanceUnavailable         unavailable            no usable answer within the time budget
+    ├── LedgerError                   ledger_error           the answer is not proven to be on the ledger
+    │   ├── ReceiptError              receipt_error          its receipt is missing, wrong or another's
+    │   ├── LedgerKeyError            ledger_key_error       no trusted key signed it
+    │   ├── LedgerForkError           ledger_fork            the ledger is not the one of before; ``evidence``
+    │   └── LedgerStateError          ledger_state_error     what is remembered of it cannot be read or written
     └── ActionDenied                  action_denied          a decision that forbids acting as asked
         ├── ApprovalRequired          approval_required      a person has to agree first
         └── RedactionRequired         redaction_required     only the redacted form may be used
@@ -23,6 +28,7 @@ No error holds the API key or the body of a request. All can be pickled.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 if TYPE_CHECKING:
@@ -182,6 +188,64 @@ class GovernanceUnavailable(GovernLayerError):
         self.idempotency_key = idempotency_key
         self.last_error = last_error
         super().__init__(f"governance unavailable: {cause} ({tries} {'try' if tries == 1 else 'tries'})")
+
+
+class LedgerError(GovernLayerError):
+    """
+    An answer came, but the ledger does not bear it out: the caller must not act, whatever it said.
+
+    Raised whatever ``on_unavailable`` is: this is no outage but a reason to look.
+    """
+
+    code = "ledger_error"
+
+
+class ReceiptError(LedgerError):
+    """The answer's receipt is missing, broken, or proves something else than the answer says."""
+
+    code = "receipt_error"
+
+
+class LedgerKeyError(LedgerError):
+    """
+    The checkpoint is signed by no key that is trusted for this ledger.
+
+    After a rotation that the operator has confirmed: pass the new key as ``ledger_key``.
+    """
+
+    code = "ledger_key_error"
+
+
+class LedgerForkError(LedgerError):
+    """
+    The ledger is not the one that was seen before: rewritten, cut, or shown differently to different readers.
+
+    The client refuses to go on for this ledger until the evidence is moved away.
+
+    Attributes:
+        origin: the ledger.
+        kept: the signed checkpoint that was known; "" where it was found by an earlier process.
+        seen: the signed checkpoint that cannot be of the same ledger; "" likewise.
+        evidence: the files that hold both; empty with ``state_dir=None``.
+    """
+
+    code = "ledger_fork"
+
+    def __init__(
+        self, origin: str, why: str, *, kept: str = "", seen: str = "", evidence: tuple[Path, ...] = ()
+    ) -> None:
+        self.origin = origin
+        self.kept = kept
+        self.seen = seen
+        self.evidence = evidence
+        where = f"; evidence: {', '.join(map(str, evidence))}" if evidence else ""
+        super().__init__(f"the ledger {origin} is not the one of before: {why}{where}")
+
+
+class LedgerStateError(LedgerError):
+    """What is remembered of the ledger cannot be read or written; it is never begun anew by itself."""
+
+    code = "ledger_state_error"
 
 
 class ActionDenied(GovernLayerError):
