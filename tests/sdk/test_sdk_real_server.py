@@ -3,13 +3,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import io
-import json
 import re
 import socket
 import threading
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -21,7 +19,6 @@ from tests.sdk.sdk_support import (
     KEY,
     KINDS,
     Client,
-    answer,
     answers,
     drips,
     hangs,
@@ -136,35 +133,10 @@ def test_a_redirect_is_not_followed_on_a_real_connection(kind):
         assert elsewhere.requests == []
 
 
-class Appliance(BaseHTTPRequestHandler):
-    """A well-behaved HTTP/1.1 server that keeps connections open."""
-
-    protocol_version = "HTTP/1.1"
-
-    def do_POST(self) -> None:
-        self.rfile.read(int(self.headers["content-length"]))
-        self._say(answer(decision_id=self.headers["idempotency-key"]))
-
-    def do_GET(self) -> None:
-        self._say({})
-
-    def _say(self, members: dict) -> None:
-        body = json.dumps(members).encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *args) -> None:
-        pass
-
-
 @pytest.fixture
 def appliance() -> Iterator[str]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), Appliance) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-        server.shutdown()
+    with served(FakeAppliance()) as url:
+        yield url
 
 
 @both
@@ -172,7 +144,7 @@ def test_many_callers_share_a_client_and_each_gets_its_own_answer(kind, applianc
     keys = [f"key-{index}" for index in range(40)]
     answered: list[tuple[str, str]] = []
     if kind == "sync":
-        with GovernLayer(KEY, base_url=appliance, timeout_s=20, verify_receipts=False) as client:
+        with GovernLayer(KEY, base_url=appliance, timeout_s=120) as client:
 
             def ask(key: str) -> None:
                 answered.append((key, client.govern(**ASK, idempotency_key=key).decision_id))
@@ -185,7 +157,7 @@ def test_many_callers_share_a_client_and_each_gets_its_own_answer(kind, applianc
     else:
 
         async def ask_all() -> None:
-            async with AsyncGovernLayer(KEY, base_url=appliance, timeout_s=20, verify_receipts=False) as client:
+            async with AsyncGovernLayer(KEY, base_url=appliance, timeout_s=120) as client:
                 decisions = await asyncio.gather(*(client.govern(**ASK, idempotency_key=key) for key in keys))
             answered.extend(zip(keys, (decision.decision_id for decision in decisions), strict=True))
 

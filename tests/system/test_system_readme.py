@@ -28,6 +28,7 @@ def environment(shared: Appliance, acme: Tenant) -> dict[str, str]:
         "GOVERNLAYER_BASE_URL": shared.url,
         "GOVERNLAYER_API_KEY": acme.key,
         "GOVERNLAYER_DATA": str(shared.data),
+        "GOVERNLAYER_STATE_DIR": str(shared.data.with_name("witness")),
     }
 
 

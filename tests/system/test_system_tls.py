@@ -224,14 +224,20 @@ def test_from_tls_init_to_https_on_ipv6_through_the_environment(new_appliance: S
         assert run("tls", *wrong, "--directory", tmp_path / "tls").returncode == 2
 
 
-def test_the_sdk_reaches_it_through_the_authority_of_a_small_install(secure: Appliance, pair: Pair) -> None:
+def test_the_sdk_reaches_it_through_the_authority_of_a_small_install(
+    secure: Appliance, pair: Pair, tmp_path: Path
+) -> None:
     tenant = secure.tenant("Sdk")
     snippet = (
         "from governlayer import GovernLayer\n"
         "with GovernLayer() as governlayer:\n"
         "    print(governlayer.govern(stage='input', agent='a', action='chat', content='hello').decision)\n"
     )
-    variables = {"GOVERNLAYER_BASE_URL": secure.url, "GOVERNLAYER_API_KEY": tenant.key}
+    variables = {
+        "GOVERNLAYER_BASE_URL": secure.url,
+        "GOVERNLAYER_API_KEY": tenant.key,
+        "GOVERNLAYER_STATE_DIR": str(tmp_path),
+    }
     for more, expected in (({"GOVERNLAYER_CA_BUNDLE": str(pair.ca)}, "allow"), ({}, "deny")):
         done = subprocess.run(
             [sys.executable, "-c", snippet], env={**variables, **more}, capture_output=True, text=True, check=False
