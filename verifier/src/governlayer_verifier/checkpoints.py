@@ -15,6 +15,7 @@ from governlayer_verifier.keys import KeyRing, WrongSignatureError
 from governlayer_verifier.note import ED25519, MLDSA44, Checkpoint, VerifierKey, parse_checkpoint, parse_verifier_key
 from governlayer_verifier.record import Facts
 from governlayer_verifier.spool import Spool
+from governlayer_verifier.timestamps import TimestampCheck
 from governlayer_verifier.treecheck import Agreement, Coverage, Judgement, TreeCheck
 from governlayer_verifier.trust import Outcome, Outside
 from governlayer_verifier.witnesses import Cosigning, WitnessCheck
@@ -48,13 +49,20 @@ class CheckpointCheck:
     """All checkpoints of a run: those of the dump, those of the user and those inside receipts."""
 
     def __init__(
-        self, findings: Findings, header: Header, ring: KeyRing, tree: TreeCheck, witnesses: WitnessCheck
+        self,
+        findings: Findings,
+        header: Header,
+        ring: KeyRing,
+        tree: TreeCheck,
+        witnesses: WitnessCheck,
+        stamps: TimestampCheck,
     ) -> None:
         self._findings = findings
         self._header = header
         self._ring = ring
         self._tree = tree
         self._witnesses = witnesses
+        self._stamps = stamps
         self._entries = Spool(_ENTRY.size)
         # Few sets of signers recur; an entry holds the number of its set. None: already reported.
         self._signer_sets: dict[_Signers | None, int] = {None: 0}
@@ -227,6 +235,7 @@ class CheckpointCheck:
             what = f"{label} is of another origin"
             fail(step, what, seq=seq, line=number, expected=origin, found=checkpoint.origin)
             return None, Cosigning()
+        self._stamps.take(checkpoint)
         try:
             return self._ring.signers(checkpoint), self._witnesses.cosigning(checkpoint)
         except WrongSignatureError as error:

@@ -83,6 +83,20 @@ def _parser() -> argparse.ArgumentParser:
         default=[],
         help="a receipt (.tlog-proof) that you kept elsewhere; repeatable",
     )
+    add(
+        "--timestamp",
+        metavar="FILE.tsr",
+        action="append",
+        default=[],
+        help="an RFC 3161 time stamp over a checkpoint; needs the package rfc3161-client; repeatable",
+    )
+    add(
+        "--tsa-ca",
+        metavar="FILE.pem",
+        action="append",
+        default=[],
+        help="certificates that the time stamps must lead to; repeatable",
+    )
     add("--report", metavar="FILE.html", type=Path, help="write the report as one HTML file too, to read or print")
     add("--json", action="store_true", help="print the report as JSON")
     add("--self-test", action="store_true", help="check this verifier against its vectors and end")
@@ -106,10 +120,11 @@ def _run(options: argparse.Namespace) -> int:
 def _verify(options: argparse.Namespace) -> int:
     checkpoints = [_read_file(path) for path in options.checkpoint]
     receipts = [_read_file(path) for path in options.receipt]
+    timestamps = [_read_bytes(path) for path in options.timestamp]
+    authorities = [_read_bytes(path) for path in options.tsa_ca]
     trust = None if options.trust is None else _read_bytes(options.trust)
     if options.report is not None:
-        named = [options.trust] if options.trust is not None else []
-        refuse_target(options.report, [options.dump, *options.checkpoint, *options.receipt, *named])
+        refuse_target(options.report, _inputs(options))
     started = datetime.now(UTC)
     with Source(options.dump, hashed=options.report is not None) as source:
         with Progress(sys.stderr, source.size_bytes, lambda: source.bytes_read) as progress:
@@ -121,6 +136,8 @@ def _verify(options: argparse.Namespace) -> int:
                 checkpoints=checkpoints,
                 receipts=receipts,
                 trust=trust,
+                timestamps=timestamps,
+                authorities=authorities,
                 progress=progress,
             )
         circumstances = _circumstances(options, source, started) if options.report is not None else None
@@ -130,13 +147,19 @@ def _verify(options: argparse.Namespace) -> int:
     return report.exit_status
 
 
+def _inputs(options: argparse.Namespace) -> list[str]:
+    trust = [options.trust] if options.trust is not None else []
+    return [options.dump, *options.checkpoint, *options.receipt, *options.timestamp, *options.tsa_ca, *trust]
+
+
 def _circumstances(options: argparse.Namespace, source: Source, started: datetime) -> Circumstances:
     sha256 = source.sha256()
     checkpoints = {f"checkpoint {number} from outside": path for number, path in enumerate(options.checkpoint, 1)}
     receipts = {f"receipt {number}": path for number, path in enumerate(options.receipt, 1)}
+    stamps = {f"time stamp {number}": path for number, path in enumerate(options.timestamp, 1)}
     name = "standard input" if options.dump == "-" else Path(options.dump).name
     return Circumstances(
-        name, source.bytes_read, sha256, __version__, started, options.trust, {**checkpoints, **receipts}
+        name, source.bytes_read, sha256, __version__, started, options.trust, {**checkpoints, **receipts, **stamps}
     )
 
 

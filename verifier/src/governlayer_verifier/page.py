@@ -73,6 +73,7 @@ def _body(report: Report, made: Circumstances) -> list[Html | None]:
         sections.keys(report),
         sections.outside(report, made.files),
         sections.witnesses(report),
+        sections.stamps(report, made.files),
         sections.activity(report.activity),
         _closing(made),
     ]

@@ -1,6 +1,7 @@
 """The result of a run: one frozen value, with its exit status, its JSON and its text for people."""
 
 from dataclasses import asdict, dataclass
+from operator import itemgetter
 from typing import Any, Literal
 
 from governlayer_verifier.activity import Span
@@ -11,8 +12,8 @@ Status = Literal["pass", "fail", "not_checked", "not_asked"]
 Verdict = Literal["valid", "invalid", "incomplete"]
 
 _NO_OUTSIDE = (
-    "Nothing from outside (--checkpoint, --receipt, or a witness quorum in --trust) was held against it: that the tail "
-    "was cut off, or that the holder of the signing key rewrote the whole ledger, cannot be excluded."
+    "Nothing from outside (--checkpoint, --receipt, --timestamp, or a witness quorum in --trust) was held against it: "
+    "that the tail was cut off, or that the holder of the signing key rewrote the whole ledger, cannot be excluded."
 )
 _NO_AGREEMENT = (
     "Nothing that was brought from outside agrees with the records: that the tail was cut off, or that the holder of "
@@ -73,23 +74,29 @@ class Report:
     @property
     def anchored_size(self) -> int:
         """How many records agree with something that the ledger's operator does not hold alone."""
-        return max(self.outside_size or 0, self._cosigned_size())
+        return self._anchor()[0]
 
-    def _cosigned_size(self) -> int:
-        witnesses = self.trust.witnesses
-        if witnesses is None or witnesses.largest_size is None or self.last is None:
-            return 0
-        # What witnesses signed counts where the records lead to it.
-        return min(witnesses.largest_size, self.last + 1) if self.step(Step.TREE).status == "pass" else 0
+    def _anchor(self) -> tuple[int, str]:
+        """Return how many records something from elsewhere agrees with, and what that is."""
+        witnesses, last = self.trust.witnesses, self.last if self.last is not None else -1
+        cosigned = (witnesses.largest_size if witnesses is not None else None) or 0
+        stamped = max((each.size or 0 for each in self.trust.stamps if each.status == "pass"), default=0)
+        # What others signed counts where the records lead to it.
+        led = last + 1 if self.step(Step.TREE).status == self.step(Step.SIGNATURES).status == "pass" else 0
+        return max(
+            (self.outside_size or 0, "what was brought from outside"),
+            (min(cosigned, led), "what the witnesses cosigned"),
+            (min(stamped, led), "what a time stamp authority stamped"),
+            key=itemgetter(0),
+        )
 
     @property
     def limits(self) -> str:
         """What this verification cannot tell, in words: a cut tail or a rewrite by the holder of the key."""
         if self.anchored_size:
-            by_user = self.anchored_size == self.outside_size
-            source = "what was brought from outside" if by_user else "what the witnesses cosigned"
+            size, source = self._anchor()
             return (
-                f"The first {self.anchored_size} records agree with {source}; whether records "
+                f"The first {size} records agree with {source}; whether records "
                 "after those were cut off or rewritten by the holder of the signing key cannot be excluded."
             )
         return _NO_AGREEMENT if self.trust.outside else _NO_OUTSIDE

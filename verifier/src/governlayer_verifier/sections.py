@@ -7,7 +7,7 @@ from governlayer_verifier.activity import Span
 from governlayer_verifier.findings import Failure, Step
 from governlayer_verifier.markup import Html, joined, tag
 from governlayer_verifier.report import Report, StepResult
-from governlayer_verifier.trust import Outside, Quorum, TrustedKey, counted, shown_status
+from governlayer_verifier.trust import Quorum, TrustedKey, counted, shown_status
 from governlayer_verifier.words import WORDS
 
 _MORE_FAILURES = 20
@@ -83,7 +83,7 @@ def outside(report: Report, files: Mapping[str, str]) -> Html:
     rows = (
         tag(
             "tr",
-            tag("td", tag("b", each.label), _line(files.get(each.label)), _line(_reason(each))),
+            tag("td", tag("b", each.label), _line(files.get(each.label)), _line(_sentence(each.reason))),
             tag("td", tag("code", each.root)),
             tag("td", f"{each.size:,}", class_="number"),
             tag("td", status(each.status)),
@@ -101,6 +101,25 @@ def witnesses(report: Report) -> Html | None:
     head = _head(("Checkpoint", None), ("Cosigned by", None), ("Outcome", None))
     table = tag("table", head, tag("tbody", *map(_quorum_row, asked.judged))) if asked.judged else None
     return section("Witnesses", tag("p", "The quorum asked for: ", tag("code", asked.rule)), table)
+
+
+def stamps(report: Report, files: Mapping[str, str]) -> Html | None:
+    """Return the time stamps and the checkpoints that they are over, None where none was brought."""
+    brought = report.trust.stamps
+    if not brought:
+        return None
+    head = _head(("Time stamp", None), ("Over", None), ("Time", None), ("Outcome", None))
+    rows = (
+        tag(
+            "tr",
+            tag("td", tag("b", each.label), _line(files.get(each.label)), _line(_sentence(each.reason))),
+            tag("td", "unknown" if each.size is None else f"the checkpoint of size {each.size:,}"),
+            tag("td", _moment(each.time)),
+            tag("td", status(each.status)),
+        )
+        for each in brought
+    )
+    return section("Time stamps", tag("table", head, tag("tbody", *rows)))
 
 
 def activity(spans: Sequence[Span]) -> Html | None:
@@ -180,10 +199,8 @@ def _moment(time: str | None) -> str:
     return "no time stated" if time is None else time.replace("T", " ").replace("Z", " UTC")
 
 
-def _reason(held: Outside) -> str | None:
-    if held.reason is None:
-        return None
-    return f"{held.reason[:1].upper()}{held.reason[1:]}."
+def _sentence(reason: str | None) -> str | None:
+    return None if reason is None else f"{reason[:1].upper()}{reason[1:]}."
 
 
 def _quorum_row(quorum: Quorum) -> Html:

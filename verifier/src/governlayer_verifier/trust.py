@@ -116,15 +116,38 @@ class Witnesses:
 
 
 @dataclass(frozen=True, slots=True)
+class Stamp:
+    """
+    A time stamp of the user (RFC 3161).
+
+    ``size`` is that of the checkpoint it is over, None where there was none; ``time`` is what it says, in UTC.
+    """
+
+    label: str
+    size: int | None
+    time: str | None
+    status: Outcome
+    reason: str | None
+
+    def line(self) -> str:
+        """Return it in one line of text."""
+        size = f", size {self.size}" if self.size is not None else ""
+        said = self.reason or self.time
+        return f"stamp   {shown_status(self.status)} {self.label}{size}: {said}"
+
+
+@dataclass(frozen=True, slots=True)
 class TrustReport:
     """All of it; ``witnesses`` is None where no quorum was asked for."""
 
     keys: tuple[TrustedKey, ...] = ()
     outside: tuple[Outside, ...] = ()
     witnesses: Witnesses | None = None
+    stamps: tuple[Stamp, ...] = ()
 
     def lines(self) -> list[str]:
         """Return all of it as lines of text."""
         witnesses = [f"quorum  {self.witnesses.rule}"] if self.witnesses is not None else []
         witnesses += [each.line() for each in self.witnesses.judged] if self.witnesses is not None else []
-        return [*(each.line() for each in self.keys), *(each.line() for each in self.outside), *witnesses]
+        stamps = [each.line() for each in self.stamps]
+        return [*(each.line() for each in self.keys), *(each.line() for each in self.outside), *witnesses, *stamps]

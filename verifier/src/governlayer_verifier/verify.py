@@ -43,6 +43,7 @@ from governlayer_verifier.receipt import Receipt, parse_receipt
 from governlayer_verifier.receipts import judge_receipt
 from governlayer_verifier.records import RecordCheck
 from governlayer_verifier.report import Report, step_results
+from governlayer_verifier.timestamps import Stamps, TimestampCheck, parse_stamps
 from governlayer_verifier.treecheck import TreeCheck
 from governlayer_verifier.trust import TrustReport
 from governlayer_verifier.witnesses import WitnessCheck
@@ -59,6 +60,7 @@ class _Asked:
 
     keys: dict[VerifierKey, str]
     policy: Policy | None
+    stamps: Stamps
     origin: str | None
     genesis: str | None
     checkpoints: tuple[Checkpoint, ...]
@@ -74,6 +76,8 @@ def verify(
     checkpoints: Sequence[str] = (),
     receipts: Sequence[str] = (),
     trust: bytes | None = None,
+    timestamps: Sequence[bytes] = (),
+    authorities: Sequence[bytes] = (),
     progress: Callable[[int], None] | None = None,
 ) -> Report:
     """
@@ -90,13 +94,16 @@ def verify(
         checkpoints: signed notes that the user kept.
         receipts: texts of ``.tlog-proof`` files that the user kept.
         trust: a c2sp.org/tlog-policy file: its logs are trusted like *keys*, its quorum is asked for.
+        timestamps: RFC 3161 answers (DER) over checkpoints, which the user kept.
+        authorities: certificates (PEM) that the time stamps must lead to.
         progress: called with the number of lines read, every 10,000 lines.
 
     Raises:
-        ArgumentError: a key, origin, hash, checkpoint, receipt or trust file is malformed; nothing was read.
+        ArgumentError: a key, origin, hash, checkpoint, receipt, trust file, time stamp or certificate is malformed;
+            nothing was read.
         InputError: *stream* cannot be read to its end; there is no verdict.
     """
-    run = _Run(_parse_asked(keys, origin, genesis, checkpoints, receipts, trust))
+    run = _Run(_parse_asked(keys, origin, genesis, checkpoints, receipts, trust, parse_stamps(timestamps, authorities)))
     try:
         for number, line in enumerate(read_lines(stream), 1):
             run.take(line, number)
@@ -114,6 +121,7 @@ def _parse_asked(
     checkpoints: Sequence[str],
     receipts: Sequence[str],
     trust: bytes | None,
+    stamps: Stamps,
 ) -> _Asked:
     if origin is not None and not is_origin(origin):
         raise ArgumentError("the origin is not 1 to 255 characters of [A-Za-z0-9._/-]")
@@ -123,6 +131,7 @@ def _parse_asked(
     return _Asked(
         _sources(_parse("key", parse_log_key, keys), policy),
         policy,
+        stamps,
         origin,
         genesis,
         tuple(_parse("checkpoint", parse_checkpoint, checkpoints)),
@@ -219,7 +228,8 @@ class _Ledger:
         self._tree = TreeCheck(findings, header)
         self._ring = KeyRing(asked.keys)
         self._witnesses = WitnessCheck(findings, asked.policy)
-        self._checkpoints = CheckpointCheck(findings, header, self._ring, self._tree, self._witnesses)
+        self._stamps = TimestampCheck(findings, asked.stamps)
+        self._checkpoints = CheckpointCheck(findings, header, self._ring, self._tree, self._witnesses, self._stamps)
         self._activity = Activity()
         self._end: End | None = None
 
@@ -283,7 +293,7 @@ class _Ledger:
         checkpoints.judge_dump()
         self._judge_outside()
         self._tree.finish(checkpoints.finish())
-        witnesses = self._witnesses.finish()
+        witnesses, stamps = self._witnesses.finish(), self._stamps.finish()
         # 11 Erasure
         self._erasure.finish()
         return Report(
@@ -297,7 +307,7 @@ class _Ledger:
             checkpoints.count,
             checkpoints.outside_size or None,
             step_results(findings),
-            TrustReport(self._ring.trusted_keys(self._asked.keys), checkpoints.outside(), witnesses),
+            TrustReport(self._ring.trusted_keys(self._asked.keys), checkpoints.outside(), witnesses, stamps),
             self._activity.spans(),
         )
 
@@ -312,8 +322,8 @@ class _Ledger:
             seq = each.size - 1 if each.size else None
             self._checkpoints.judge_outside(Step.SIGNATURES, f"checkpoint {index} from outside", each, seq)
         if not asked.receipts:
-            if not self._witnesses.is_asked:
-                self._findings.unasked(Step.RECEIPTS, "no receipt (--receipt) and no witness quorum (--trust)")
+            if not self._witnesses.is_asked and not self._stamps.is_asked:
+                self._findings.unasked(Step.RECEIPTS, "no --receipt, no witness quorum in --trust and no --timestamp")
         elif not asked.keys:
             self._findings.cannot(Step.RECEIPTS, NO_KEY)
         for index, receipt in enumerate(asked.receipts, 1):
