@@ -36,13 +36,16 @@ from governlayer_server.usecases.export_ledger import ExportLedger
 from governlayer_server.usecases.govern import Govern
 from governlayer_server.usecases.identity import Credentials, Letters, make_identity, operate_users
 from governlayer_server.usecases.limit_requests import LimitRequests
+from governlayer_server.usecases.make_receipt import MakeReceipt
 from governlayer_server.usecases.manage_keys import ManageKeys, NewKey
 from governlayer_server.usecases.manage_organizations import ManageOrganizations
 from governlayer_server.usecases.manage_users import ManageUsers
 from governlayer_server.usecases.new_id import new_id
 from governlayer_server.usecases.one_time_tokens import OneTimeTokens
 from governlayer_server.usecases.principal_cache import PrincipalCache
+from governlayer_server.usecases.prove_ledger import ProveLedger
 from governlayer_server.usecases.read_ledger import ReadLedger
+from governlayer_server.usecases.read_tiles import ReadTiles
 from governlayer_server.usecases.read_usage import ReadUsage
 from governlayer_server.usecases.read_users import ReadUsers
 from governlayer_server.usecases.register import Register
@@ -53,6 +56,7 @@ from governlayer_server.usecases.user_event import UserEvents
 from msgspec.structs import replace
 
 from tests.fakes.account_store import MemoryAccountStore, MemoryDataKeys
+from tests.fakes.checkpoints import MemoryCheckpointStore
 from tests.fakes.clock import FakeClock, FakeEntropy, WallClock
 from tests.fakes.identity import CountedPasswords, Later, MemoryMailer
 from tests.fakes.ledger_store import MemoryLedgerStore
@@ -139,6 +143,9 @@ class FakeAppliance:
         )
         self.read_usage = ReadUsage(accounts=self.accounts, usage=self.usage, clock=self.clock)
         self.read_ledger = ReadLedger(ledger=self.ledger, signer=self.signer)
+        self.checkpoints, self.prove_ledger = MemoryCheckpointStore(self.ledger), ProveLedger(ledger=self.ledger)
+        self.read_tiles = ReadTiles(prove=self.prove_ledger)
+        self.make_receipt = MakeReceipt(prove=self.prove_ledger, checkpoints=self.checkpoints, signer=self.signer)
         self.export_ledger = ExportLedger(ledger=self.ledger, signer=self.signer, **common)
 
         self.identity = make_identity(

@@ -123,7 +123,7 @@ def _keys(party: Party) -> None:
         party.uuids[f"key {scopes}"] = made["id"]
         party.keys[scopes] = made["key"]
         party.words["prefix"] = made["prefix"]
-    rotated = party.ask("POST", f"/v1/keys/{party.uuids['key scan']}/rotate", {"grace_seconds": 60})
+    rotated = party.ask("POST", f"/v1/keys/{party.uuids['key scan']}/rotate", {"grace_seconds": 600})
     party.words["secret of a key"] = done(rotated)["key"]
     assert party.ask("DELETE", f"/v1/keys/{party.uuids['key scan']}").status == 204
 

@@ -4,7 +4,7 @@ import asyncio
 from typing import Any, cast
 
 import pytest
-from governlayer_server.domain.errors import InvalidRequest, LedgerDamaged
+from governlayer_server.domain.errors import InvalidRequest, LedgerDamaged, NotFound
 from governlayer_server.domain.ledger.chain import Head
 from governlayer_server.domain.ledger.tiles import Tile
 from governlayer_server.domain.ledger.tree import Edge, grow, leaf_hash
@@ -134,6 +134,38 @@ async def test_nothing_is_proven_with_an_altered_record() -> None:
     store.leaves = [*store.leaves[:993], b"other", *store.leaves[994:]]
     with pytest.raises(LedgerDamaged):
         await store.prove.inclusion(ID, 998, 999)
+
+
+@pytest.mark.parametrize("size", [1, 255, 256, 257, 1_000, 66_500])
+async def test_tiles_of_every_width_are_those_of_the_leaves(size: int) -> None:
+    store = Leaves(size)
+    hashes = b"".join(map(leaf_hash, LEAVES[:size]))
+    last = (size - 1) // 256
+    for n, width in {(0, min(size, 256)), (0, 1), (last, size - last * 256), (last, 1)}:
+        start = n * 8192
+        assert await store.prove.tile(ID, Tile(0, n), width) == hashes[start : start + width * 32]
+    for tile, width in ((Tile(0, last), size - last * 256 + 1), (Tile(0, last + 1), 1), (Tile(9, 0), 1)):
+        with pytest.raises(NotFound):
+            await store.prove.tile(ID, tile, width)
+    if size >= 1_000:
+        assert await store.prove.tile(ID, Tile(1, 0), 3) == b"".join(mth(LEAVES[i * 256 :][:256]) for i in range(3))
+    if size > 65_536:
+        assert await store.prove.tile(ID, Tile(2, 0), 1) == mth(LEAVES[:65_536])
+
+
+@pytest.mark.parametrize("at", [0, 1, 100, 255])
+async def test_no_altered_tile_is_served(at: int) -> None:
+    store = Leaves(1_000)
+    await store.tile.one(ID)
+    store.spoil(Tile(0, 1), at)
+    with pytest.raises(LedgerDamaged):
+        await store.prove.tile(ID, Tile(0, 1), 256)
+    with pytest.raises(LedgerDamaged):
+        await store.prove.tile(ID, Tile(0, 1), at + 1)
+    store.spoil(Tile(1, 0), 1)
+    with pytest.raises(LedgerDamaged):
+        await store.prove.tile(ID, Tile(1, 0), 3)
+    assert await store.prove.tile(ID, Tile(0, 2), 256), "its neighbour leads to the head"
 
 
 async def test_a_tile_that_is_gone_is_named() -> None:

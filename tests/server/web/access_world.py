@@ -178,9 +178,12 @@ async def _key_events(world: World, _: User | None) -> Asked:
     return await _key_path(world, "/events"), None
 
 
-async def _record(world: World, _: User | None) -> Asked:
-    await _key_path(world)
-    return "/v1/ledger/records/0", None
+def _of_the_ledger(path: str) -> Callable[[World, User | None], Awaitable[Asked]]:
+    async def asked(world: World, _: User | None) -> Asked:
+        await _key_path(world)
+        return f"/v1/ledger/{path}", None
+
+    return asked
 
 
 async def _change_organization(_: World, __: User | None) -> Asked:
@@ -235,7 +238,12 @@ ASKED: dict[Place, Callable[[World, User | None], Awaitable[Asked]]] = {
     ("GET", "/v1/keys/{key_id}"): _key,
     ("GET", "/v1/keys/{key_id}/events"): _key_events,
     ("POST", "/v1/keys/{key_id}/rotate"): _rotate,
-    ("GET", "/v1/ledger/records/{seq}"): _record,
+    ("GET", "/v1/ledger/proofs/consistency"): _of_the_ledger("proofs/consistency?from=1"),
+    ("GET", "/v1/ledger/proofs/inclusion"): _of_the_ledger("proofs/inclusion?seq=0"),
+    ("GET", "/v1/ledger/records/{seq}"): _of_the_ledger("records/0"),
+    ("GET", "/v1/ledger/records/{seq}/receipt"): _of_the_ledger("records/0/receipt"),
+    ("GET", "/v1/ledger/tile/entries/{number}"): _of_the_ledger("tile/entries/000.p/1"),
+    ("GET", "/v1/ledger/tile/{level}/{number}"): _of_the_ledger("tile/0/000.p/1"),
     ("PATCH", "/v1/organization"): _change_organization,
     ("POST", "/v1/users"): _invite,
     ("DELETE", "/v1/users/{user_id}"): _leave,

@@ -40,7 +40,7 @@ def expected(cells: dict[str, str], credential: Credential) -> tuple[int, str] |
         refusals = {"yes": None, "again": None if credential.lately else (403, "step_up_required")}
         return refusals.get(cell, (403, "forbidden"))
     if cell.startswith("`"):
-        return None if cell == f"`{credential.scope}`" else (403, "missing_scope")
+        return None if f"`{credential.scope}`" in cell.split(" or ") else (403, "missing_scope")
     return None if cell == "yes" else (403, "forbidden")
 
 

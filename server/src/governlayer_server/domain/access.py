@@ -47,28 +47,33 @@ SCOPE_ROLES: Mapping[Scope, frozenset[Role]] = {
 
 class Rule(Struct, frozen=True, kw_only=True):
     """
-    Who may use a route: API keys with ``scope``, users with one of ``roles``; where both are empty, any principal.
+    Who may use a route: API keys with one of ``scopes``, users with one of ``roles``; where both are empty, anyone.
 
     ``step_up``: the user must have shown password and code within the last 10 minutes (ASVS 5.0 7.5).
     """
 
-    scope: Scope | None = None
+    scopes: frozenset[Scope] = frozenset()
     roles: frozenset[Role] = frozenset()
     step_up: bool = False
 
     @property
     def keys(self) -> bool:
         """Whether any API key may use the route."""
-        return self.scope is not None or not self.roles
+        return bool(self.scopes) or not self.roles
+
+
+def listed(scopes: frozenset[Scope]) -> str:
+    """Return *scopes* as text: `audit` or `govern`."""
+    return " or ".join(f"`{scope}`" for scope in sorted(scopes))
 
 
 ANY_PRINCIPAL = Rule()
 MEMBERS = Rule(roles=frozenset(Role))
 
 
-def dual(scope: Scope) -> Rule:
-    """Return the rule of a route that API keys with *scope* and users whose role matches it may use."""
-    return Rule(scope=scope, roles=SCOPE_ROLES[scope])
+def dual(*scopes: Scope) -> Rule:
+    """Return the rule of a route that API keys with one of *scopes* and users whose role matches one may use."""
+    return Rule(scopes=frozenset(scopes), roles=frozenset().union(*(SCOPE_ROLES[scope] for scope in scopes)))
 
 
 def only(*roles: Role, step_up: bool = False) -> Rule:
@@ -127,8 +132,8 @@ class Principal(Struct, frozen=True, kw_only=True):
             self._require_role(rule, now_us)
         elif not rule.keys:
             raise Forbidden("API keys cannot do this: sign in as a user")
-        elif rule.scope is not None and rule.scope not in self.scopes:
-            raise MissingScope(f"this key lacks the scope `{rule.scope}`")
+        elif rule.scopes and not rule.scopes & self.scopes:
+            raise MissingScope(f"this key lacks the scope {listed(rule.scopes)}")
 
     def _require_role(self, rule: Rule, now_us: int) -> None:
         if rule.roles and self.role not in rule.roles:

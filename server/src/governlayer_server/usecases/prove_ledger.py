@@ -4,12 +4,14 @@ Prove the ledger: inclusion and consistency proofs and roots, out of a few store
 Whatever is stored, nothing leaves that does not lead to the ledger's head, which appends keep and sign.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from itertools import chain
 
 from msgspec import Struct
 
-from governlayer_server.domain.errors import Fault, InvalidRequest, LedgerDamaged, ProofError
-from governlayer_server.domain.ledger.chain import Head
+from governlayer_server.domain.errors import Fault, InvalidRequest, LedgerDamaged, NotFound, ProofError
+from governlayer_server.domain.ledger.chain import Head, empty_head
 from governlayer_server.domain.ledger.proofs import (
     Node,
     Range,
@@ -17,12 +19,15 @@ from governlayer_server.domain.ledger.proofs import (
     hashes_of,
     inclusion_ranges,
     nodes_of,
+    subtree_ranges,
     verify_consistency,
     verify_inclusion,
+    verify_subtree,
     whole,
 )
-from governlayer_server.domain.ledger.tiles import WIDTH, Tile, node_in, tile_of, width_for
-from governlayer_server.domain.ledger.tree import HASH_BYTES, root
+from governlayer_server.domain.ledger.record import Record
+from governlayer_server.domain.ledger.tiles import HEIGHT, WIDTH, Tile, node_in, subtree_root, tile_of, width_for
+from governlayer_server.domain.ledger.tree import HASH_BYTES, Edge, leaf_hash, root
 from governlayer_server.ports.ledger import LedgerStore
 from governlayer_server.usecases.tile_ledger import TileLedger
 
@@ -56,10 +61,8 @@ class ProveLedger(Struct, frozen=True, kw_only=True):
         leaf, path = Range(seq, seq + 1), inclusion_ranges(seq, size)
         nodes = await self._nodes(ledger_id, head, [leaf, *path], size)
         proof = hashes_of(path, nodes)
-        try:
+        with _found_as_damage():
             verify_inclusion(leaf.hash(nodes), seq, size, proof, whole(size).hash(nodes))
-        except ProofError as error:
-            raise _damaged(error) from error
         return proof
 
     async def consistency(self, ledger_id: str, first: int, second: int) -> tuple[bytes, ...]:
@@ -88,10 +91,8 @@ class ProveLedger(Struct, frozen=True, kw_only=True):
         path = consistency_ranges(first, second)
         nodes = await self._nodes(ledger_id, head, [whole(first), *path], second)
         proof = hashes_of(path, nodes)
-        try:
+        with _found_as_damage():
             verify_consistency(first, second, whole(first).hash(nodes), whole(second).hash(nodes), proof)
-        except ProofError as error:
-            raise _damaged(error) from error
         return proof
 
     async def root(self, ledger_id: str, size: int) -> bytes:
@@ -112,6 +113,65 @@ class ProveLedger(Struct, frozen=True, kw_only=True):
         _require_range("size", 0, size, head.size)
         return whole(size).hash(await self._nodes(ledger_id, head, [], size))
 
+    async def head(self, ledger_id: str, size: int) -> Head:
+        """
+        Return where the ledger stood when it had *size* records.
+
+        Args:
+            ledger_id: which ledger.
+            size: from 0, and not more than the ledger has.
+
+        Raises:
+            NotFound: there is no such ledger.
+            InvalidRequest: *size* is out of range.
+            LedgerDamaged: what is stored does not lead to the ledger's head. Nothing of it is told.
+            LedgerUnavailable: the database is away.
+        """
+        head = await self.ledger.head(ledger_id)
+        _require_range("size", 0, size, head.size)
+        if size == head.size:
+            return head
+        if size == 0:
+            return empty_head(head.origin)
+        newest, path = await self._record(ledger_id, size - 1), inclusion_ranges(size - 1, size)
+        nodes = await self._nodes(ledger_id, head, path, size)
+        edge = Edge(size, tuple(nodes[node] for node in whole(size).nodes()))
+        with _found_as_damage():
+            leaf = leaf_hash(newest.canonical)
+            verify_inclusion(leaf, newest.seq, size, hashes_of(path, nodes), root(edge))
+        return Head(origin=head.origin, hash=newest.hash, time_us=newest.time_us, edge=edge)
+
+    async def tile(self, ledger_id: str, tile: Tile, width: int) -> bytes:
+        """
+        Return the first *width* hashes of *tile*, 1 to 256 of them, joined.
+
+        Raises:
+            NotFound: the ledger has no records for so many, or there is no such ledger.
+            LedgerDamaged: what is stored does not lead to the ledger's head. Nothing of it is told.
+            LedgerUnavailable: the database is away.
+        """
+        head = await self.ledger.head(ledger_id)
+        first, height = tile.n * WIDTH, tile.level * HEIGHT
+        if (first + width) << height > head.size:
+            raise NotFound("there is no such tile")
+        row = (await self._rows(ledger_id, head, {tile: width}))[tile][: width * HASH_BYTES]
+        # Counted in hashes of the tile: a range of them is one of leaves, so many levels higher up.
+        parts = {Node(level + height, n): (n << level, 1 << level) for level, n in Range(first, first + width).nodes()}
+        paths = {node: subtree_ranges(node, head.size) for node in parts}
+        nodes = await self._nodes(ledger_id, head, chain.from_iterable(paths.values()), head.size)
+        with _found_as_damage():
+            for node, (start, count) in parts.items():
+                hashes = row[(start - first) * HASH_BYTES :][: count * HASH_BYTES]
+                proof = hashes_of(paths[node], nodes)
+                verify_subtree(node, subtree_root(hashes), head.size, proof, root(head.edge))
+        return row
+
+    async def _record(self, ledger_id: str, seq: int) -> Record:
+        try:
+            return await self.ledger.record(ledger_id, seq)
+        except NotFound:
+            raise LedgerDamaged(f"record {seq} is missing") from None
+
     async def _nodes(self, ledger_id: str, head: Head, ranges: Iterable[Range], size: int) -> Mapping[Node, bytes]:
         """Return the hashes of *ranges* and of the tree of *size*, which has been found to be what the head extends."""
         growth = consistency_ranges(size, head.size) if size else []
@@ -119,10 +179,9 @@ class ProveLedger(Struct, frozen=True, kw_only=True):
         known = dict(zip(whole(head.size).nodes(), head.edge.hashes, strict=True))
         nodes = {**await self._read(ledger_id, head, wanted - set(known)), **known}
         if size:
-            try:
-                verify_consistency(size, head.size, whole(size).hash(nodes), root(head.edge), hashes_of(growth, nodes))
-            except ProofError as error:
-                raise _damaged(error) from error
+            with _found_as_damage():
+                older = whole(size).hash(nodes)
+                verify_consistency(size, head.size, older, root(head.edge), hashes_of(growth, nodes))
         return nodes
 
     async def _read(self, ledger_id: str, head: Head, nodes: set[Node]) -> Mapping[Node, bytes]:
@@ -130,12 +189,16 @@ class ProveLedger(Struct, frozen=True, kw_only=True):
         for node in nodes:
             tile = tile_of(node)
             widths[tile] = max(widths.get(tile, 0), width_for(node))
+        rows = await self._rows(ledger_id, head, widths)
+        return {node: node_in(rows[tile_of(node)], node) for node in nodes}
+
+    async def _rows(self, ledger_id: str, head: Head, widths: Mapping[Tile, int]) -> Mapping[Tile, bytes]:
+        """Return tiles of at least the *widths* asked for; the last one of level 0 is made out of the records."""
         newest = Tile(0, head.size // WIDTH)
-        at_the_edge = widths.pop(newest, 0)
-        tiles = dict(await self._stored(ledger_id, widths))
-        if at_the_edge:
-            tiles[newest] = await self.ledger.leaf_hashes(ledger_id, newest.n * WIDTH, head.size - 1)
-        return {node: node_in(tiles[tile_of(node)], node) for node in nodes}
+        rows = dict(await self._stored(ledger_id, {tile: widths[tile] for tile in widths if tile != newest}))
+        if newest in widths:
+            rows[newest] = await self.ledger.leaf_hashes(ledger_id, newest.n * WIDTH, head.size - 1)
+        return rows
 
     async def _stored(self, ledger_id: str, widths: Mapping[Tile, int]) -> Mapping[Tile, bytes]:
         if not widths:
@@ -159,5 +222,9 @@ def _require_range(name: str, least: int, value: int, most: int) -> None:
         raise InvalidRequest("a parameter has a wrong value", [fault])
 
 
-def _damaged(error: ProofError) -> LedgerDamaged:
-    return LedgerDamaged(f"the stored tiles do not lead to the ledger's head: {error}")
+@contextmanager
+def _found_as_damage() -> Iterator[None]:
+    try:
+        yield
+    except ProofError as error:
+        raise LedgerDamaged(f"the stored tiles do not lead to the ledger's head: {error}") from error

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from litestar import Litestar
 from litestar.routes import HTTPRoute
 
-from governlayer_server.domain.access import Role, Rule
+from governlayer_server.domain.access import Role, Rule, listed
 from governlayer_server.web.authenticate import PUBLIC, SCHEME
 
 _FRAMEWORK = {"/", "/{path}"}
@@ -19,7 +19,7 @@ application.
 | public | no credential is needed |
 | yes | admitted |
 | again | admits a user who has shown password and code within the last 10 minutes; else 403 `step_up_required` |
-| `scope` | admits API keys with this scope; else 403 `missing_scope` |
+| `scope` | admits API keys with this scope, or one of these; else 403 `missing_scope` |
 | empty | 403 `forbidden` |
 | token of … | a token that is nobody's credential and opens nothing else; else 401 |
 
@@ -57,7 +57,7 @@ def _cells(rule: Rule | str | None) -> list[str]:
         return [rule if rule == PUBLIC else f"`{rule}`"] * (1 + len(Role))
     if rule is None:
         return ["no rule"] * (1 + len(Role))
-    key = "" if not rule.keys else (f"`{rule.scope}`" if rule.scope else "yes")
+    key = "" if not rule.keys else listed(rule.scopes) or "yes"
     admitted = "again" if rule.step_up else "yes"
     return [key, *(admitted if not rule.roles or role in rule.roles else "" for role in Role)]
 

@@ -19,9 +19,12 @@ from governlayer_server.usecases.export_ledger import ExportLedger
 from governlayer_server.usecases.govern import Govern
 from governlayer_server.usecases.identity import Identity
 from governlayer_server.usecases.limit_requests import LimitRequests
+from governlayer_server.usecases.make_receipt import MakeReceipt
 from governlayer_server.usecases.manage_keys import ManageKeys
 from governlayer_server.usecases.manage_users import ManageUsers
+from governlayer_server.usecases.prove_ledger import ProveLedger
 from governlayer_server.usecases.read_ledger import ReadLedger
+from governlayer_server.usecases.read_tiles import ReadTiles
 from governlayer_server.usecases.read_usage import ReadUsage
 from governlayer_server.usecases.read_users import ReadUsers
 from governlayer_server.usecases.register import Register
@@ -58,6 +61,8 @@ from governlayer_server.web.routes.ledger import (
     record_route,
     records_route,
 )
+from governlayer_server.web.routes.ledger_proofs import PROOF_ROUTES
+from governlayer_server.web.routes.ledger_tiles import TILE_ROUTES
 from governlayer_server.web.routes.metrics import Exposition, metrics_route
 from governlayer_server.web.routes.organization import (
     change_organization_route,
@@ -96,6 +101,9 @@ class UseCases(Struct, frozen=True, kw_only=True):
     govern: Govern
     read_ledger: ReadLedger
     export_ledger: ExportLedger
+    prove_ledger: ProveLedger
+    make_receipt: MakeReceipt
+    read_tiles: ReadTiles
     register: Register
     read_users: ReadUsers
     manage_users: ManageUsers
@@ -135,6 +143,8 @@ def create_app(
             record_route,
             checkpoint_route,
             dump_route,
+            *PROOF_ROUTES,
+            *TILE_ROUTES,
             register_route,
             me_route,
             users_route,
@@ -171,6 +181,9 @@ def create_app(
             "govern": _provide(use_cases.govern),
             "read_ledger": _provide(use_cases.read_ledger),
             "export_ledger": _provide(use_cases.export_ledger),
+            "prove_ledger": _provide(use_cases.prove_ledger),
+            "make_receipt": _provide(use_cases.make_receipt),
+            "read_tiles": _provide(use_cases.read_tiles),
             "register": _provide(use_cases.register),
             "read_users": _provide(use_cases.read_users),
             "manage_users": _provide(use_cases.manage_users),

@@ -41,6 +41,7 @@ from governlayer_server.web.routes.auth import (
 )
 from governlayer_server.web.routes.health import About, Health
 from governlayer_server.web.routes.ledger import RecordBody, RecordList
+from governlayer_server.web.routes.ledger_proofs import ConsistencyBody, InclusionBody
 from governlayer_server.web.routes.organization import OrganizationBody, OrganizationChange, UsageList
 from governlayer_server.web.routes.register import RegisterBody, RegisteredBody
 from governlayer_server.web.routes.reset import AcceptedBody, ForgotBody, ResetBody
@@ -59,9 +60,9 @@ from governlayer_server.web.throttle import UNLIMITED
 PATH = "/openapi.json"
 _KEYS = (CreateKeyRequest, KeyBody, KeyEvents, KeyList, NewKeyBody, RotateKeyRequest)
 _STRUCTS = (
-    About, AcceptedBody, ActionRequest, BeginBody, CallerBody, CodeBody, Decision, ForgotBody, Health, InviteBody,
-    InvitedBody, LedgerState, LoginBody, LogoutBody, OrganizationBody, OrganizationChange, PasswordBody,
-    Problem, RecordBody, RecordList, RecoveryBody, RefreshBody, RegisterBody, RegisteredBody, ResetBody,
+    About, AcceptedBody, ActionRequest, BeginBody, CallerBody, CodeBody, ConsistencyBody, Decision, ForgotBody, Health,
+    InclusionBody, InviteBody, InvitedBody, LedgerState, LoginBody, LogoutBody, OrganizationBody, OrganizationChange,
+    PasswordBody, Problem, RecordBody, RecordList, RecoveryBody, RefreshBody, RegisterBody, RegisteredBody, ResetBody,
     SessionBody, SessionList, StepUpBody, TokenBody, TotpBody, UsageList, UserBody, UserChange, UserList,
     *_KEYS,
 )  # fmt: skip

@@ -1,5 +1,6 @@
 """Errors as problem documents (RFC 9457): the one place where an error gets its HTTP status."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ from governlayer_server.domain.errors import Fault, GovernLayerError, InvalidReq
 
 PROBLEM_JSON = "application/problem+json"
 _RETRY_AFTER_S = "1"
+_MISSING = re.compile(r"Missing required \w+ parameter '(\w+)'")  # Litestar's words: it says so nowhere else
 
 
 class ProblemKind(Struct, frozen=True):
@@ -162,12 +164,21 @@ def on_governlayer_error(request: AnyRequest, error: GovernLayerError) -> Respon
     return response
 
 
+def _named(request: AnyRequest, item: Mapping[str, Any]) -> str:
+    """Return the parameter's name as the client knows it; the handler may call it otherwise."""
+    key = str(item.get("key", ""))
+    parameter = request.route_handler.parsed_fn_signature.parameters.get(key)
+    return getattr(parameter and parameter.kwarg_definition, "name", None) or key
+
+
 def on_http_error(request: AnyRequest, error: HTTPException) -> Response[bytes]:
     """Answer what the framework refuses: unknown paths and methods, bad parameters, bodies too large."""
     extra = getattr(error, "extra", None)
     if error.status_code == 400 and isinstance(extra, list):
-        faults = [Fault("", f"parameter `{item.get('key', '')}`: {item.get('message', '')}") for item in extra]
+        faults = [Fault("", f"parameter `{_named(request, item)}`: {item.get('message', '')}") for item in extra]
         return problem(request, "invalid_request", "a parameter has a wrong value", faults)
+    if missing := _MISSING.match(error.detail):
+        return problem(request, "invalid_request", "a parameter is missing", [Fault("", f"parameter `{missing[1]}`")])
     code = _CODE_OF_STATUS.get(error.status_code, "internal_error")
     response = problem(request, code, KINDS[code].advice)
     if error.status_code == 405 and error.headers:

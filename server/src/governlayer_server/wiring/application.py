@@ -37,11 +37,13 @@ from governlayer_server.usecases.export_ledger import ExportLedger
 from governlayer_server.usecases.govern import Govern
 from governlayer_server.usecases.identity import Credentials, Identity, Letters, make_identity
 from governlayer_server.usecases.limit_requests import LimitRequests
+from governlayer_server.usecases.make_receipt import MakeReceipt
 from governlayer_server.usecases.manage_keys import ManageKeys
 from governlayer_server.usecases.manage_users import ManageUsers
 from governlayer_server.usecases.one_time_tokens import OneTimeTokens
 from governlayer_server.usecases.publish_checkpoints import PublishCheckpoints, Publishing
 from governlayer_server.usecases.read_ledger import ReadLedger
+from governlayer_server.usecases.read_tiles import ReadTiles
 from governlayer_server.usecases.read_usage import ReadUsage
 from governlayer_server.usecases.read_users import ReadUsers
 from governlayer_server.usecases.register import Register
@@ -132,7 +134,7 @@ def _use_cases(
     operations: Operations, parts: Parts, settings: Settings, engine: CedarEngine, limit_requests: LimitRequests
 ) -> UseCases:
     tokens, usage = access_tokens(settings, parts), CountUsage(operations.accounts, parts.clock)
-    accounts = operations.accounts
+    accounts, published = operations.accounts, operations.publish_checkpoints
     attempts = RedisSignInAttempts(parts.redis, LocalSignInAttempts(parts.clock), parts.outage)
     forgetting = RedisForgetting(parts.redis)
     parts.background.start(lambda: forgetting.listen(parts.principals.forget))
@@ -162,6 +164,9 @@ def _use_cases(
         manage_keys=operations.manage_keys,
         read_ledger=operations.read_ledger,
         export_ledger=operations.export_ledger,
+        prove_ledger=published.prove,
+        make_receipt=MakeReceipt(prove=published.prove, checkpoints=published.checkpoints, signer=parts.signer),
+        read_tiles=ReadTiles(prove=published.prove),
         identity=_identity(operations, settings, parts, tokens, attempts),
         register=Register(
             accounts=accounts,

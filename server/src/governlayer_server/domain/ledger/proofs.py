@@ -70,6 +70,11 @@ def inclusion_ranges(seq: int, size: int) -> list[Range]:
     return path[::-1]
 
 
+def subtree_ranges(node: Node, size: int) -> list[Range]:
+    """Return the ranges that prove the perfect subtree *node* in the tree of *size* leaves: a leaf's upper ones."""
+    return inclusion_ranges(node.n << node.level, size)[node.level :]
+
+
 def consistency_ranges(first: int, second: int) -> list[Range]:
     """
     Return the ranges whose hashes prove that the tree of *second* leaves extends that of *first* (RFC 6962 §2.1.2).
@@ -145,11 +150,30 @@ def verify_inclusion(leaf: bytes, seq: int, size: int, proof: Sequence[bytes], r
     Raises:
         ProofError: it does not.
     """
-    if not 0 <= seq < size:
-        raise ProofError(f"there is no leaf {seq} in a tree of {size}")
-    _require_hashes(leaf, root, *proof)
-    if root_from_inclusion(leaf, seq, size, proof) != root:
-        raise ProofError(f"the proof of leaf {seq} does not lead to the root of {size} leaves")
+    verify_subtree(Node(0, seq), leaf, size, proof, root)
+
+
+def verify_subtree(node: Node, subtree: bytes, size: int, proof: Sequence[bytes], root: bytes) -> None:
+    """
+    Return if *proof* shows the perfect subtree *node* with the root *subtree* in the tree of *size* leaves with *root*.
+
+    Args:
+        node: which subtree.
+        subtree: 32 bytes.
+        size: leaves of the tree; the subtree has none beyond.
+        proof: 32 bytes a hash, the subtree's sibling first.
+        root: 32 bytes.
+
+    Raises:
+        ProofError: it does not.
+    """
+    start, end = node.n << node.level, (node.n + 1) << node.level
+    if not 0 <= start < end <= size:
+        raise ProofError(f"there is no leaf {end - 1} in a tree of {size}")
+    _require_hashes(subtree, root, *proof)
+    # Counted in subtrees of its size, it is a leaf.
+    if root_from_inclusion(subtree, node.n, ((size - 1) >> node.level) + 1, proof) != root:
+        raise ProofError(f"the proof of leaf {start} does not lead to the root of {size} leaves")
 
 
 def verify_consistency(first: int, second: int, root1: bytes, root2: bytes, proof: Sequence[bytes]) -> None:

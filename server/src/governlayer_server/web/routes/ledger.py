@@ -1,4 +1,4 @@
-"""GET /v1/ledger…: the organization's own ledger, for keys with the scope ``audit``."""
+"""GET /v1/ledger…: the organization's own ledger."""
 
 from typing import Annotated
 
@@ -19,8 +19,10 @@ from governlayer_server.usecases.read_ledger import LedgerState, ReadLedger
 from governlayer_server.web.authenticate import UserRequest
 from governlayer_server.web.lists import Limit, next_cursor
 
-_AUDIT = {"access": dual(Scope.AUDIT)}
-_MAX_SEQ = 2**53 - 1
+AUDIT = {"access": dual(Scope.AUDIT)}
+# Hashes alone: an agent's own SDK keeps watch over the ledger with them.
+WATCH = {"access": dual(Scope.AUDIT, Scope.GOVERN)}
+MAX_SEQ = 2**53 - 1
 _TIME = {"format": "date-time"}
 _NAME = f"({'|'.join(PAYLOAD_NAMES)})?"
 _PAYLOADS = rf"^{_NAME}(,{_NAME})*(?![\s\S])"
@@ -41,17 +43,17 @@ class RecordList(Struct, frozen=True):
     next_cursor: str | None
 
 
-@get("/v1/ledger", opt=_AUDIT, operation_id="ledger", summary="Where the ledger stands")
+@get("/v1/ledger", opt=AUDIT, operation_id="ledger", summary="Where the ledger stands")
 async def ledger_route(request: UserRequest, read_ledger: NamedDependency[ReadLedger]) -> LedgerState:
     """Return origin, size, head hash, genesis hash and keys."""
     return await read_ledger.state(request.auth.organization_id)
 
 
-@get("/v1/ledger/records", opt=_AUDIT, operation_id="ledger_records", summary="List records")
+@get("/v1/ledger/records", opt=AUDIT, operation_id="ledger_records", summary="List records")
 async def records_route(
     request: UserRequest,
     read_ledger: NamedDependency[ReadLedger],
-    after_seq: Annotated[int, QueryParameter(ge=-1, le=_MAX_SEQ)] = -1,
+    after_seq: Annotated[int, QueryParameter(ge=-1, le=MAX_SEQ)] = -1,
     cursor: Annotated[str | None, QueryParameter(pattern=r"^[0-9]{1,16}(?![\s\S])")] = None,
     limit: Limit = 50,
     record_type: Annotated[str | None, QueryParameter(name="type", max_length=64)] = None,
@@ -77,10 +79,10 @@ async def records_route(
     return RecordList([_body(record) for record in records], next_cursor(records, limit, "seq"))
 
 
-@get("/v1/ledger/records/{seq:int}", opt=_AUDIT, operation_id="ledger_record", summary="One record")
+@get("/v1/ledger/records/{seq:int}", opt=AUDIT, operation_id="ledger_record", summary="One record")
 async def record_route(
     request: UserRequest,
-    seq: Annotated[int, PathParameter(ge=0, le=_MAX_SEQ)],
+    seq: Annotated[int, PathParameter(ge=0, le=MAX_SEQ)],
     read_ledger: NamedDependency[ReadLedger],
 ) -> RecordBody:
     """Return record *seq*."""
@@ -89,7 +91,7 @@ async def record_route(
 
 @get(
     "/v1/ledger/checkpoint",
-    opt=_AUDIT,
+    opt=WATCH,
     operation_id="ledger_checkpoint",
     summary="The signed checkpoint of the ledger as it stands",
     media_type="text/plain",
@@ -101,7 +103,7 @@ async def checkpoint_route(request: UserRequest, read_ledger: NamedDependency[Re
 
 @get(
     "/v1/ledger/dump",
-    opt=_AUDIT,
+    opt=AUDIT,
     operation_id="ledger_dump",
     summary="The whole ledger as a dump (ledger-v1 §7), for gl-verify",
     media_type=_DUMP_MEDIA_TYPE,
@@ -109,8 +111,8 @@ async def checkpoint_route(request: UserRequest, read_ledger: NamedDependency[Re
 async def dump_route(
     request: UserRequest,
     export_ledger: NamedDependency[ExportLedger],
-    first: Annotated[int, QueryParameter(ge=0, le=_MAX_SEQ)] = 0,
-    last: Annotated[int | None, QueryParameter(ge=-1, le=_MAX_SEQ)] = None,
+    first: Annotated[int, QueryParameter(ge=0, le=MAX_SEQ)] = 0,
+    last: Annotated[int | None, QueryParameter(ge=-1, le=MAX_SEQ)] = None,
     payloads: Annotated[
         str,
         QueryParameter(
