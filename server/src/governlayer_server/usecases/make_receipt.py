@@ -8,7 +8,7 @@ from governlayer_server.domain.errors import LedgerDamaged, ProofError
 from governlayer_server.domain.ledger.proofs import verify_inclusion
 from governlayer_server.domain.ledger.receipt import receipt_text
 from governlayer_server.domain.ledger.tree import leaf_hash
-from governlayer_server.ports import Signer
+from governlayer_server.ports import Signers
 from governlayer_server.ports.checkpoints import CheckpointStore
 from governlayer_server.usecases.prove_ledger import ProveLedger
 from governlayer_server.usecases.sign_checkpoint import sign_tree
@@ -19,7 +19,7 @@ class MakeReceipt(Struct, frozen=True, kw_only=True):
 
     prove: ProveLedger
     checkpoints: CheckpointStore
-    signer: Signer
+    signer: Signers
 
     async def __call__(self, organization_id: UUID, seq: int, size: int | None = None) -> str:
         """
