@@ -22,6 +22,13 @@ from msgspec.structs import replace
 @asynccontextmanager
 async def opened(cost: int | None = None) -> AsyncIterator[tuple[Appliance, Settings]]:
     """Open an appliance in a directory of its own; *cost*: bcrypt's, where it is not to be the usual one."""
+    async with opened_on(cost) as (appliance, settings, _):
+        yield appliance, settings
+
+
+@asynccontextmanager
+async def opened_on(cost: int | None = None) -> AsyncIterator[tuple[Appliance, Settings, EmbeddedPostgres]]:
+    """As ``opened``, with the PostgreSQL that it runs on."""
     with tempfile.TemporaryDirectory(prefix="gl-bench-") as place:
         os.chmod(place, 0o755)  # noqa: PTH101  # for the servers' own user
         directory = DataDirectory.open(Path(place, "data"))
@@ -38,6 +45,6 @@ async def opened(cost: int | None = None) -> AsyncIterator[tuple[Appliance, Sett
                 if cost is not None:
                     settings = replace(settings, identity=replace(settings.identity, bcrypt_cost=cost))
                 async with open_appliance(settings) as appliance:
-                    yield appliance, settings
+                    yield appliance, settings, postgres
             finally:
                 await asyncio.gather(postgres.stop(), redis.stop())
