@@ -28,10 +28,10 @@ class Prepared:
         Raises:
             LedgerFormatError: the record would break §2 wherever it stood.
         """
-        first, last = draft.members_around_place()
         self.type = draft.type
-        self.before = canonical_bytes(first)[:-1] + b',"prev_hash":"'
-        self.after = b'",' + canonical_bytes(last)[1:]
+        self.before = canonical_bytes(draft.members_before_place())[:-1] + b',"prev_hash":"'
+        # A type is of [a-z_.] (§2): nothing in it is escaped.
+        self.after = b'","type":"%b","v":1}' % draft.type.encode()
 
     def at(self, seq: int, prev_hash: bytes, time: bytes) -> bytes:
         """

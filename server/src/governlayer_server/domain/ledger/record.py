@@ -58,14 +58,13 @@ class Draft(Struct, frozen=True, kw_only=True):
             if not _NAME.fullmatch(name) or not _HASH.fullmatch(value):
                 raise LedgerFormatError("a commitment maps a name of [a-z_]{1,32} to 64 hex digits")
 
-    def members_around_place(self) -> tuple[dict[str, object], dict[str, object]]:
-        """Return the members of the record (ledger-v1 §2) that stand before those of its place, and after them."""
-        first: dict[str, object] = {
+    def members_before_place(self) -> dict[str, object]:
+        """Return the members of the record (ledger-v1 §2) that stand before those of its place."""
+        return {
             "actor": {"id": self.actor.id, "kind": self.actor.kind.value},
             "body": self.body,
             "commitments": self.commitments,
         }
-        return first, {"type": self.type, "v": 1}
 
 
 class Record(Struct, frozen=True, kw_only=True):
