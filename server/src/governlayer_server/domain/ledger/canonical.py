@@ -1,6 +1,6 @@
 """Canonical bytes: RFC 8785 on the narrow domain of ledger-v1 §2.1, where no two readers can differ."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -9,6 +9,7 @@ from governlayer_server.domain.errors import LedgerFormatError
 MAX_INTEGER = 2**53 - 1
 MAX_DEPTH = 8
 MAX_BYTES = 16_384
+_ALWAYS_FIT = frozenset({str, bool, type(None)})
 _NUL = rb"\u0000"
 
 
@@ -54,26 +55,32 @@ _encode = msgspec.json.Encoder(order="sorted", enc_hook=_plain).encode
 
 
 def _check(value: object, depth: int) -> None:
-    kind = type(value)
-    if kind is str or kind is bool or value is None:
-        return
-    if isinstance(value, int):
-        if not -MAX_INTEGER <= value <= MAX_INTEGER:
-            raise LedgerFormatError("an integer in a record has an absolute value of at most 2^53 - 1")
-    elif kind is dict or isinstance(value, Mapping):
+    if isinstance(value, dict) or isinstance(value, Mapping):  # noqa: SIM101  # the first is much the faster
         _check_depth(depth)
-        for name, member in value.items():  # type: ignore[attr-defined]  # a mapping
-            if not isinstance(name, str) or not name.isascii():
-                raise LedgerFormatError("a member name in a record is ASCII")
-            if type(member) is not str:
-                _check(member, depth + 1)
-    elif kind is list or (isinstance(value, Sequence) and not isinstance(value, str | bytes | bytearray)):
+        if not all(isinstance(name, str) and name.isascii() for name in value):
+            raise LedgerFormatError("a member name in a record is ASCII")
+        _check_members(value.values(), depth + 1)
+    elif isinstance(value, int):
+        _check_integer(value)
+    elif isinstance(value, Sequence) and not isinstance(value, str | bytes | bytearray):
         _check_depth(depth)
-        for member in value:  # type: ignore[attr-defined]  # a sequence
-            if type(member) is not str:
-                _check(member, depth + 1)
-    elif not isinstance(value, str):
+        _check_members(value, depth + 1)
+    elif value is not None and not isinstance(value, str):
         raise LedgerFormatError(f"a record cannot hold a {type(value).__name__}")
+
+
+def _check_members(members: Iterable[object], depth: int) -> None:
+    for member in members:
+        kind = type(member)
+        if kind is int:
+            _check_integer(member)  # type: ignore[arg-type]  # it is one
+        elif kind not in _ALWAYS_FIT:
+            _check(member, depth)
+
+
+def _check_integer(value: int) -> None:
+    if not -MAX_INTEGER <= value <= MAX_INTEGER:
+        raise LedgerFormatError("an integer in a record has an absolute value of at most 2^53 - 1")
 
 
 def _check_depth(depth: int) -> None:
