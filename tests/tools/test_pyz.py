@@ -70,15 +70,16 @@ def test_it_passes_its_self_test_with_nothing_but_the_interpreter(archive: Path,
     assert result.stdout.endswith(" checks, 0 failed\n")
 
 
-def test_it_verifies_a_dump(archive: Path, tmp_path: Path) -> None:
+def test_it_verifies_a_dump_and_writes_a_report(archive: Path, tmp_path: Path) -> None:
     dump = sample_ledger(20).dump(names=("content", "context"))
     (tmp_path / "good.gldump").write_bytes(dump)
     (tmp_path / "bad.gldump").write_bytes(dump.replace(b'"score":7', b'"score":8'))
     good = run(archive, "good.gldump", "--key", KEY.vkey, folder=tmp_path)
     assert (good.returncode, good.stderr) == (0, "")
     assert "VALID" in good.stdout
-    assert run(archive, "bad.gldump", "--key", KEY.vkey, folder=tmp_path).returncode == 1
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["bad.gldump", "good.gldump"]
+    assert run(archive, "bad.gldump", "--key", KEY.vkey, "--report", "bad.html", folder=tmp_path).returncode == 1
+    assert "<h1>Verification report</h1>" in (tmp_path / "bad.html").read_text()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["bad.gldump", "bad.html", "good.gldump"]
 
 
 def test_it_is_executable(archive: Path) -> None:

@@ -368,6 +368,28 @@ def test_introduced_and_retired_keys_are_listed() -> None:
     assert rows == [("--key", None, 2, 1), ("introduced by record 1", 1, None, 1)]
 
 
+def test_a_name_in_the_report_is_safe_on_a_terminal() -> None:
+    ledger, hostile = sample_ledger(1), Signer("\x1b[2J" + "x" * 500, SECOND_KEY.seed)
+    ledger.add("ledger.key", {"event": "introduced", "vkey": hostile.vkey})
+    report = check(ledger.dump())
+    assert report.trust.keys[1].name == "\\x1b[2J" + "x" * 96 + "…"
+    assert "\x1b" not in report.as_text()
+
+
+def test_what_is_wrong_from_outside_anchors_nothing() -> None:
+    root = tree_root(LEDGER.leaves)
+    elsewhere = sign_note("gl.example.com/ledgers/other", 20, root, KEY)
+    unsigned = note(20, SECOND_KEY)
+    spoiled = note(20, KEY) + KEY.line("another text")
+    for each in (elsewhere, unsigned, spoiled):
+        report = check(LEDGER.dump(), checkpoints=[each])
+        assert (report.outside_size, report.exit_status) == (None, 1)
+        assert report.limits.startswith("Nothing that was brought from outside agrees")
+    wrong_record = LEDGER.receipt(4, 13).replace(b64(LEDGER.lines[4]), b64(LEDGER.lines[5]))
+    assert check(LEDGER.dump(), receipts=[wrong_record]).outside_size is None
+    assert check(LEDGER.dump(), (), checkpoints=[note(20, KEY)]).outside_size == 20
+
+
 def test_a_log_key_is_ed25519_or_ml_dsa() -> None:
     assert [parse_log_key(each).algorithm for each in (KEY.vkey, LOG_PQ.vkey)] == ["Ed25519", "ML-DSA-44"]
     with pytest.raises(FormatError, match="not a key of a log"):

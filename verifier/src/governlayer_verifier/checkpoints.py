@@ -36,6 +36,7 @@ class _Pending:
     checkpoint: Checkpoint
     fault: str | None
     doubt: str | None
+    agrees: bool = False
 
     def outcome(self) -> Outside:
         status: Outcome = "pass"
@@ -67,7 +68,6 @@ class CheckpointCheck:
         # Few sets of signers recur; an entry holds the number of its set. None: already reported.
         self._signer_sets: dict[_Signers | None, int] = {None: 0}
         self._pending: list[_Pending] = []
-        self.outside_size = 0
         self._covered = 0
         self._reaches_end = False
 
@@ -145,6 +145,12 @@ class CheckpointCheck:
         if step is Step.SIGNATURES and signers is not None:
             self._witnesses.judge(label, checkpoint.size, cosigning, seq)
 
+    @property
+    def outside_size(self) -> int:
+        """The largest size, after ``finish``, at which something from outside agrees and nothing is wrong with it."""
+        sound = [each.checkpoint.size for each in self._pending if each.agrees and each.fault is None]
+        return max(sound, default=0)
+
     def outside(self) -> tuple[Outside, ...]:
         """Return, after ``finish``, what became of everything from outside."""
         return tuple(each.outcome() for each in self._pending)
@@ -214,7 +220,7 @@ class CheckpointCheck:
         match judgement.agreement:
             case Agreement.AGREES:
                 self._ring.covers(pending.signers or (), size, judgement.covered)
-                self.outside_size = max(self.outside_size, size)
+                pending.agrees = True
             case Agreement.DIFFERS:
                 pending.fault = pending.fault or "its root is not that of the records"
                 self._report_root(pending.step, label, checkpoint.root, judgement, seq, None)

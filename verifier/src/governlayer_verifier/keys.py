@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from governlayer_verifier import mldsa
 from governlayer_verifier.cosignature import is_signed_by, shown_time, stated_time_s
+from governlayer_verifier.findings import shown
 from governlayer_verifier.note import MLDSA44, Checkpoint, VerifierKey
 from governlayer_verifier.trust import TrustedKey
 
@@ -159,7 +160,7 @@ class KeyRing:
         introduced = span.after >= 0
         source = f"introduced by record {span.after}" if introduced else sources.get(key, "named by the user")
         return TrustedKey(
-            key.name,
+            shown(key.name),
             key.key_id.hex(),
             key.algorithm,
             source,
