@@ -44,6 +44,7 @@ from governlayer_server.usecases.new_id import new_id
 from governlayer_server.usecases.one_time_tokens import OneTimeTokens
 from governlayer_server.usecases.principal_cache import PrincipalCache
 from governlayer_server.usecases.prove_ledger import ProveLedger
+from governlayer_server.usecases.read_cosigned import ReadCosigned
 from governlayer_server.usecases.read_ledger import ReadLedger
 from governlayer_server.usecases.read_tiles import ReadTiles
 from governlayer_server.usecases.read_usage import ReadUsage
@@ -56,6 +57,7 @@ from governlayer_server.usecases.user_event import UserEvents
 from msgspec.structs import replace
 
 from tests.fakes.account_store import MemoryAccountStore, MemoryDataKeys
+from tests.fakes.anchors import MemoryAnchorStore
 from tests.fakes.checkpoints import MemoryCheckpointStore
 from tests.fakes.clock import FakeClock, FakeEntropy, WallClock
 from tests.fakes.identity import CountedPasswords, Later, MemoryMailer
@@ -142,11 +144,13 @@ class FakeAppliance:
             limits=SessionLimits(),
         )
         self.read_usage = ReadUsage(accounts=self.accounts, usage=self.usage, clock=self.clock)
-        self.read_ledger = ReadLedger(ledger=self.ledger, signer=self.signer)
         self.checkpoints, self.prove_ledger = MemoryCheckpointStore(self.ledger), ProveLedger(ledger=self.ledger)
+        self.anchors = MemoryAnchorStore(self.checkpoints)
+        cosigned = ReadCosigned(anchors=self.anchors, checkpoints=self.checkpoints)
+        self.read_ledger = ReadLedger(ledger=self.ledger, signer=self.signer, cosigned=cosigned)
         self.read_tiles = ReadTiles(prove=self.prove_ledger)
         self.make_receipt = MakeReceipt(prove=self.prove_ledger, checkpoints=self.checkpoints, signer=self.signer)
-        self.export_ledger = ExportLedger(ledger=self.ledger, signer=self.signer, **common)
+        self.export_ledger = ExportLedger(ledger=self.ledger, signer=self.signer, cosigned=cosigned, **common)
 
         self.identity = make_identity(
             self.accounts, self.vault, self.clock, self.entropy, self.attempts,

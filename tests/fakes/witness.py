@@ -9,7 +9,8 @@ from governlayer_server.domain.ledger.checkpoint import signed_note
 from governlayer_server.domain.ledger.note import ED25519, VerifierKey
 from governlayer_server.domain.ledger.witness import add_checkpoint_body
 
-from tests.fakes.rfc6962 import mth, split
+from tests.fakes.rfc6962 import mth
+from tests.fakes.rfc6962 import proof as consistency
 
 
 @dataclass
@@ -43,17 +44,3 @@ class Log:
         """What a client sends to have this log cosigned from size *old* on."""
         honest = consistency(old, self.leaves) if 0 < old <= len(self.leaves) else []
         return add_checkpoint_body(old, honest if proof is None else proof, self.note()).encode()
-
-
-def consistency(first: int, leaves: list[bytes]) -> list[bytes]:
-    """PROOF of RFC 6962 §2.1.2."""
-    return _subproof(first, leaves, whole=True)
-
-
-def _subproof(m: int, leaves: list[bytes], *, whole: bool) -> list[bytes]:
-    if m == len(leaves):
-        return [] if whole else [mth(leaves)]
-    k = split(len(leaves))
-    if m <= k:
-        return [*_subproof(m, leaves[:k], whole=whole), mth(leaves[k:])]
-    return [*_subproof(m - k, leaves[k:], whole=False), mth(leaves[:k])]

@@ -22,7 +22,8 @@ from governlayer_server.usecases.witness_checkpoint import WitnessCheckpoint
 from governlayer_server.web.witness import create_witness_app
 
 from tests.fakes.clock import FakeClock, FakeEntropy
-from tests.fakes.witness import Log, consistency
+from tests.fakes.rfc6962 import proof as consistency
+from tests.fakes.witness import Log
 
 LOG = Log()
 NAME = "witness.example.com"

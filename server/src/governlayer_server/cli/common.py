@@ -27,6 +27,7 @@ from governlayer_server.settings import (
     SECRET_BYTES,
     IdentitySettings,
     Settings,
+    anchors_from,
     decode_secret,
     edge_from,
     encode_secret,
@@ -107,6 +108,7 @@ def embedded_settings(directory: DataDirectory, deployment: str | None = None) -
         limits=replace(limits_from(os.environ), replicas=1),
         edge=edge,
         mail=mail_from(os.environ, edge.public_url),
+        anchors=anchors_from(os.environ),
     )
 
 

@@ -9,6 +9,7 @@ from typing import IO
 
 import click
 
+from governlayer_server.cli.anchors import cosigned_option, last_cosigned, timestamps
 from governlayer_server.cli.common import (
     data_option,
     find_organization,
@@ -42,15 +43,16 @@ def ledger() -> None:
 )
 @click.option("--payloads", default="", metavar="a,b", help=f"Disclose payloads: {', '.join(PAYLOAD_NAMES)}, or all.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was written as one JSON object (needs --output).")
-def dump(data: Path | None, org: str, output: Path | None, payloads: str, as_json: bool) -> None:
+@cosigned_option
+def dump(data: Path | None, org: str, output: Path | None, payloads: str, as_json: bool, cosigned: bool) -> None:
     """Write the whole ledger of an organization as a dump, for gl-verify. The export is itself recorded."""
     if as_json and output is None:
         raise click.UsageError("--json needs --output")
     names = PAYLOAD_NAMES if payloads == "all" else tuple(name for name in payloads.split(",") if name)
     if output is None:
-        run(_dump(data, org, names, sys.stdout.buffer))
+        run(_dump(data, org, names, cosigned, sys.stdout.buffer))
         return
-    records = _write_whole(output, lambda file: run(_dump(data, org, names, file)))
+    records = _write_whole(output, lambda file: run(_dump(data, org, names, cosigned, file)))
     if as_json:
         print_json({"file": str(output), "records": records})
     else:
@@ -77,10 +79,11 @@ def _write_whole(output: Path, write: Callable[[IO[bytes]], int]) -> int:
     return result
 
 
-async def _dump(data: Path | None, org: str, names: tuple[str, ...], file: IO[bytes]) -> int:
+async def _dump(data: Path | None, org: str, names: tuple[str, ...], cosigned: bool, file: IO[bytes]) -> int:
     async with running_appliance(data) as appliance:
         organization_id = await find_organization(appliance, org)
-        export = await appliance.export_ledger(SYSTEM, organization_id, names=names)
+        last = await last_cosigned(appliance, organization_id) if cosigned else None
+        export = await appliance.export_ledger(SYSTEM, organization_id, last=last, names=names)
         total, written = export.last + 1, 0
         async for line in export.lines:
             file.write(line)
@@ -95,18 +98,20 @@ async def _dump(data: Path | None, org: str, names: tuple[str, ...], file: IO[by
 @data_option
 @json_option
 @org_option
-def checkpoint(data: Path | None, org: str, as_json: bool) -> None:
+@cosigned_option
+def checkpoint(data: Path | None, org: str, as_json: bool, cosigned: bool) -> None:
     """Print the signed checkpoint of an organization's ledger. Keep it elsewhere: it dates the ledger."""
-    note = run(_checkpoint(data, org))
+    note = run(_checkpoint(data, org, cosigned))
     if as_json:
         print_json({"checkpoint": note})
     else:
         click.echo(note, nl=False)
 
 
-async def _checkpoint(data: Path | None, org: str) -> str:
+async def _checkpoint(data: Path | None, org: str, cosigned: bool) -> str:
     async with running_appliance(data) as appliance:
-        return await appliance.read_ledger.checkpoint(await find_organization(appliance, org))
+        read = appliance.read_ledger.cosigned_checkpoint if cosigned else appliance.read_ledger.checkpoint
+        return await read(await find_organization(appliance, org))
 
 
 @ledger.command("key")
@@ -127,4 +132,5 @@ async def _keys(data: Path | None) -> tuple[str, list[str]]:
         return appliance.read_ledger.key, appliance.read_ledger.keys
 
 
-ledger.add_command(witness)
+for command in (timestamps, witness):
+    ledger.add_command(command)

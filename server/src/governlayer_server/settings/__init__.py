@@ -14,6 +14,7 @@ from governlayer_server.adapters.postgres.database import PostgresAddress
 from governlayer_server.adapters.redis.address import RedisAddress
 from governlayer_server.domain.errors import ConfigurationError
 from governlayer_server.domain.plan import Plan
+from governlayer_server.settings.anchors import AnchorSettings, anchors_from
 from governlayer_server.settings.identity import IdentitySettings, MailSettings, identity_from, mail_from
 from governlayer_server.settings.reading import (
     PREFIX,
@@ -29,9 +30,9 @@ from governlayer_server.settings.stores import database_from, redis_from
 from governlayer_server.web.edge import Csp, Edge
 
 __all__ = [
-    "DEFAULT_DEPLOYMENT", "DEFAULT_PORT", "PREFIX", "SECRET_BYTES", "IdentitySettings", "LimitSettings",
-    "MailSettings", "Settings", "decode_secret", "edge_from", "encode_secret", "identity_from", "limits_from",
-    "mail_from", "settings_from",
+    "DEFAULT_DEPLOYMENT", "DEFAULT_PORT", "PREFIX", "SECRET_BYTES", "AnchorSettings", "IdentitySettings",
+    "LimitSettings", "MailSettings", "Settings", "anchors_from", "decode_secret", "edge_from", "encode_secret",
+    "identity_from", "limits_from", "mail_from", "settings_from",
 ]  # fmt: skip
 
 DEFAULT_DEPLOYMENT = "localhost"
@@ -62,6 +63,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     limits: LimitSettings = LimitSettings()
     edge: Edge = Edge()
     mail: MailSettings | None = None
+    anchors: AnchorSettings = AnchorSettings()
 
     def __post_init__(self) -> None:
         """Refuse what cannot be a deployment name or a key."""
@@ -111,6 +113,7 @@ def settings_from(environment: Environment) -> Settings:
         limits=limits_from(environment),
         edge=edge,
         mail=mail_from(environment, edge.public_url),
+        anchors=anchors_from(environment),
     )
 
 

@@ -14,6 +14,7 @@ from governlayer_server.domain.ledger.tree import grow, leaf_hash
 from governlayer_server.domain.times import time_text
 from governlayer_server.ports import Clock, Entropy, Signers, Vault
 from governlayer_server.ports.ledger import LedgerStore
+from governlayer_server.usecases.read_cosigned import ReadCosigned
 from governlayer_server.usecases.record_event import record_event
 from governlayer_server.usecases.seal_payloads import open_payload
 from governlayer_server.usecases.sign_checkpoint import sign_checkpoint
@@ -37,6 +38,7 @@ class ExportLedger(Struct, frozen=True, kw_only=True):
     signer: Signers
     clock: Clock
     entropy: Entropy
+    cosigned: ReadCosigned
 
     async def __call__(
         self,
@@ -105,8 +107,15 @@ class ExportLedger(Struct, frozen=True, kw_only=True):
             reached = _after(reached, record)
         await self._refuse_difference(organization_id, reached, head, last)
         if reached.size:
-            yield checkpoint_line(sign_checkpoint(self.signer, reached))
+            for note in await self._notes(str(organization_id), reached):
+                yield checkpoint_line(note)
         yield end_line(reached.hash.hex(), reached.size - first)
+
+    async def _notes(self, ledger_id: str, reached: Head) -> list[str]:
+        """Return the checkpoint of what was dumped, and before it the newest older one that a witness cosigned."""
+        note = await self.cosigned.with_cosignatures(ledger_id, sign_checkpoint(self.signer, reached))
+        older = await self.cosigned.newest(ledger_id, reached.size - 1)
+        return [note] if older is None else [older, note]
 
     async def _refuse_difference(self, organization_id: UUID, reached: Head, head: Head, last: int) -> None:
         """Sign only what is a part of the ledger as written; every reader refuses a dump without its last lines."""

@@ -5,11 +5,14 @@ from uuid import UUID
 
 from msgspec import Struct
 
+from governlayer_server.domain.errors import NotFound
 from governlayer_server.domain.ledger.chain import Head, genesis_hash
 from governlayer_server.domain.ledger.checkpoint import newest_ed25519
+from governlayer_server.domain.ledger.note import MAX_SIZE
 from governlayer_server.domain.ledger.record import Record
 from governlayer_server.ports import Signers
 from governlayer_server.ports.ledger import LedgerStore, RecordFilter
+from governlayer_server.usecases.read_cosigned import ReadCosigned
 from governlayer_server.usecases.sign_checkpoint import sign_checkpoint
 
 
@@ -28,6 +31,7 @@ class ReadLedger(Struct, frozen=True, kw_only=True):
 
     ledger: LedgerStore
     signer: Signers
+    cosigned: ReadCosigned
 
     @property
     def key(self) -> str:
@@ -51,8 +55,21 @@ class ReadLedger(Struct, frozen=True, kw_only=True):
         )
 
     async def checkpoint(self, organization_id: UUID) -> str:
-        """Return the signed checkpoint of the ledger as it stands."""
-        return sign_checkpoint(self.signer, await self._head(organization_id))
+        """Return the signed checkpoint of the ledger as it stands, with the cosignatures that it has by now."""
+        note = sign_checkpoint(self.signer, await self._head(organization_id))
+        return await self.cosigned.with_cosignatures(str(organization_id), note)
+
+    async def cosigned_checkpoint(self, organization_id: UUID) -> str:
+        """
+        Return the newest published checkpoint that a witness cosigned, with all its cosignatures.
+
+        Raises:
+            NotFound: none was.
+        """
+        note = await self.cosigned.newest(str(organization_id), MAX_SIZE)
+        if note is None:
+            raise NotFound("no checkpoint of this ledger has been cosigned by a witness")
+        return note
 
     async def record(self, organization_id: UUID, seq: int) -> Record:
         """

@@ -12,6 +12,7 @@ from governlayer_server.adapters.crypto.common_passwords import ZxcvbnPasswords
 from governlayer_server.adapters.crypto.passwords import BcryptPasswords
 from governlayer_server.adapters.logs.access import access_logger
 from governlayer_server.adapters.postgres.account_store import PostgresAccountStore
+from governlayer_server.adapters.postgres.anchors import PostgresAnchorStore
 from governlayer_server.adapters.postgres.checkpoints import PostgresCheckpointStore
 from governlayer_server.adapters.postgres.database import connect
 from governlayer_server.adapters.postgres.deployment_store import PostgresDeploymentStore
@@ -28,6 +29,7 @@ from governlayer_server.domain.errors import ConfigurationError
 from governlayer_server.ports.accounts import AccountStore
 from governlayer_server.ports.ledger import LedgerStore
 from governlayer_server.settings import Settings
+from governlayer_server.usecases.anchors_state import AnchorsState
 from governlayer_server.usecases.answer_once import AnswerOnce
 from governlayer_server.usecases.create_organization import CreateOrganization, FoundOrganization
 from governlayer_server.usecases.export_ledger import ExportLedger
@@ -39,11 +41,14 @@ from governlayer_server.usecases.operate_users import OperateUsers
 from governlayer_server.usecases.principal_cache import PrincipalCache
 from governlayer_server.usecases.prove_ledger import ProveLedger
 from governlayer_server.usecases.publish_checkpoints import PublishCheckpoints
+from governlayer_server.usecases.read_cosigned import ReadCosigned
 from governlayer_server.usecases.read_ledger import ReadLedger
+from governlayer_server.usecases.read_timestamps import ReadTimestamps
 from governlayer_server.usecases.refresh_keys import RefreshKeys
 from governlayer_server.usecases.set_up import SetUp
 from governlayer_server.web.links import Links
 from governlayer_server.web.observe import Observed
+from governlayer_server.wiring.anchors import anchors_state
 from governlayer_server.wiring.application import Operations, build_application
 from governlayer_server.wiring.founding import begin_system_ledger, deployment_keys, record_of_system
 from governlayer_server.wiring.parts import Parts
@@ -66,6 +71,8 @@ class Appliance(Struct, frozen=True, kw_only=True):
     read_ledger: ReadLedger
     export_ledger: ExportLedger
     publish_checkpoints: PublishCheckpoints
+    read_timestamps: ReadTimestamps
+    anchors: AnchorsState
     parts: Parts
 
     async def record_event(self, record_type: str, body: Mapping[str, object]) -> None:
@@ -92,6 +99,7 @@ class Appliance(Struct, frozen=True, kw_only=True):
             read_ledger=self.read_ledger,
             export_ledger=self.export_ledger,
             publish_checkpoints=self.publish_checkpoints,
+            anchors=self.anchors,
             record=self.record_event,
             found=self.create_organization.found,
             one_time=self.set_up.one_time,
@@ -168,6 +176,8 @@ def _appliance(settings: Settings, parts: Parts, ledger: PostgresLedgerStore) ->
 
     accounts = PostgresAccountStore(parts.database, parts.clock, forget, parts.vault.ready)
     one_time = OneTimeTokens(**parts.common)
+    anchors, checkpoints = PostgresAnchorStore(parts.database), PostgresCheckpointStore(parts.database)
+    cosigned = ReadCosigned(anchors=anchors, checkpoints=checkpoints)
     found = FoundOrganization(
         passwords=parts.passwords, common=ZxcvbnPasswords(), deployment=settings.deployment, **parts.common
     )
@@ -182,16 +192,18 @@ def _appliance(settings: Settings, parts: Parts, ledger: PostgresLedgerStore) ->
         set_up=SetUp(accounts=accounts, one_time=one_time),
         manage_keys=ManageKeys(accounts=accounts, once=_answer_once(parts, ledger), **parts.common),
         operate_users=operate_users(accounts, **parts.common),
-        read_ledger=ReadLedger(ledger=ledger, signer=parts.signer),
-        export_ledger=ExportLedger(ledger=ledger, signer=parts.signer, **parts.common),
+        read_ledger=ReadLedger(ledger=ledger, signer=parts.signer, cosigned=cosigned),
+        export_ledger=ExportLedger(ledger=ledger, signer=parts.signer, cosigned=cosigned, **parts.common),
         publish_checkpoints=PublishCheckpoints(
             ledger=ledger,
-            checkpoints=PostgresCheckpointStore(parts.database),
+            checkpoints=checkpoints,
             prove=ProveLedger(ledger=ledger),
             signer=parts.signer,
             clock=parts.clock,
             log=access_logger(),
         ),
+        read_timestamps=ReadTimestamps(anchors=anchors, checkpoints=checkpoints),
+        anchors=anchors_state(settings.anchors, anchors, parts.clock),
         parts=parts,
     )
 

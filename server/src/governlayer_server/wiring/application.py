@@ -27,6 +27,7 @@ from governlayer_server.ports.accounts import AccountStore
 from governlayer_server.ports.ledger import LedgerStore
 from governlayer_server.ports.sign_in import SignInAttempts
 from governlayer_server.settings import Settings
+from governlayer_server.usecases.anchors_state import AnchorsState
 from governlayer_server.usecases.answer_once import AnswerOnce
 from governlayer_server.usecases.authenticate import Authenticate
 from governlayer_server.usecases.change_organization import ChangeOrganization
@@ -56,6 +57,7 @@ from governlayer_server.web.kept_probes import KeptProbes
 from governlayer_server.web.links import Links
 from governlayer_server.web.observe import Observed
 from governlayer_server.web.routes.health import Installation
+from governlayer_server.wiring.anchors import show_anchors, start_anchors
 from governlayer_server.wiring.parts import Parts
 from governlayer_server.wiring.probes import probes_of
 
@@ -74,6 +76,7 @@ class Operations(Struct, frozen=True, kw_only=True):
     read_ledger: ReadLedger
     export_ledger: ExportLedger
     publish_checkpoints: PublishCheckpoints
+    anchors: AnchorsState
     record: Record
     found: FoundOrganization
     one_time: OneTimeTokens
@@ -90,7 +93,7 @@ async def build_application(operations: Operations, parts: Parts, settings: Sett
     engine = await _engine(operations, parts, settings)
     limit_requests = _limit_requests(parts, settings)
     installation = Installation(deployment=settings.deployment, version=operations.version)
-    probes = KeptProbes(probes_of(operations.ledger, parts, limit_requests), parts.clock)
+    probes = KeptProbes(probes_of(operations.ledger, parts, limit_requests, operations.anchors), parts.clock)
 
     async def components() -> Mapping[str, bool]:
         return (await probes()).works
@@ -102,6 +105,8 @@ async def build_application(operations: Operations, parts: Parts, settings: Sett
         lambda: float(limit_requests.mode is Mode.LOCAL),
     )
     _show_publishing(figures, operations.publish_checkpoints.state, parts.clock)
+    start_anchors(settings.anchors, operations.anchors, operations.ledger, parts)
+    show_anchors(figures, operations.anchors)
     assets = Assets.shipped()
     app = create_app(
         _use_cases(operations, parts, settings, engine, limit_requests),

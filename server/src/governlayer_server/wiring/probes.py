@@ -10,6 +10,7 @@ from governlayer_server.domain.errors import GovernLayerError
 from governlayer_server.domain.quota import Mode
 from governlayer_server.domain.tenants import SYSTEM_LEDGER
 from governlayer_server.ports.ledger import LedgerStore
+from governlayer_server.usecases.anchors_state import AnchorsState
 from governlayer_server.usecases.limit_requests import LimitRequests
 from governlayer_server.web.routes.health import Probes, Readiness
 from governlayer_server.wiring.parts import Parts
@@ -17,7 +18,7 @@ from governlayer_server.wiring.parts import Parts
 _PROBE_S = 3.0
 
 
-def probes_of(ledger: LedgerStore, parts: Parts, limit_requests: LimitRequests) -> Probes:
+def probes_of(ledger: LedgerStore, parts: Parts, limit_requests: LimitRequests, anchors: AnchorsState) -> Probes:
     """Return what asks all parts at once; one that does not answer within 3 seconds does not work."""
 
     async def probes() -> Readiness:
@@ -29,7 +30,7 @@ def probes_of(ledger: LedgerStore, parts: Parts, limit_requests: LimitRequests) 
         }
         works = dict(zip(asked, await asyncio.gather(*map(_in_time, asked.values())), strict=True))
         local = limit_requests.mode is Mode.LOCAL or not works["redis"]
-        return Readiness(works, ("rate_limits",) if local else ())
+        return Readiness(works, ("rate_limits",) if local else (), anchors())
 
     return probes
 

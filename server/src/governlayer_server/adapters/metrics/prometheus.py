@@ -79,17 +79,34 @@ class PrometheusMetrics:
         Raises:
             ValueError: there is a figure of this name already.
         """
+        Gauge(f"governlayer_{name}", text, registry=self._registry).set_function(_safely(read))
 
-        def safely() -> float:
-            try:
-                return read()
-            except Exception:  # noqa: BLE001  # one figure that cannot be had does not cost all the others
-                return float("nan")
+    def gauges(self, name: str, text: str, label: str, reads: Mapping[str, Callable[[], float]]) -> None:
+        """
+        Show one figure for each of *reads*, by the value of *label*, as ``governlayer_<name>``.
 
-        Gauge(f"governlayer_{name}", text, registry=self._registry).set_function(safely)
+        Args:
+            name: as for ``gauge``.
+            text: what it says, one line.
+            label: ``[a-z_]+``.
+            reads: by value of the label, which is the operator's word; asked as in ``gauge``.
+        """
+        gauge = Gauge(f"governlayer_{name}", text, (label,), registry=self._registry)
+        for value, read in reads.items():
+            gauge.labels(value).set_function(_safely(read))
 
     async def exposition(self) -> bytes:
         """Return all figures in Prometheus' text format 0.0.4, UTF-8."""
         for name, works in (await self._components()).items():
             self._up.labels(name).set(works)
         return generate_latest(self._registry)
+
+
+def _safely(read: Callable[[], float]) -> Callable[[], float]:
+    def safely() -> float:
+        try:
+            return read()
+        except Exception:  # noqa: BLE001  # one figure that cannot be had does not cost all the others
+            return float("nan")
+
+    return safely

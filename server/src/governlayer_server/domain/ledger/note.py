@@ -39,10 +39,15 @@ class VerifierKey(Struct, frozen=True, kw_only=True):
         """The 4-byte key id: SHA-256(name ‖ 0x0A ‖ type ‖ public key), its first 4 bytes."""
         return sha256(self.name.encode() + b"\n" + bytes((self.kind,)) + self.public_key).digest()[:_ID_BYTES]
 
+    @property
+    def identity(self) -> str:
+        """Name and key id, ``<name>+<8 hex>``: what tells it from other keys."""
+        return f"{self.name}+{self.id.hex()}"
+
     def __str__(self) -> str:
         """Return ``<name>+<8 hex of key id>+<base64(type ‖ public key)>``."""
         encoded = base64.b64encode(bytes((self.kind,)) + self.public_key).decode()
-        return f"{self.name}+{self.id.hex()}+{encoded}"
+        return f"{self.identity}+{encoded}"
 
 
 class SignatureLine(Struct, frozen=True, kw_only=True):

@@ -1,13 +1,16 @@
 """Health, and what the deployment says of itself. Public: nothing here is a secret."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Annotated
 
 from litestar import Response, get
 from litestar.di import NamedDependency
-from litestar.params import FromPath
+from litestar.params import FromPath, QueryParameter
 from msgspec import Struct
 
 from governlayer_server.domain.errors import NotFound
+from governlayer_server.domain.times import time_text
+from governlayer_server.usecases.anchors_state import AnchorFact
 from governlayer_server.usecases.read_ledger import ReadLedger
 from governlayer_server.web.authenticate import PUBLIC
 from governlayer_server.web.problems import KINDS
@@ -17,12 +20,22 @@ _PUBLIC = {"access": PUBLIC}
 _HEALTH = {"access": PUBLIC, UNLIMITED: True}
 
 
+class Anchor(Struct, frozen=True):
+    """A witness, directory, log or authority outside: when it last took a checkpoint, and what is wrong with it."""
+
+    kind: str
+    name: str
+    last: str | None
+    fault: str | None
+
+
 class Health(Struct, frozen=True, omit_defaults=True):
     """Whether the process works; ``failing`` names what does not, ``degraded`` what works with less."""
 
     status: str
     failing: list[str] | None = None
     degraded: list[str] | None = None
+    anchors: list[Anchor] | None = None
 
 
 class Readiness(Struct, frozen=True):
@@ -30,6 +43,7 @@ class Readiness(Struct, frozen=True):
 
     works: Mapping[str, bool]
     degraded: tuple[str, ...] = ()
+    anchors: Sequence[AnchorFact] = ()
 
 
 class Installation(Struct, frozen=True):
@@ -57,18 +71,32 @@ async def livez_route() -> Health:
 
 
 @get("/readyz", opt=_HEALTH, operation_id="readyz", summary="Whether decisions can be made")
-async def readyz_route(probes: NamedDependency[Probes]) -> Response[Health]:
+async def readyz_route(
+    probes: NamedDependency[Probes],
+    verbose: Annotated[str | None, QueryParameter(max_length=8, description="tell of the anchors too")] = None,
+) -> Response[Health]:
     """
     Answer 200 if PostgreSQL, Redis, migrations and the ledger are in order, else 503 with the failing names.
 
-    ``degraded`` names ``rate_limits`` while this replica limits requests by its own count and share.
+    ``degraded`` names ``rate_limits`` while this replica limits requests by its own count and share. With *verbose*,
+    ``anchors`` tells of the witnesses and copies outside, as this replica has seen them; none changes the status.
     """
     found = await probes()
     failing = sorted(name for name, works in found.works.items() if not works)
     degraded = list(found.degraded) or None
+    anchors = None if verbose is None else [_anchor(fact) for fact in found.anchors]
     if failing:
-        return Response(Health("unavailable", failing, degraded), status_code=503)
-    return Response(Health("ok", degraded=degraded))
+        return Response(Health("unavailable", failing, degraded, anchors), status_code=503)
+    return Response(Health("ok", degraded=degraded, anchors=anchors))
+
+
+def _anchor(fact: AnchorFact) -> Anchor:
+    return Anchor(
+        kind=fact.kind.value,
+        name=fact.name,
+        last=None if fact.last_us is None else time_text(fact.last_us),
+        fault=None if fact.fault is None else fact.fault.value,
+    )
 
 
 @get(

@@ -16,7 +16,7 @@ from governlayer_server.domain.times import parse_time
 from governlayer_server.ports.ledger import RecordFilter
 from governlayer_server.usecases.export_ledger import PAYLOAD_NAMES, ExportLedger
 from governlayer_server.usecases.read_ledger import LedgerState, ReadLedger
-from governlayer_server.web.authenticate import UserRequest
+from governlayer_server.web.authenticate import REFUSES, UserRequest
 from governlayer_server.web.lists import Limit, next_cursor
 
 AUDIT = {"access": dual(Scope.AUDIT)}
@@ -91,14 +91,21 @@ async def record_route(
 
 @get(
     "/v1/ledger/checkpoint",
-    opt=WATCH,
+    opt={**WATCH, REFUSES: (404,)},
     operation_id="ledger_checkpoint",
     summary="The signed checkpoint of the ledger as it stands",
     media_type="text/plain",
 )
-async def checkpoint_route(request: UserRequest, read_ledger: NamedDependency[ReadLedger]) -> Response[str]:
-    """Return a signed note (c2sp.org/tlog-checkpoint)."""
-    return Response(await read_ledger.checkpoint(request.auth.organization_id), media_type="text/plain")
+async def checkpoint_route(
+    request: UserRequest,
+    read_ledger: NamedDependency[ReadLedger],
+    cosigned: Annotated[
+        bool, QueryParameter(description="the newest one that a witness cosigned, in place of the newest")
+    ] = False,
+) -> Response[str]:
+    """Return a signed note (c2sp.org/tlog-checkpoint) with the cosignatures that it has."""
+    read = read_ledger.cosigned_checkpoint if cosigned else read_ledger.checkpoint
+    return Response(await read(request.auth.organization_id), media_type="text/plain")
 
 
 @get(
