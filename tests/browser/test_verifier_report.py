@@ -10,7 +10,8 @@ import pytest
 from governlayer_verifier.page import page
 from selenium.webdriver import Chrome
 
-from tests.verifier.test_verifier_page import DUMP, HOSTILE, MADE, TRUST, with_text
+from tests.verifier.test_verifier_page import DUMP, HOSTILE, MADE, NOTE, TRUST, with_text
+from tests.verifier.test_verifier_timestamps import CA, STAMP_13
 from tests.verifier.verdicts import check
 
 
@@ -44,7 +45,8 @@ def test_hostile_text_runs_nothing_and_loads_nothing(text: str, browser: Chrome,
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 1000])
 def test_the_page_is_styled_and_fits(width: int, scheme: str, browser: Chrome, tmp_path: Path) -> None:
-    content = page(check(DUMP, (), trust=TRUST), replace(MADE, dump="d" * 500))
+    brought = {"checkpoints": [NOTE], "timestamps": [STAMP_13], "authorities": [CA]}
+    content = page(check(DUMP, (), trust=TRUST, **brought), replace(MADE, dump="d" * 500))
     opened(browser, content, tmp_path, width, scheme)
     assert browser.get_log("browser") == []
     assert browser.execute_script("return document.documentElement.scrollWidth") <= width

@@ -137,4 +137,4 @@ def test_the_command_takes_files_and_the_page_shows_them(tmp_path: Path, capsys:
     assert "timestamp 2: not an RFC 3161 time stamp" in capsys.readouterr().err
     assert cli.main([str(dump), "--timestamp", str(out), "--report", str(out)]) == 2
     assert "would overwrite" in capsys.readouterr().err
-    assert "unknown" in Parsed(page(stamped(STAMP_13), MADE)).text
+    assert "no checkpoint here" in Parsed(page(stamped(STAMP_13), MADE)).text

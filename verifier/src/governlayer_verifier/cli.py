@@ -154,13 +154,18 @@ def _inputs(options: argparse.Namespace) -> list[str]:
 
 def _circumstances(options: argparse.Namespace, source: Source, started: datetime) -> Circumstances:
     sha256 = source.sha256()
-    checkpoints = {f"checkpoint {number} from outside": path for number, path in enumerate(options.checkpoint, 1)}
-    receipts = {f"receipt {number}": path for number, path in enumerate(options.receipt, 1)}
-    stamps = {f"time stamp {number}": path for number, path in enumerate(options.timestamp, 1)}
-    name = "standard input" if options.dump == "-" else Path(options.dump).name
-    return Circumstances(
-        name, source.bytes_read, sha256, __version__, started, options.trust, {**checkpoints, **receipts, **stamps}
-    )
+    files = {
+        **_names("checkpoint {} from outside", options.checkpoint),
+        **_names("receipt {}", options.receipt),
+        **_names("time stamp {}", options.timestamp),
+    }
+    dump = "standard input" if options.dump == "-" else Path(options.dump).name
+    trust = None if options.trust is None else Path(options.trust).name
+    return Circumstances(dump, source.bytes_read, sha256, __version__, started, trust, files)
+
+
+def _names(label: str, paths: Sequence[str]) -> dict[str, str]:
+    return {label.format(number): Path(path).name for number, path in enumerate(paths, 1)}
 
 
 def _self_test() -> int:

@@ -113,7 +113,7 @@ def stamps(report: Report, files: Mapping[str, str]) -> Html | None:
         tag(
             "tr",
             tag("td", tag("b", each.label), _line(files.get(each.label)), _line(_sentence(each.reason))),
-            tag("td", "unknown" if each.size is None else f"the checkpoint of size {each.size:,}"),
+            tag("td", "no checkpoint here" if each.size is None else f"the checkpoint of size {each.size:,}"),
             tag("td", _moment(each.time)),
             tag("td", status(each.status)),
         )
