@@ -80,6 +80,24 @@ def time_backwards(rng: Random, case: Case) -> Mutant:
     return spoiled(rng, case, lambda members: spelled({**members, "time": "1969-12-31T23:59:59.999999Z"}))
 
 
+def erased_before(rng: Random, case: Case) -> Mutant | None:
+    """A payload is withheld, and the record that names it as erased stands before it (§8 step 11)."""
+    disclosed = [seq for seq in range(case.cut.first + 1, case.cut.last + 1) if _disclosed(case, seq)]
+    if not disclosed:
+        return None
+    seq = rng.choice(disclosed)
+    body = {"basis": "", "names": ["*"], "ranges": [[seq, seq]]}
+    history = entries(case.ledger)
+    before = rng.randrange(case.cut.first, seq)
+    history[before] = {**history[before][0], "commitments": {}, "type": "erasure", "body": body}, ()
+    history[seq] = history[seq][0], ()
+    return Mutant(write_dump(relinked(case.ledger, history), case.cut))
+
+
+def _disclosed(case: Case, seq: int) -> bool:
+    return any(payload.name in case.cut.names for payload in case.ledger.payloads.get(seq, ()))
+
+
 def trailer_wrong(rng: Random, case: Case) -> Mutant:
     lines = write_lines(case.ledger, case.cut)
     end = json.loads(lines[-1])["end"]
@@ -100,6 +118,7 @@ BROKEN_RULES: dict[str, Mutation] = {
     "signed, but seq wrong": seq_wrong,
     "signed, but link wrong": link_wrong,
     "signed, but time backwards": time_backwards,
+    "signed, but erased before": erased_before,
     "trailer wrong": trailer_wrong,
     "genesis hash wrong": genesis_wrong,
 }

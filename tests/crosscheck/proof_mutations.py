@@ -6,11 +6,12 @@ from dataclasses import replace
 from random import Random
 from typing import Any
 
-from tests.crosscheck.dumps import WITNESS, Ledger, write_dump
+from tests.crosscheck.dumps import WITNESS, Cut, Ledger, write_dump, write_lines
 from tests.crosscheck.ledgers import spelled
 from tests.crosscheck.mutants import Case, Mutant, Mutation
 from tests.crosscheck.relinking import changed_at, refitted
 
+CHECKPOINT = b'{"checkpoint":'
 PROOFS = (b'{"inclusion":', b'{"consistency":')
 
 
@@ -45,6 +46,20 @@ def records_unproven(rng: Random, case: Case) -> Mutant | None:
     forged = changed_at(rng, case.ledger, rng.randint(case.cut.first, case.cut.last))
     cut = replace(refitted(case.cut, case.cut.last), checkpoints=((case.cut.last, rng.randint(1, case.cut.first)),))
     return Mutant(write_dump(forged, cut, {size: case.ledger.note(size) for _, size in cut.checkpoints}))
+
+
+def proven_only_in_part(rng: Random, case: Case) -> Mutant | None:
+    """Genuine proofs and a genuine checkpoint for the first record, and forged records behind it."""
+    first, size = case.cut.first, len(case.ledger.records)
+    if not first:
+        return None
+    last = rng.randint(first + 1, size - 2)
+    forged = changed_at(rng, case.ledger, rng.randint(first + 1, last))
+    proven = Cut(first, last, case.cut.names, ((last, size),), size, ((first + 1, size),))
+    genuine, false = write_lines(case.ledger, proven), write_lines(forged, proven)
+    return Mutant(
+        b"".join(a if a.startswith((*PROOFS, CHECKPOINT)) else b for a, b in zip(genuine, false, strict=True))
+    )
 
 
 def _with_other_hash(rng: Random, hashes: list[str]) -> list[str]:
@@ -103,6 +118,7 @@ PROOF_MUTATIONS: dict[str, Mutation] = {
     "proof: size or seq changed": size_changed,
     "proof: line deleted": proof_deleted,
     "proof: forged records unproven": records_unproven,
+    "proof: forged records half proven": proven_only_in_part,
     "receipt damaged": receipt_damaged,
     "receipt of a fork": receipt_of_the_fork,
     "receipt of another origin": receipt_of_another_origin,

@@ -18,9 +18,9 @@ FOUND_BY_ONE_STEP = {
     6: ["signed, but time backwards"],
     7: ["payload text changed", "nonce changed"],
     8: ["relinked, checkpoints kept", "relinked, checkpoints dropped", "checkpoint of a fork"],
-    10: ["receipt of a fork", "receipt of another record"],
     9: ["relinked, signed by another key", "rewritten, signed by another key", "key slipped in at the end"],
-    11: ["payload withheld", "erased payload brought back"],
+    10: ["receipt of a fork", "receipt of another record"],
+    11: ["payload withheld", "signed, but erased before", "erased payload brought back"],
     12: ["trailer wrong"],
 }
 
