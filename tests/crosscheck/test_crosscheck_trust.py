@@ -1,5 +1,5 @@
 """
-The server's witness cosigns and its ML-DSA-44 key signs; the verifier judges both by its own code.
+The server's witness cosigns, its ML-DSA-44 key signs, it has checkpoints stamped; the verifier judges by its own code.
 
 What they sign is accepted with the time that they state; not one changed bit of it is.
 """
@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from governlayer_server.adapters.anchors.http import AnchorClient
+from governlayer_server.adapters.anchors.timestamps import HttpTimestampAuthority
 from governlayer_server.adapters.crypto.signer import Ed25519Signer, MlDsa44Signer
 from governlayer_server.adapters.crypto.verify import verify_ed25519
 from governlayer_server.adapters.witness.state import SqliteWitnessState
@@ -23,7 +25,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.crosscheck.ledgers import Written, write_decisions
+from tests.fakes.canned_http import canned, http
 from tests.fakes.clock import FakeClock
+from tests.fakes.timestamp_authority import OpensslAuthority
 
 WRITTEN = write_decisions("allow", "deny", "redact")
 NOTE = next(
@@ -96,3 +100,20 @@ def test_no_changed_bit_of_an_ml_dsa_signature_is_accepted(bit: int) -> None:
     line = f"{start} {base64.b64encode(blob).decode()}\n"
     report = judged(with_lines(WRITTEN, line), keys=(WRITTEN.key, POST_QUANTUM.vkey))
     assert [step.step for step in report.steps if step.status == "fail"] == [9]
+
+
+async def test_the_time_stamp_that_the_server_asks_for_is_good_of_that_checkpoint_alone(tmp_path: Path) -> None:
+    authority = OpensslAuthority(tmp_path / "authority")
+
+    async def answer(query: bytes) -> bytes:
+        return http(200, await authority.answer(query), "content-type: application/timestamp-reply")
+
+    async with canned(answer) as port:
+        client = AnchorClient(f"http://127.0.0.1:{port}", None)
+        asked = HttpTimestampAuthority(client, authority.ca)
+        mine, other = [(await asked.stamp(text.encode()))[0] for text in (parse_checkpoint(NOTE).text, "another\n")]
+        await client.close()
+    authorities = [authority.ca.read_bytes()]
+    report = WRITTEN.verdict(timestamps=[mine], authorities=authorities)
+    assert (report.verdict, report.trust.stamps[0].size) == ("valid", parse_checkpoint(NOTE).size)
+    assert WRITTEN.verdict(timestamps=[other], authorities=authorities).verdict == "incomplete"
