@@ -88,7 +88,8 @@ def test_there_is_no_proof_where_nothing_grew(old, new):
         consistent_roots(old, new, ROOTS[4], [])
 
 
-@pytest.mark.parametrize(("index", "size"), [(4, 4), (-1, 4), (0, 0)])
+@pytest.mark.parametrize(("index", "size"), [(4, 4), (5, 4), (-1, 4), (0, 0)])
 def test_there_is_no_leaf_outside_the_tree(index, size):
+    nearest = min(max(index, 0), 3)
     with pytest.raises(ProofError):
-        included_root(index, size, LEAVES[0], [])
+        included_root(index, size, LEAVES[nearest], path(nearest, LEAVES[:4]))

@@ -26,7 +26,7 @@ from .errors import ConfigurationError, LedgerStateError
 
 _LOCK_WAIT_S: Final = 5.0
 _MAX_BYTES: Final = 1_000_000
-_NO_LINK: Final = getattr(os, "O_NOFOLLOW", 0)
+_PLAIN: Final = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)  # each where the system has it
 
 
 class _Newest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -80,7 +80,7 @@ class FileStore:
         """
         path = self._path(origin)
         try:
-            with os.fdopen(os.open(path, os.O_RDONLY | _NO_LINK), "rb") as file:
+            with os.fdopen(os.open(path, os.O_RDONLY | _PLAIN), "rb") as file:
                 return _read(file.read(_MAX_BYTES), origin)
         except FileNotFoundError:
             return None
@@ -199,7 +199,7 @@ def _create(directory: Path, stem: str, role: str, text: str) -> Path:
 
 
 def _write(path: Path, data: bytes, how: int) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | _NO_LINK | how, 0o600)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | _PLAIN | how, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.write(data)
         file.flush()

@@ -10,8 +10,8 @@ from typing import Protocol, TypeAlias
 
 import msgspec
 
-from ._keys import PinnedKey
-from ._receipt import Sighting
+from ._keys import PinnedKey, succession
+from ._receipt import Receipt, Sighting
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +56,24 @@ def adopted(state: LedgerState, given: tuple[str, ...]) -> LedgerState:
     others = tuple(key for key in old if key.vkey not in new)
     anchors = state.anchors + new if goes_on else given
     return replace(state, anchors=anchors, keys=others + tuple(PinnedKey(vkey) for vkey in new))
+
+
+def succeeded(state: LedgerState, receipts: tuple[Receipt, ...]) -> LedgerState:
+    """Return *state* with all that *receipts* prove of the ledger's keys."""
+    return replace(state, keys=succession(state.keys, state.origin, receipts))
+
+
+def advanced(base: LedgerState, seen: Sighting, held: LedgerState | None) -> LedgerState:
+    """
+    Return what is *held* with *seen* as its newest, unless it has moved on.
+
+    Args:
+        base: what was held when *seen* was proven to continue it.
+        seen: the larger checkpoint.
+        held: what is held now; None if it was moved away meanwhile, and *base* stands for it.
+    """
+    state = held or base
+    return replace(state, newest=seen) if state.newest == base.newest else state
 
 
 Change: TypeAlias = Callable[[LedgerState | None], LedgerState]

@@ -14,6 +14,7 @@ import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 
 from ._asking import Asker
@@ -21,8 +22,8 @@ from ._history import History, contradiction
 from ._keys import hints_at_successor, succession, superseded, trusted_signers, wrong_key
 from ._note import FormatError, SignedCheckpoint, signers
 from ._proofs import Unproven, is_consistent, key_receipts, listed_keys
-from ._receipt import Receipt, Sighting, checked_receipt
-from ._state import LedgerState, Store, adopted, begun
+from ._receipt import Sighting, checked_receipt
+from ._state import LedgerState, Store, adopted, advanced, begun, succeeded
 from ._wire import Conversation, done
 from .decision import Decision
 from .errors import LedgerError, LedgerForkError, LedgerStateError, ReceiptError
@@ -215,7 +216,7 @@ class Witness:
         if succession(known.keys, origin, receipts) == known.keys:
             self._state = known
             return known
-        return (yield from self._update(origin, lambda held: _succeeded(held or known, receipts)))
+        return (yield from self._update(origin, lambda held: succeeded(held or known, receipts)))
 
     def _update(self, origin: str, change: Callable[[LedgerState | None], LedgerState]) -> Conversation[LedgerState]:
         self._state = state = yield from done(lambda: self._around.store.update(origin, change))
@@ -281,7 +282,7 @@ class Witness:
             self._state = base
             if seen.checkpoint.size <= base.newest.checkpoint.size:
                 return
-            state = yield from self._update(origin, _advance_from(base, seen))
+            state = yield from self._update(origin, partial(advanced, base, seen))
             if state.newest == seen:
                 return
         raise Unproven("other processes are always quicker")
@@ -296,15 +297,3 @@ class Witness:
         if why is not None:
             with self._lock:
                 raise self._fork(kept, seen, why)
-
-
-def _succeeded(state: LedgerState, receipts: tuple[Receipt, ...]) -> LedgerState:
-    return replace(state, keys=succession(state.keys, state.origin, receipts))
-
-
-def _advance_from(base: LedgerState, seen: Sighting) -> Callable[[LedgerState | None], LedgerState]:
-    def change(held: LedgerState | None) -> LedgerState:
-        state = held or base
-        return replace(state, newest=seen) if state.newest == base.newest else state
-
-    return change
