@@ -52,7 +52,18 @@ class TestPinned:
         monkeypatch.setenv("GOVERNLAYER_LEDGER_KEY", NEW.vkey)
         refused(Session(kind, appliance, state_dir=None))
 
-    @pytest.mark.parametrize("key", ["x", "gl+00000000+AAAA", OLD.vkey[:-4], OLD.vkey.replace("+", "-"), [""], "a+b+c"])
+    @pytest.mark.parametrize(
+        "key",
+        [
+            "x",
+            "gl+00000000+AAAA",
+            OLD.vkey[:-4],
+            OLD.vkey.replace("+", "-"),
+            OLD.vkey.replace(OLD.id.hex(), NEW.id.hex()),
+            [""],
+            "a+b+c",
+        ],
+    )
     def test_what_is_no_key_is_refused_at_once(self, kind, appliance, key):
         with pytest.raises(ConfigurationError, match="ledger_key"):
             Session(kind, appliance, ledger_key=key)

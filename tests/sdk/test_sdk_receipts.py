@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import string
 from typing import Any
 
 import msgspec
@@ -146,6 +147,14 @@ def hashes(edit):
     return change
 
 
+def spelled_otherwise(hash_: str) -> str:
+    """Return base64 of the same 32 bytes: the last two bits of its last digit count for nothing."""
+    digits = string.ascii_uppercase + string.ascii_lowercase + string.digits + "+/"
+    other = hash_[:-2] + digits[digits.index(hash_[-2]) + 1] + "="
+    assert base64.b64decode(other) == base64.b64decode(hash_)
+    return other
+
+
 def signed_by(*keys: Key):
     def change(answer: dict[str, Any], appliance: FakeAppliance) -> None:
         answer["receipt"] = appliance.ledger.receipt(answer["ledger"]["seq"], None, *keys)
@@ -164,6 +173,17 @@ def of_another_origin(answer: dict[str, Any], appliance: FakeAppliance) -> None:
     other = appliance.ledger.twin(appliance.ledger.size)
     other.origin = other.origin[:-1] + "2"
     answer["receipt"] = other.receipt(answer["ledger"]["seq"])
+
+
+def extended_and_signed(answer: dict[str, Any], appliance: FakeAppliance) -> None:
+    text = appliance.ledger.text(appliance.ledger.size) + "extension\n"
+    head, _, _ = answer["receipt"].partition("\n\n")
+    answer["receipt"] = f"{head}\n\n{text}\n{appliance.ledger.signing[0].line(text)}"
+
+
+def at_another_leaf(answer: dict[str, Any], appliance: FakeAppliance) -> None:
+    answer["ledger"]["seq"] = 2
+    record(seq=2)(answer, appliance)
 
 
 def signature_of_another_text(answer: dict[str, Any], appliance: FakeAppliance) -> None:
@@ -233,11 +253,13 @@ WRONG = {
     "hash too many": hashes(lambda lines: [*lines, lines[0]]),
     "hashes turned": hashes(lambda lines: lines[::-1]),
     "short hash": hashes(lambda lines: [b64(b"x" * 31), *lines[1:]]),
-    "another spelling of a hash": hashes(lambda lines: [lines[0][:-2] + ("B=" if lines[0][-2] == "A" else "A="), *lines[1:]]),
+    "another spelling of a hash": hashes(lambda lines: [spelled_otherwise(lines[0]), *lines[1:]]),
     "endless proof": hashes(lambda lines: lines * 40),
     "root": of_another_root,
     "checkpoint of another ledger": of_another_origin,
     "extension line": text("\n\n—", "\nextension\n\n—"),
+    "signed extension line": extended_and_signed,
+    "at another leaf": at_another_leaf,
     "no signature": lambda answer, appliance: answer.update(receipt=answer["receipt"].rpartition("— ")[0]),
     "signature of another text": signature_of_another_text,
     "unended": lambda answer, appliance: answer.update(receipt=answer["receipt"][:-1]),

@@ -19,6 +19,7 @@ from governlayer import (
 )
 
 from tests.system.appliance import Appliance, Tenant
+from tests.system.client import Client, question
 from tests.system.conftest import Start
 
 OTHER_KEY = "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW"
@@ -47,7 +48,7 @@ def witness(shared: Appliance, umbrella: Tenant, tmp_path: Path) -> Iterator[Gov
 
 
 @pytest.mark.parametrize(
-    "question",
+    "asked",
     [
         {},
         {"mode": "shadow"},
@@ -59,8 +60,8 @@ def witness(shared: Appliance, umbrella: Tenant, tmp_path: Path) -> Iterator[Gov
         {"stage": "tool_call", "action": Action("shell", tool="bash", arguments={"command": "rm -rf /"})},
     ],
 )
-def test_every_kind_of_answer_is_borne_out_by_its_receipt(witness: GovernLayer, question: dict[str, Any]) -> None:
-    decision = witness.govern(**{**EVERYTHING, **question})
+def test_every_kind_of_answer_is_borne_out_by_its_receipt(witness: GovernLayer, asked: dict[str, Any]) -> None:
+    decision = witness.govern(**{**EVERYTHING, **asked})
     assert decision.ledger is not None
     assert decision.receipt is not None
     kept = witness.ledger.checkpoint()
@@ -76,6 +77,31 @@ def test_an_answer_that_is_given_again_is_borne_out_again(witness: GovernLayer) 
     assert between.ledger is not None
     assert again.ledger is not None
     assert between.ledger.seq > again.ledger.seq
+
+
+def test_growth_is_proven_with_a_key_that_may_only_govern(shared: Appliance, tmp_path: Path) -> None:
+    tenant = shared.tenant("Growth", "govern")
+    settings: dict[str, Any] = {"base_url": shared.url, "timeout_s": 20, "state_dir": tmp_path}
+    for _ in range(2):
+        with GovernLayer(tenant.keys["govern"], consistency_interval_s=0, **settings) as client:
+            for _ in range(4):
+                for _ in range(3):
+                    Client(shared.port, tenant.key).govern(question())
+                decision = client.govern(**EVERYTHING)
+                kept = client.ledger.checkpoint()
+                assert decision.ledger is not None
+                assert kept is not None
+                assert kept.size == decision.ledger.seq + 1
+
+
+def test_verify_now_proves_what_the_interval_left_open(witness: GovernLayer) -> None:
+    for _ in range(3):
+        decision = witness.govern(**EVERYTHING)
+    kept, proven = witness.ledger.checkpoint(), witness.ledger.verify_now()
+    assert decision.ledger is not None
+    assert kept is not None
+    assert proven is not None
+    assert kept.size < proven.size == decision.ledger.seq + 1
 
 
 def test_the_key_that_the_operator_hands_out_is_the_one(shared: Appliance, umbrella: Tenant, tmp_path: Path) -> None:
@@ -112,6 +138,7 @@ def test_a_ledger_that_was_put_back_to_an_old_backup_is_found_by_its_next_answer
             for _ in range(times):
                 client.govern(**EVERYTHING)
 
+    ask(1)
     assert appliance.stop() == 0
     backup = appliance.data.with_name("backup")
     subprocess.run(["cp", "-a", appliance.data, backup], check=True)
@@ -125,6 +152,7 @@ def test_a_ledger_that_was_put_back_to_an_old_backup_is_found_by_its_next_answer
         with pytest.raises(LedgerForkError) as caught:
             ask(1)
         assert len(caught.value.evidence) == 2
+        assert appliance.is_running
     kept = next(path for path in caught.value.evidence if path.name.endswith("-kept.txt"))
     verdict = appliance.verify(appliance.dump(tenant), "--checkpoint", kept)
     assert verdict.returncode == 1, verdict.stdout
