@@ -162,6 +162,7 @@ class TestSuccession:
         [
             ("scan", {"event": "introduced", "vkey": NEW.vkey}),
             ("ledger.key", {"event": "retired", "vkey": NEW.vkey}),
+            ("ledger.key", {"event": "announced", "vkey": NEW.vkey}),
             ("ledger.key", {"event": "introduced", "vkey": FOREIGN.vkey}),
             ("ledger.key", {"event": "introduced", "vkey": "governlayer.test+00000000+BgAA"}),
             ("ledger.key", {"event": "introduced", "vkey": 5}),
