@@ -4,11 +4,13 @@ import filecmp
 import json
 import shutil
 import subprocess
+import sys
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import pytest
+from governlayer_verifier import mldsa
 from governlayer_verifier.selftest import run_self_test
 
 from tests.verifier.verdicts import check, found
@@ -57,14 +59,31 @@ def test_the_self_test_names_what_is_wrong(tmp_path: Path) -> None:
     shutil.copyfile(
         tmp_path / "ledger-v1" / "dumps" / "bad-swapped.gldump", tmp_path / "ledger-v1" / "dumps" / "twenty.gldump"
     )
+    text = (tmp_path / "cosignature" / "cosignatures.json").read_text()
+    (tmp_path / "cosignature" / "cosignatures.json").write_text(text.replace('"valid": true', '"valid": false'))
     faults = run_self_test(tmp_path).faults
+    assert "cosignature: Ed25519, honest" in faults
+    assert "cosignature: Ed25519, a byte too many" not in faults
     assert "root of size 300" in faults
     assert "dumps/twenty.gldump" in faults
 
 
+def test_the_self_test_says_what_it_could_not_check(monkeypatch: pytest.MonkeyPatch) -> None:
+    every = run_self_test()
+    monkeypatch.setitem(sys.modules, "cryptography.hazmat.primitives.asymmetric.mldsa", None)
+    mldsa.reason_unavailable.cache_clear()
+    try:
+        result = run_self_test()
+    finally:
+        mldsa.reason_unavailable.cache_clear()
+    assert (every.unchecked, every.checks - result.checks) == (None, 7)
+    assert result.faults == ()
+    assert "needs the package cryptography" in str(result.unchecked)
+
+
 def test_the_packaged_vectors_are_those_of_the_repository() -> None:
     packaged = Path(str(files("governlayer_verifier"))) / "vectors"
-    for folder in ("ledger-v1", "ed25519"):
+    for folder in ("ledger-v1", "ed25519", "cosignature"):
         names = sorted(str(each.relative_to(VECTORS)) for each in (VECTORS / folder).rglob("*") if each.is_file())
         copies = sorted(str(each.relative_to(packaged)) for each in (packaged / folder).rglob("*") if each.is_file())
         assert names == copies

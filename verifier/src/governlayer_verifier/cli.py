@@ -172,6 +172,8 @@ def _self_test() -> int:
     result = run_self_test()
     for fault in result.faults:
         _print(f"FAIL {fault}")
+    if result.unchecked is not None:
+        _print(f"NOT CHECKED {result.unchecked}")
     _print(f"self test: {result.checks} checks, {len(result.faults)} failed")
     return 1 if result.faults else 0
 

@@ -10,10 +10,11 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Any
 
-from governlayer_verifier import ed25519
+from governlayer_verifier import ed25519, mldsa
 from governlayer_verifier.canonical import read_canonical
 from governlayer_verifier.chain import genesis_hash
-from governlayer_verifier.note import decode_hash
+from governlayer_verifier.cosignature import is_signed_by
+from governlayer_verifier.note import MLDSA44, decode_hash, parse_checkpoint, parse_verifier_key
 from governlayer_verifier.tree import Tree, leaf_hash, verify_consistency, verify_inclusion
 from governlayer_verifier.verify import verify
 
@@ -22,18 +23,19 @@ _RECEIPTS = ("receipt-0.tlog-proof", "receipt-17.tlog-proof", "receipt-299.tlog-
 
 @dataclass(frozen=True, slots=True)
 class SelfTest:
-    """How many checks ran, and what went wrong in which."""
+    """How many checks ran, what went wrong in which, and why some were left out, None where none was."""
 
     checks: int
     faults: tuple[str, ...]
+    unchecked: str | None
 
 
 def run_self_test(vectors: Traversable | None = None) -> SelfTest:
     """
-    Return the outcome of every packaged vector: hashes, trees, proofs, signatures, dumps and receipts.
+    Return the outcome of every packaged vector: hashes, trees, proofs, signatures, cosignatures, dumps and receipts.
 
     Args:
-        vectors: a folder with ``ledger-v1`` and ``ed25519``; the packaged one where None.
+        vectors: a folder with ``ledger-v1``, ``ed25519`` and ``cosignature``; the packaged one where None.
     """
     folder = files("governlayer_verifier") / "vectors" if vectors is None else vectors
     ledger = folder / "ledger-v1"
@@ -43,8 +45,10 @@ def run_self_test(vectors: Traversable | None = None) -> SelfTest:
         *_check_dumps(ledger),
         *_check_receipts(ledger),
         *_check_signatures(folder / "ed25519"),
+        *_check_cosignatures(_load(folder / "cosignature" / "cosignatures.json")),
     ]
-    return SelfTest(len(outcomes), tuple(name for name, holds in outcomes if not holds))
+    faults = tuple(name for name, holds in outcomes if not holds)
+    return SelfTest(len(outcomes), faults, mldsa.reason_unavailable())
 
 
 _Outcomes = Iterator[tuple[str, bool]]
@@ -113,3 +117,12 @@ def _check_signatures(folder: Traversable) -> _Outcomes:
         for each in _load(file)["vectors"]:
             parts = [bytes.fromhex(each[name]) for name in ("public_key", "message", "signature")]
             yield f"{file.name}: {each['name']}", ed25519.verify(*parts) is each["valid"]
+
+
+def _check_cosignatures(vectors: Any) -> _Outcomes:
+    keys = {name: parse_verifier_key(vkey) for name, vkey in vectors["keys"].items()}
+    for each in vectors["vectors"]:
+        key, checkpoint = keys[each["key"]], parse_checkpoint(each["note"])
+        if key.kind != MLDSA44 or mldsa.reason_unavailable() is None:
+            holds = is_signed_by(key, checkpoint, checkpoint.signatures[-1].blob)
+            yield f"cosignature: {each['name']}", holds is each["valid"]
