@@ -144,6 +144,8 @@ async def test_the_runtime_role_has_exactly_the_rights_it_needs(app_connection: 
         "ledger_record": "INSERT SELECT",
         "ledger_tile": "INSERT SELECT",
         "ledger_timestamp": "INSERT SELECT",
+        "ledger_refusal": "INSERT SELECT",
+        "ledger_restore": "INSERT SELECT",
         "migration": "SELECT",
         "one_time_token": "DELETE INSERT SELECT",
         "organization": "INSERT SELECT",
@@ -190,6 +192,7 @@ async def test_the_runtime_role_may_change_exactly_the_columns_it_needs(
         "ledger": ["edge", "head_hash", "head_time_us", "size"],
         "ledger_key": ["introduced_us", "retired_us", "state"],
         "ledger_tile": ["hashes"],
+        "ledger_refusal": ["lifted_us"],
         "one_time_token": ["used_us"],
         "organization": [
             "closed_us",

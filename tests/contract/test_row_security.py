@@ -12,12 +12,14 @@ from governlayer_server.adapters.postgres.database import Database, connect
 from governlayer_server.adapters.postgres.deployment_store import PostgresDeploymentStore
 from governlayer_server.adapters.postgres.ledger_store import PostgresLedgerStore
 from governlayer_server.adapters.postgres.migrations import m0007_anchors
+from governlayer_server.adapters.postgres.refusals import PostgresRefusals
 from governlayer_server.domain.account import KeyEvent, OneTimeToken, Purpose, UsageCount
 from governlayer_server.domain.errors import ConfigurationError
 from governlayer_server.domain.ledger.tiles import Tile
 from governlayer_server.ports.anchors import StoredCosignature, StoredTimestamp
 from governlayer_server.ports.checkpoints import Fork
 from governlayer_server.ports.ledger import Remember, SealedPayload
+from governlayer_server.ports.refusals import Refusal
 from msgspec.structs import replace
 
 from tests.contract.conftest import ACTOR, World
@@ -71,6 +73,9 @@ async def tenant_with_everything(database: Database, clock: FakeClock) -> UUID:
         StoredCosignature(ledger_id=str(one.id), size=1, witness="w+00000000", line="line", time_us=1)
     )
     await anchors.add_timestamp(StoredTimestamp(ledger_id=str(one.id), size=1, token=b"token", time_us=1))
+    refusals = PostgresRefusals(database, clock)
+    await refusals.refuse(Refusal(ledger_id=str(one.id), found_us=1, evidence="{}"))
+    await refusals.reopen(replace(world.append(), ledger_id=str(one.id)), 9)
     return one.id
 
 
@@ -151,6 +156,7 @@ async def test_only_these_functions_see_more_than_a_tenant(owner_connection: Con
     )
     assert {row["name"] for row in rows} == {
         "all_organizations",
+        "closed_ledgers",
         "ledgers_to_publish",
         *m0007_anchors.FUNCTIONS,
         "ledgers_to_tile",

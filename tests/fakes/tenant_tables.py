@@ -1,10 +1,17 @@
 """Every table of tenants, and what binds its rows to the transaction's tenant: of all migrations."""
 
-from governlayer_server.adapters.postgres.migrations import m0002_access, m0005_tiles, m0006_checkpoints, m0007_anchors
+from governlayer_server.adapters.postgres.migrations import (
+    m0002_access,
+    m0005_tiles,
+    m0006_checkpoints,
+    m0007_anchors,
+    m0008_refusals,
+)
 
 TENANT_TABLES = {
     **m0002_access.TENANT_TABLES,
     **m0005_tiles.TENANT_TABLES,
     **m0006_checkpoints.TENANT_TABLES,
     **m0007_anchors.TENANT_TABLES,
+    **m0008_refusals.TENANT_TABLES,
 }

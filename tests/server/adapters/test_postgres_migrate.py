@@ -202,6 +202,8 @@ async def test_every_table_has_a_class_or_belongs_to_the_ledger(owner_connection
         "ledger_timestamp",
         "ledger_fork",
         "ledger_key",
+        "ledger_refusal",
+        "ledger_restore",
         "ledger_tile",
         "idempotent_answer",
         "migration",

@@ -4,7 +4,7 @@ import asyncio
 import json
 import os
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 from uuid import UUID
@@ -14,12 +14,14 @@ from msgspec.structs import replace
 
 from governlayer_server.adapters.crypto.access_tokens import KEY_BYTES
 from governlayer_server.adapters.embedded.directory import DataDirectory
+from governlayer_server.adapters.embedded.errors import AlreadyRunningError
 from governlayer_server.adapters.embedded.postgres import EmbeddedPostgres
 from governlayer_server.adapters.embedded.redis import EmbeddedRedis
 from governlayer_server.adapters.embedded.roles import Login
 from governlayer_server.adapters.postgres.database import PostgresAddress
 from governlayer_server.adapters.redis.address import RedisAddress
 from governlayer_server.adapters.system import SystemEntropy
+from governlayer_server.cli.progress import Meter
 from governlayer_server.domain.errors import ConfigurationError, InvalidRequest, LedgerUnavailable, NotFound
 from governlayer_server.settings import (
     DEFAULT_DEPLOYMENT,
@@ -32,6 +34,7 @@ from governlayer_server.settings import (
     edge_from,
     encode_secret,
     identity_from,
+    ledgers_from,
     limits_from,
     mail_from,
     settings_from,
@@ -109,6 +112,7 @@ def embedded_settings(directory: DataDirectory, deployment: str | None = None) -
         edge=edge,
         mail=mail_from(os.environ, edge.public_url),
         anchors=anchors_from(os.environ),
+        ledgers=ledgers_from(os.environ, directory.path / "evidence"),
     )
 
 
@@ -167,3 +171,33 @@ async def running_appliance(data: Path | None) -> AsyncIterator[Appliance]:
     except LedgerUnavailable:
         hint = f"start it with `governlayer up --data {data or default_data()}`"
         raise ConfigurationError(f"the appliance does not answer: {hint}") from None
+
+
+@asynccontextmanager
+async def opened_appliance(data: Path | None) -> AsyncIterator[Appliance]:
+    """
+    Open the appliance as ``running_appliance`` does; one in a data directory need not run: PostgreSQL does meanwhile.
+
+    Raises:
+        ConfigurationError: there is no such appliance, or it does not answer.
+        EmbeddedError: PostgreSQL does not start. The data is as it was.
+    """
+    path = data or default_data()
+    is_embedded = data is not None or PREFIX + "DATABASE_HOST" not in os.environ
+    async with AsyncExitStack() as stack:
+        if is_embedded and (path / "postgres").exists():
+            directory = DataDirectory.open(path)
+            with suppress(AlreadyRunningError):
+                stack.enter_context(directory.lock())
+                postgres = EmbeddedPostgres(directory)
+                await postgres.start()
+                stack.push_async_callback(postgres.stop)
+        yield await stack.enter_async_context(running_appliance(data))
+
+
+async def check_ledgers(appliance: Appliance) -> None:
+    """Check the ends of all ledgers before they are written, and say which are closed."""
+    with Meter("checking ledgers", "ledgers") as meter:
+        closed = await appliance.check_ledgers(meter.show)
+    for ledger_id in closed:
+        click.echo(f"governlayer: ledger {ledger_id} is CLOSED to writing: `governlayer doctor` says more", err=True)

@@ -19,6 +19,7 @@ from governlayer_server.cli.common import (
     run,
     running_appliance,
 )
+from governlayer_server.cli.fsck import accept_restore, fsck
 from governlayer_server.cli.witness import witness
 from governlayer_server.domain.errors import ConfigurationError
 from governlayer_server.domain.ledger.record import SYSTEM
@@ -29,7 +30,7 @@ _PROGRESS_LINES = 5_000
 
 @click.group()
 def ledger() -> None:
-    """Export ledgers and checkpoints."""
+    """Export ledgers and checkpoints, and check what is stored of them."""
 
 
 @ledger.command("dump")
@@ -132,5 +133,5 @@ async def _keys(data: Path | None) -> tuple[str, list[str]]:
         return appliance.read_ledger.key, appliance.read_ledger.keys
 
 
-for command in (timestamps, witness):
+for command in (fsck, accept_restore, timestamps, witness):
     ledger.add_command(command)

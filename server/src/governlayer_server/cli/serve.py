@@ -13,7 +13,7 @@ import uvloop
 from governlayer_server.adapters.logs.access import configure_logs
 from governlayer_server.adapters.postgres.database import connect
 from governlayer_server.adapters.postgres.migrate import apply_migrations, pending_migrations
-from governlayer_server.cli.common import print_setup_url, run
+from governlayer_server.cli.common import check_ledgers, print_setup_url, run
 from governlayer_server.cli.listen import Listening, listen_options, parse_listening
 from governlayer_server.settings import DEFAULT_PORT, Settings, settings_from
 from governlayer_server.web.headers import security_headers
@@ -38,6 +38,7 @@ async def _serve(settings: Settings, listening: Listening, port: int) -> None:
     async with open_appliance(settings) as appliance, listening.watching():
         url = listening.url(bound)
         links = Links(settings.edge.public_url or url)
+        await check_ledgers(appliance)
         application = await appliance.application(settings, links)
         token = await appliance.set_up()
 

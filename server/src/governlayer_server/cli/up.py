@@ -22,6 +22,7 @@ from governlayer_server.adapters.logs.access import configure_logs
 from governlayer_server.adapters.postgres.database import connect
 from governlayer_server.adapters.postgres.migrate import apply_migrations
 from governlayer_server.cli.common import (
+    check_ledgers,
     data_option,
     default_data,
     embedded_settings,
@@ -30,7 +31,7 @@ from governlayer_server.cli.common import (
     print_setup_url,
 )
 from governlayer_server.cli.listen import Listening, listen_options, parse_listening
-from governlayer_server.domain.errors import LedgerUnavailable
+from governlayer_server.domain.errors import LedgerRefused, LedgerUnavailable
 from governlayer_server.policies import DEFAULT
 from governlayer_server.settings import DEFAULT_PORT, Settings
 from governlayer_server.web.headers import security_headers
@@ -125,6 +126,7 @@ class _Up:
     async def _serve(self, appliance: Appliance, settings: Settings, bound: socket.socket, stop: asyncio.Event) -> None:
         url = self._listening.url(bound)
         links = Links(settings.edge.public_url or url)
+        await check_ledgers(appliance)
         application = await appliance.application(settings, links)
         token = await appliance.set_up()
         setup_url = None if token is None else links.setup(token)
@@ -141,7 +143,7 @@ class _Up:
         server.should_exit = True
         waiting.cancel()
         await serving
-        with suppress(LedgerUnavailable):  # the stop goes on without PostgreSQL
+        with suppress(LedgerUnavailable, LedgerRefused):  # the stop goes on without PostgreSQL
             await appliance.record_event("system.stopped", {"version": VERSION})
 
     def _ready(self, url: str, setup_url: str | None, settings: Settings) -> None:

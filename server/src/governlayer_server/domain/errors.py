@@ -21,8 +21,9 @@ All errors that the appliance raises on purpose, as one tree; the embedded serve
     ├── Conflict                  what is asked for does not go with the state of the thing
     ├── Unavailable               no decision was made; nothing was promised
     │   ├── Overloaded            too many are waiting for the same work; try again in a moment
-    │   └── LedgerUnavailable     the record could not be made durable, so no answer leaves
-    │       └── LedgerDamaged     what is stored of a ledger contradicts itself; nothing of it is told or signed
+    │   ├── LedgerUnavailable     the record could not be made durable, so no answer leaves
+    │   │   └── LedgerDamaged     what is stored of a ledger contradicts itself; nothing of it is told or signed
+    │   └── LedgerRefused         what is stored of the ledger contradicts itself or what was signed: nothing is added
     ├── LedgerFormatError         a record would break ledger-v1; nothing was appended
     ├── ProofError                a Merkle proof does not hold
     ├── NoteError                 a signed note, or a key for one, is malformed or not signed as it must be
@@ -198,6 +199,15 @@ class LedgerDamaged(LedgerUnavailable):
     """What is stored of a ledger contradicts itself, so nothing of it is told. It takes an operator to mend it."""
 
     code = "ledger_damaged"
+
+
+class LedgerRefused(Unavailable):
+    """What is stored of the ledger contradicts itself or a checkpoint that was signed. Nothing is added or signed."""
+
+    code = "ledger_refused"
+
+    def __init__(self) -> None:
+        super().__init__("the ledger is closed to writing: it was found damaged or set back; its operator has evidence")
 
 
 class LedgerFormatError(GovernLayerError):

@@ -16,6 +16,7 @@ from governlayer_server.domain.errors import ConfigurationError
 from governlayer_server.domain.plan import Plan
 from governlayer_server.settings.anchors import AnchorSettings, anchors_from
 from governlayer_server.settings.identity import IdentitySettings, MailSettings, identity_from, mail_from
+from governlayer_server.settings.ledgers import LedgerSettings, ledgers_from
 from governlayer_server.settings.reading import (
     PREFIX,
     Environment,
@@ -31,8 +32,8 @@ from governlayer_server.web.edge import Csp, Edge
 
 __all__ = [
     "DEFAULT_DEPLOYMENT", "DEFAULT_PORT", "PREFIX", "SECRET_BYTES", "AnchorSettings", "IdentitySettings",
-    "LimitSettings", "MailSettings", "Settings", "anchors_from", "decode_secret", "edge_from", "encode_secret",
-    "identity_from", "limits_from", "mail_from", "settings_from",
+    "LedgerSettings", "LimitSettings", "MailSettings", "Settings", "anchors_from", "decode_secret", "edge_from",
+    "encode_secret", "identity_from", "ledgers_from", "limits_from", "mail_from", "settings_from",
 ]  # fmt: skip
 
 DEFAULT_DEPLOYMENT = "localhost"
@@ -64,6 +65,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     edge: Edge = Edge()
     mail: MailSettings | None = None
     anchors: AnchorSettings = AnchorSettings()
+    ledgers: LedgerSettings = LedgerSettings()
 
     def __post_init__(self) -> None:
         """Refuse what cannot be a deployment name or a key."""
@@ -114,6 +116,7 @@ def settings_from(environment: Environment) -> Settings:
         edge=edge,
         mail=mail_from(environment, edge.public_url),
         anchors=anchors_from(environment),
+        ledgers=ledgers_from(environment),
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from msgspec import Struct, field
 
-from governlayer_server.domain.errors import GovernLayerError, LedgerDamaged, ProofError
+from governlayer_server.domain.errors import GovernLayerError, LedgerDamaged, LedgerRefused, ProofError
 from governlayer_server.domain.ledger.chain import Head
 from governlayer_server.domain.ledger.proofs import verify_consistency
 from governlayer_server.domain.ledger.tree import root
@@ -12,6 +12,7 @@ from governlayer_server.domain.times import MINUTE_US, SECOND_US
 from governlayer_server.ports import Clock, Signers
 from governlayer_server.ports.checkpoints import Checkpoint, CheckpointStore, Fork
 from governlayer_server.ports.ledger import LedgerStore
+from governlayer_server.ports.refusals import NoGuard, WriteGuard
 from governlayer_server.usecases.prove_ledger import ProveLedger
 from governlayer_server.usecases.sign_checkpoint import sign_checkpoint, sign_for_keeping
 
@@ -50,6 +51,7 @@ class PublishCheckpoints(Struct, frozen=True, kw_only=True):
     signer: Signers
     clock: Clock
     log: Log
+    guard: WriteGuard = NoGuard()
     state: Publishing = field(default_factory=Publishing)
 
     async def __call__(self) -> None:
@@ -65,6 +67,8 @@ class PublishCheckpoints(Struct, frozen=True, kw_only=True):
         for ledger_id in grown:
             try:
                 await self.one(ledger_id, INTERVAL_US)
+            except LedgerRefused:  # for reasons that have been told
+                continue
             except GovernLayerError as error:
                 failures.append(error)
         if failures:
@@ -83,9 +87,11 @@ class PublishCheckpoints(Struct, frozen=True, kw_only=True):
 
         Raises:
             LedgerDamaged: the ledger does not extend its newest published checkpoint. Nothing was signed.
+            LedgerRefused: the ledger is closed. Nothing was signed.
             LedgerUnavailable: the database is away.
             NotFound: there is no such ledger.
         """
+        self.guard.require_open(ledger_id)
         # In this order: what another replica publishes in between is never larger than the head that is read.
         newest = await self.checkpoints.newest(ledger_id)
         head = await self.ledger.head(ledger_id)

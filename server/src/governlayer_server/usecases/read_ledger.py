@@ -12,6 +12,7 @@ from governlayer_server.domain.ledger.note import MAX_SIZE
 from governlayer_server.domain.ledger.record import Record
 from governlayer_server.ports import Signers
 from governlayer_server.ports.ledger import LedgerStore, RecordFilter
+from governlayer_server.ports.refusals import NoGuard, WriteGuard
 from governlayer_server.usecases.read_cosigned import ReadCosigned
 from governlayer_server.usecases.sign_checkpoint import sign_checkpoint
 
@@ -32,6 +33,7 @@ class ReadLedger(Struct, frozen=True, kw_only=True):
     ledger: LedgerStore
     signer: Signers
     cosigned: ReadCosigned
+    guard: WriteGuard = NoGuard()
 
     @property
     def key(self) -> str:
@@ -55,7 +57,13 @@ class ReadLedger(Struct, frozen=True, kw_only=True):
         )
 
     async def checkpoint(self, organization_id: UUID) -> str:
-        """Return the signed checkpoint of the ledger as it stands, with the cosignatures that it has by now."""
+        """
+        Return the signed checkpoint of the ledger as it stands, with the cosignatures that it has by now.
+
+        Raises:
+            LedgerRefused: the ledger is closed, and nothing is signed that may contradict what was signed before.
+        """
+        self.guard.require_open(str(organization_id))
         note = sign_checkpoint(self.signer, await self._head(organization_id))
         return await self.cosigned.with_cosignatures(str(organization_id), note)
 

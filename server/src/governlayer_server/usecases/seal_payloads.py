@@ -41,7 +41,7 @@ async def seal_payloads(
     return tuple(sealed), committed
 
 
-async def open_payload(vault: Vault, organization_id: UUID, record_id: UUID, stored: SealedPayload) -> Payload:
+async def open_payload(vault: Vault, organization_id: UUID | None, record_id: UUID, stored: SealedPayload) -> Payload:
     """
     Return a stored payload with its nonce.
 
@@ -54,5 +54,5 @@ async def open_payload(vault: Vault, organization_id: UUID, record_id: UUID, sto
     return Payload(name=stored.name, nonce=opened[:NONCE_BYTES], text=opened[NONCE_BYTES:].decode())
 
 
-def _place(organization_id: UUID, record_id: UUID, name: str) -> Place:
+def _place(organization_id: UUID | None, record_id: UUID, name: str) -> Place:
     return Place(organization_id=organization_id, table="ledger_payload", column="sealed", row=f"{record_id}/{name}")

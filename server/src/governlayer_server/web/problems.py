@@ -85,6 +85,11 @@ KINDS: Mapping[str, ProblemKind] = {
         "What is stored of the ledger contradicts itself",
         "Nothing of it is told or signed. Tell the operator: `governlayer ledger fsck` names the place.",
     ),
+    "ledger_refused": ProblemKind(
+        503,
+        "The ledger is closed to writing",
+        "There is no decision. Do not act; tell the operator: `governlayer doctor` shows what was found.",
+    ),
     "internal_error": ProblemKind(500, "Internal error", "There is no decision. Do not act; tell the operator."),
 }
 _CODE_OF_STATUS = {

@@ -1,8 +1,8 @@
 """Open an appliance: what the command line and the web server may call."""
 
 import os
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from importlib.metadata import version
 from uuid import UUID
 
@@ -19,18 +19,22 @@ from governlayer_server.adapters.postgres.deployment_store import PostgresDeploy
 from governlayer_server.adapters.postgres.ledger_keys import PostgresLedgerKeyStore
 from governlayer_server.adapters.postgres.ledger_store import PostgresLedgerStore
 from governlayer_server.adapters.postgres.migrate import pending_migrations
+from governlayer_server.adapters.postgres.refusals import PostgresRefusals
 from governlayer_server.adapters.redis.connect import AnyRedis, connect_redis
 from governlayer_server.adapters.redis.forgetting import RedisForgetting
 from governlayer_server.adapters.redis.outage import Outage
 from governlayer_server.adapters.redis.running_requests import RedisRunningRequests
 from governlayer_server.adapters.system import SystemClock, SystemEntropy
 from governlayer_server.adapters.system.background import Background
-from governlayer_server.domain.errors import ConfigurationError
+from governlayer_server.domain.errors import ConfigurationError, LedgerRefused
+from governlayer_server.domain.tenants import SYSTEM_LEDGER
 from governlayer_server.ports.accounts import AccountStore
 from governlayer_server.ports.ledger import LedgerStore
+from governlayer_server.ports.ledger_keys import LedgerKey
 from governlayer_server.settings import Settings
 from governlayer_server.usecases.anchors_state import AnchorsState
 from governlayer_server.usecases.answer_once import AnswerOnce
+from governlayer_server.usecases.check_ledgers import Progress
 from governlayer_server.usecases.create_organization import CreateOrganization, FoundOrganization
 from governlayer_server.usecases.export_ledger import ExportLedger
 from governlayer_server.usecases.identity import operate_users
@@ -51,6 +55,7 @@ from governlayer_server.web.observe import Observed
 from governlayer_server.wiring.anchors import anchors_state
 from governlayer_server.wiring.application import Operations, build_application
 from governlayer_server.wiring.founding import begin_system_ledger, deployment_keys, record_of_system
+from governlayer_server.wiring.ledger_checks import LedgerChecks, ledger_checks
 from governlayer_server.wiring.parts import Parts
 
 VERSION = version("governlayer-server")
@@ -73,7 +78,16 @@ class Appliance(Struct, frozen=True, kw_only=True):
     publish_checkpoints: PublishCheckpoints
     read_timestamps: ReadTimestamps
     anchors: AnchorsState
+    checks: LedgerChecks
     parts: Parts
+
+    async def ledger_ids(self) -> Sequence[str]:
+        """Return the ids of all ledgers that there must be: the deployment's own, and one for each organization."""
+        return [SYSTEM_LEDGER, *(str(one.id) for one in await self.accounts.organizations())]
+
+    async def check_ledgers(self, progress: Progress) -> Sequence[str]:
+        """Check the end of every ledger before it is written; return the ids of those that are closed."""
+        return await self.checks.check(await self.ledger_ids(), progress)
 
     async def record_event(self, record_type: str, body: Mapping[str, object]) -> None:
         """Append a record of the deployment itself to the system ledger."""
@@ -107,7 +121,8 @@ class Appliance(Struct, frozen=True, kw_only=True):
         )
         application, policy_set = await build_application(operations, self.parts, settings)
         in_force = {"hash": policy_set.hash, "version": policy_set.version}
-        await self.record_event("system.started", {"policy_set": in_force, "version": VERSION})
+        with suppress(LedgerRefused):  # organizations whose own ledgers are sound go on
+            await self.record_event("system.started", {"policy_set": in_force, "version": VERSION})
         return application
 
 
@@ -143,8 +158,11 @@ async def _opened(settings: Settings, redis: AnyRedis, passwords: BcryptPassword
         vault, sealed_keys = await deployment_keys(
             settings, PostgresDeploymentStore(database), ledger_keys, clock, entropy
         )
-        ledger = PostgresLedgerStore(database, clock)
-        await begin_system_ledger(ledger, sealed_keys.signer, settings.deployment, clock)
+        refusals = PostgresRefusals(database, clock)
+        await refusals.reload()
+        ledger = PostgresLedgerStore(database, clock, refusals)
+        with suppress(LedgerRefused):  # it is there then, and closed
+            await begin_system_ledger(ledger, sealed_keys.signer, settings.deployment, clock)
         async with Background(access_logger()) as background:
             refresh = RefreshKeys(keys=ledger_keys, maker=sealed_keys)
             background.every(_KEYS_S, refresh, at_end=False)
@@ -161,20 +179,21 @@ async def _opened(settings: Settings, redis: AnyRedis, passwords: BcryptPassword
                 principals=PrincipalCache(clock),
                 passwords=passwords,
                 background=background,
+                refusals=refusals,
             )
-            yield _appliance(settings, parts, ledger)
+            yield _appliance(settings, parts, ledger, await ledger_keys.all())
     finally:
         await database.close()
 
 
-def _appliance(settings: Settings, parts: Parts, ledger: PostgresLedgerStore) -> Appliance:
+def _appliance(settings: Settings, parts: Parts, ledger: PostgresLedgerStore, keys: Sequence[LedgerKey]) -> Appliance:
     others = RedisForgetting(parts.redis)
 
     async def forget(organization_id: UUID) -> None:
         parts.principals.forget(organization_id)  # here at once, whatever Redis does
         await others.forget(organization_id)
 
-    accounts = PostgresAccountStore(parts.database, parts.clock, forget, parts.vault.ready)
+    accounts = PostgresAccountStore(parts.database, parts.clock, forget, parts.vault.ready, parts.refusals)
     one_time = OneTimeTokens(**parts.common)
     anchors, checkpoints = PostgresAnchorStore(parts.database), PostgresCheckpointStore(parts.database)
     cosigned = ReadCosigned(anchors=anchors, checkpoints=checkpoints)
@@ -192,7 +211,7 @@ def _appliance(settings: Settings, parts: Parts, ledger: PostgresLedgerStore) ->
         set_up=SetUp(accounts=accounts, one_time=one_time),
         manage_keys=ManageKeys(accounts=accounts, once=_answer_once(parts, ledger), **parts.common),
         operate_users=operate_users(accounts, **parts.common),
-        read_ledger=ReadLedger(ledger=ledger, signer=parts.signer, cosigned=cosigned),
+        read_ledger=ReadLedger(ledger=ledger, signer=parts.signer, cosigned=cosigned, guard=parts.refusals),
         export_ledger=ExportLedger(ledger=ledger, signer=parts.signer, cosigned=cosigned, **parts.common),
         publish_checkpoints=PublishCheckpoints(
             ledger=ledger,
@@ -201,9 +220,11 @@ def _appliance(settings: Settings, parts: Parts, ledger: PostgresLedgerStore) ->
             signer=parts.signer,
             clock=parts.clock,
             log=access_logger(),
+            guard=parts.refusals,
         ),
         read_timestamps=ReadTimestamps(anchors=anchors, checkpoints=checkpoints),
         anchors=anchors_state(settings.anchors, anchors, parts.clock),
+        checks=ledger_checks(settings, parts, ledger, keys),
         parts=parts,
     )
 

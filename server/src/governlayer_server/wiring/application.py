@@ -62,6 +62,7 @@ from governlayer_server.wiring.parts import Parts
 from governlayer_server.wiring.probes import probes_of
 
 _USAGE_S, _FAILURES_S, _STALE_S, _TILES_S, _CHECKPOINTS_S = 5.0, 30.0, 3600.0, 1.0, 1.0
+_CLOSED_S = 5.0
 Record = Callable[[str, Mapping[str, object]], Awaitable[None]]
 
 
@@ -107,6 +108,12 @@ async def build_application(operations: Operations, parts: Parts, settings: Sett
     _show_publishing(figures, operations.publish_checkpoints.state, parts.clock)
     start_anchors(settings.anchors, operations.anchors, operations.ledger, parts)
     show_anchors(figures, operations.anchors)
+    figures.gauge(
+        "ledgers_closed",
+        "Ledgers that are closed to writing, because they were found damaged or set back.",
+        lambda: float(len(parts.refusals.closed)),
+    )
+    parts.background.every(_CLOSED_S, parts.refusals.reload, at_end=False)
     assets = Assets.shipped()
     app = create_app(
         _use_cases(operations, parts, settings, engine, limit_requests),

@@ -10,6 +10,7 @@ from governlayer_server.adapters.crypto.signer import KeysInService
 from governlayer_server.adapters.crypto.vault import EnvelopeVault
 from governlayer_server.adapters.postgres.database import Database
 from governlayer_server.adapters.postgres.ledger_keys import PostgresLedgerKeyStore
+from governlayer_server.adapters.postgres.refusals import PostgresRefusals
 from governlayer_server.adapters.redis.connect import AnyRedis
 from governlayer_server.adapters.redis.outage import Outage
 from governlayer_server.adapters.system import SystemClock, SystemEntropy
@@ -32,6 +33,7 @@ class Parts(Struct, frozen=True, kw_only=True):
     principals: PrincipalCache
     passwords: BcryptPasswords
     background: Background
+    refusals: PostgresRefusals
 
     @property
     def common(self) -> dict[str, Any]:

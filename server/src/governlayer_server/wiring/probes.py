@@ -29,8 +29,11 @@ def probes_of(ledger: LedgerStore, parts: Parts, limit_requests: LimitRequests, 
             "redis": redis_answers(parts.redis),
         }
         works = dict(zip(asked, await asyncio.gather(*map(_in_time, asked.values())), strict=True))
-        local = limit_requests.mode is Mode.LOCAL or not works["redis"]
-        return Readiness(works, ("rate_limits",) if local else (), anchors())
+        less = {
+            "ledgers": bool(parts.refusals.closed),
+            "rate_limits": limit_requests.mode is Mode.LOCAL or not works["redis"],
+        }
+        return Readiness(works, tuple(name for name, is_less in less.items() if is_less), anchors())
 
     return probes
 

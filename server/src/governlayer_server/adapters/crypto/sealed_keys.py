@@ -69,6 +69,16 @@ class SealedKeys:
         """
         self.signer.renew([self._open(key) for key in keys if key.in_service])
 
+    def genuine(self, keys: Sequence[LedgerKey]) -> Sequence[str]:
+        """Return the verifier keys of those of *keys*, retired ones too, that were made here."""
+        return [key.vkey for key in keys if self._is_genuine(key)]
+
+    def _is_genuine(self, key: LedgerKey) -> bool:
+        try:
+            return self._open(key).vkey == key.vkey
+        except CipherError:
+            return False
+
     def _open(self, key: LedgerKey) -> SigningKey:
         if key.vkey not in self._opened:
             opened = _KINDS[key.algorithm](self._name, self._vault.unwrap(self._purpose, key.wrapped_seed))

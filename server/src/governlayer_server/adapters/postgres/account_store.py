@@ -27,6 +27,7 @@ from governlayer_server.domain.stale import Stale
 from governlayer_server.domain.tenants import tenant_name
 from governlayer_server.ports import Clock
 from governlayer_server.ports.ledger import Append
+from governlayer_server.ports.refusals import NoGuard, WriteGuard
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
@@ -45,8 +46,11 @@ _ADD_LEDGER = "INSERT INTO ledger (id, organization_id, origin, head_hash) VALUE
 class PostgresTenant:
     """``ports.accounts.Tenant``: one transaction, bound to its tenant by row level security."""
 
-    def __init__(self, connection: "PoolConnectionProxy", organization_id: UUID | None, clock: Clock) -> None:
+    def __init__(
+        self, connection: "PoolConnectionProxy", organization_id: UUID | None, clock: Clock, guard: WriteGuard
+    ) -> None:
         self._connection = connection
+        self._guard = guard
         self._organization_id = organization_id
         self._name = tenant_name(organization_id)
         self._clock = clock
@@ -91,7 +95,13 @@ class PostgresTenant:
         return await remove_stale(self._connection, self._organization_id, self._name, stale, limit)
 
     async def record(self, append: Append) -> None:
-        """Append a record to the tenant's own ledger, or to the system ledger."""
+        """
+        Append a record to the tenant's own ledger, or to the system ledger.
+
+        Raises:
+            LedgerRefused: that ledger is closed; the whole transaction fails with it.
+        """
+        self._guard.require_open(append.ledger_id)
         await append_within(self._connection, append, self._clock.now_us)
         await self._connection.execute(SET_TENANT, self._name)
 
@@ -99,11 +109,14 @@ class PostgresTenant:
 class PostgresAccountStore:
     """``ports.accounts.AccountStore``."""
 
-    def __init__(self, database: Database, clock: Clock, forget: Forget, ready: Ready) -> None:
+    def __init__(
+        self, database: Database, clock: Clock, forget: Forget, ready: Ready, guard: WriteGuard | None = None
+    ) -> None:
         self._database = database
         self._clock = clock
         self._forget = forget
         self._ready = ready
+        self._guard = guard or NoGuard()
 
     @asynccontextmanager
     async def tenant(self, organization_id: UUID | None) -> AsyncIterator[PostgresTenant]:
@@ -119,7 +132,7 @@ class PostgresAccountStore:
         await self._ready(organization_id)
         try:
             async with self._database.transaction(tenant_name(organization_id)) as connection:
-                tenant = PostgresTenant(connection, organization_id, self._clock)
+                tenant = PostgresTenant(connection, organization_id, self._clock, self._guard)
                 yield tenant
         except UniqueViolationError as error:
             fault = _TAKEN.get(str(error.constraint_name), Fault("", "it exists already"))

@@ -22,6 +22,7 @@ from governlayer_server.ports.ledger import (
     StoredAnswer,
     StoredRecord,
 )
+from governlayer_server.ports.refusals import NoGuard, WriteGuard
 
 _HEAD = "SELECT origin, size, head_hash, head_time_us, edge FROM ledger WHERE id = $1"
 _ANSWER = """
@@ -60,9 +61,10 @@ _CHUNK_WITH_PAYLOADS = 16
 class PostgresLedgerStore(PostgresTiles):
     """``ports.ledger.LedgerStore``."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, clock: Clock, guard: WriteGuard | None = None) -> None:
         self._database = database
         self._group = GroupCommit(database, clock)
+        self._guard = guard or NoGuard()
 
     async def create(self, ledger_id: str, organization_id: UUID | None, origin: str) -> None:
         """
@@ -83,10 +85,12 @@ class PostgresLedgerStore(PostgresTiles):
 
     async def append(self, append: Append) -> Entry:
         """Return the record once it is committed (see ``ports.ledger.LedgerStore.append``)."""
+        self._guard.require_open(append.ledger_id)
         return await self._group.append(append)
 
     async def answer(self, ledger_id: str, key: bytes, now_us: int) -> StoredAnswer | None:
-        """Return the kept answer of *key*, unless it has expired."""
+        """Return the kept answer of *key*, unless it has expired; its receipt would be signed again."""
+        self._guard.require_open(ledger_id)
         async with self._database.transaction(ledger_id) as connection:
             row = await connection.fetchrow(_ANSWER, ledger_id, key, now_us)
         return None if row is None else answer_of(row)

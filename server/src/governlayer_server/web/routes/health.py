@@ -78,8 +78,9 @@ async def readyz_route(
     """
     Answer 200 if PostgreSQL, Redis, migrations and the ledger are in order, else 503 with the failing names.
 
-    ``degraded`` names ``rate_limits`` while this replica limits requests by its own count and share. With *verbose*,
-    ``anchors`` tells of the witnesses and copies outside, as this replica has seen them; none changes the status.
+    ``degraded`` names ``rate_limits`` while this replica limits requests by its own count and share, and ``ledgers``
+    while one is closed to writing: its organization gets no decision, the others do. With *verbose*, ``anchors`` tells
+    of the witnesses and copies outside, as this replica has seen them; none changes the status.
     """
     found = await probes()
     failing = sorted(name for name, works in found.works.items() if not works)

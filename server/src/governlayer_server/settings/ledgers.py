@@ -1,0 +1,23 @@
+"""Where the appliance keeps what it must not lose with its database."""
+
+from pathlib import Path
+
+from msgspec import Struct
+
+from governlayer_server.settings.reading import Environment, path
+
+
+class LedgerSettings(Struct, frozen=True, kw_only=True):
+    """
+    Directories.
+
+    Attributes:
+        evidence: what was found wrong with ledgers is written here; None: into the database only.
+    """
+
+    evidence: Path | None = None
+
+
+def ledgers_from(environment: Environment, evidence: Path | None = None) -> LedgerSettings:
+    """Return the directory that *environment* names; *evidence* is used where it names none."""
+    return LedgerSettings(evidence=path(environment, "EVIDENCE_DIR") or evidence)
