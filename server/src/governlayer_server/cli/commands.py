@@ -2,6 +2,7 @@
 
 import click
 
+from governlayer_server.cli.doctor import doctor
 from governlayer_server.cli.keys import keys
 from governlayer_server.cli.ledger import ledger
 from governlayer_server.cli.orgs import orgs
@@ -22,5 +23,5 @@ def governlayer() -> None:
     """Govern AI agents: every decision is made by your policies and stands on a hash-chained ledger."""
 
 
-for command in (up, serve, migrate, orgs, users, keys, ledger, policy, tls):
+for command in (up, serve, migrate, orgs, users, keys, ledger, policy, tls, doctor):
     governlayer.add_command(command)

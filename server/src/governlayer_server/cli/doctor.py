@@ -1,0 +1,75 @@
+"""``governlayer doctor``: what works, what does not, and what mends it."""
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import click
+from msgspec import to_builtins
+
+from governlayer_server.adapters.embedded.directory import DataDirectory
+from governlayer_server.cli.common import data_option, default_data, embedded_settings, json_option, print_json, run
+from governlayer_server.cli.progress import Meter
+from governlayer_server.domain.errors import ConfigurationError
+from governlayer_server.settings import PREFIX, Settings, settings_from
+from governlayer_server.wiring.doctor import Check, Patient, examine
+
+_CERTIFICATES = ("TLS_CERTIFICATE", "DATABASE_CERTIFICATE")
+_MADE_AT_FIRST_START = ("key-encryption-key", "pepper", "jwt-secret", "deployment")
+_SIGNS = {True: "ok  ", False: "FAIL", None: "--  "}
+
+
+@click.command(epilog="Exit status: 0 nothing fails, 1 something does, 2 wrong arguments.")
+@data_option
+@json_option
+@click.option(
+    "--tls-certificate",
+    "certificates",
+    type=click.Path(path_type=Path, dir_okay=False),
+    multiple=True,
+    help="A certificate that is served, to see when it expires; repeatable.  [default: those that settings name]",
+)
+def doctor(data: Path | None, as_json: bool, certificates: tuple[Path, ...]) -> None:
+    """Look at everything that decisions need, change nothing, and name the command that mends what fails."""
+    with Meter("ends of ledgers", "ledgers") as meter:
+        checks = run(examine(_patient(data, certificates), meter.show))
+    failed = any(check.ok is False for check in checks)
+    if as_json:
+        print_json({"checks": [to_builtins(check) for check in checks], "ok": not failed})
+    else:
+        for check in checks:
+            _print(check)
+    sys.exit(failed)
+
+
+def _print(check: Check) -> None:
+    click.echo(f"{_SIGNS[check.ok]}  {check.name:<12} {check.detail}")
+    if check.ok is False and check.mend:
+        click.echo(f"      {'':<12} mend: {check.mend}")
+
+
+def _patient(data: Path | None, certificates: Sequence[Path]) -> Patient:
+    served = [*certificates, *(Path(file) for name in _CERTIFICATES if (file := os.environ.get(PREFIX + name)))]
+    if data is None and PREFIX + "DATABASE_HOST" in os.environ:
+        return Patient(
+            settings=lambda: settings_from(os.environ),
+            start="start PostgreSQL and Redis, then `governlayer serve`",
+            data=None,
+            certificates=served,
+        )
+    path = data or default_data()
+    if not (path / "lock").exists():
+        raise ConfigurationError(f"there is no appliance in {path}: start one with `governlayer up --data {path}`")
+    return Patient(settings=_embedded(path), start=f"governlayer up --data {path}", data=path, certificates=served)
+
+
+def _embedded(path: Path) -> Callable[[], Settings]:
+    def settings() -> Settings:
+        directory = DataDirectory.open(path)
+        for name in _MADE_AT_FIRST_START:  # a look must not make them anew
+            if directory.existing_secret(name) is None:
+                raise ConfigurationError(f"{directory.secrets / name} is missing: without it nothing opens")
+        return embedded_settings(directory)
+
+    return settings

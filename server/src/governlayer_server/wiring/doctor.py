@@ -1,0 +1,201 @@
+"""
+What an operator asks first: does everything work that decisions need, and what mends what does not.
+
+Each check looks at one thing, changes nothing, and tells no secret.
+"""
+
+import shutil
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from msgspec import Struct
+
+from governlayer_server.adapters.postgres.database import Database, connect
+from governlayer_server.adapters.postgres.migrate import pending_migrations
+from governlayer_server.adapters.redis.connect import connect_redis
+from governlayer_server.adapters.redis.running_requests import redis_answers
+from governlayer_server.adapters.tls.expiry import expires_s
+from governlayer_server.domain.errors import GovernLayerError, NotFound
+from governlayer_server.domain.times import MINUTE_US, SECOND_US
+from governlayer_server.settings import Settings
+from governlayer_server.usecases.check_ledgers import Progress
+from governlayer_server.wiring.appliance import Appliance, open_appliance
+
+_DAY_S = 24 * 3600
+_RENEW_DAYS = 14
+_MAX_CLOCK_DIFFERENCE_US = 2 * SECOND_US
+_MIN_FREE_BYTES = 1_073_741_824
+_MIN_FREE_SHARE = 0.05
+_PUBLISHED_WITHIN_US = 10 * MINUTE_US
+_CLOCK = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
+
+
+class Check(Struct, frozen=True, kw_only=True):
+    """
+    One thing that was looked at.
+
+    Attributes:
+        name: one word.
+        ok: whether it is as it should be; None where it could not be looked at.
+        detail: what was seen, one line.
+        mend: the command that mends it.
+    """
+
+    name: str
+    ok: bool | None
+    detail: str
+    mend: str | None = None
+
+
+class Patient(Struct, frozen=True, kw_only=True):
+    """
+    What is examined.
+
+    Attributes:
+        settings: returns them, or raises what is wrong with them.
+        start: the command that starts the appliance.
+        data: its data directory, where it has one on this machine.
+        certificates: files of the certificates that it serves or shows.
+    """
+
+    settings: Callable[[], Settings]
+    start: str
+    data: Path | None
+    certificates: Sequence[Path]
+
+
+async def examine(patient: Patient, progress: Progress) -> Sequence[Check]:
+    """Return what was seen, one entry for each check, whatever fails."""
+    checks = [*(_certificate(file) for file in patient.certificates), *_disk(patient.data)]
+    try:
+        settings = patient.settings()
+    except GovernLayerError as error:
+        mend = "put the secret or setting back as it was; docs/reference/settings.md says what each must be"
+        return [Check(name="secrets", ok=False, detail=str(error), mend=mend), *checks]
+    secrets = Check(name="secrets", ok=True, detail="all there, random and long enough")
+    return [secrets, *checks, await _redis(settings, patient), *await _stored(settings, patient, progress)]
+
+
+def _certificate(file: Path) -> Check:
+    renew = "governlayer tls renew --directory DIRECTORY_OF_THE_AUTHORITY"
+    try:
+        days = (expires_s(file) - int(time.time())) // _DAY_S
+    except GovernLayerError as error:
+        return Check(name="tls", ok=False, detail=str(error), mend=renew)
+    return Check(name="tls", ok=days >= _RENEW_DAYS, detail=f"{file} is valid for {days} more days", mend=renew)
+
+
+def _disk(data: Path | None) -> Sequence[Check]:
+    if data is None:
+        return []
+    usage = shutil.disk_usage(data)
+    least = max(_MIN_FREE_BYTES, int(usage.total * _MIN_FREE_SHARE))
+    detail = f"{usage.free // 1_048_576} MiB free for {data}, of {usage.total // 1_048_576}"
+    mend = f"make room: at least {least // 1_048_576} MiB; without it no decision can be recorded"
+    return [Check(name="disk", ok=usage.free >= least, detail=detail, mend=mend)]
+
+
+async def _redis(settings: Settings, patient: Patient) -> Check:
+    redis = connect_redis(settings.redis)
+    try:
+        answers = await redis_answers(redis)
+    finally:
+        await redis.aclose()
+    return Check(name="redis", ok=answers, detail="answers" if answers else "does not answer", mend=patient.start)
+
+
+async def _stored(settings: Settings, patient: Patient, progress: Progress) -> Sequence[Check]:
+    """Return what is seen of the database, and of the ledgers in it."""
+    try:
+        database = await connect(settings.database)
+    except GovernLayerError as error:
+        away = Check(name="postgresql", ok=False, detail=str(error), mend=patient.start)
+        return [away, *(_unseen(name) for name in ("migrations", "clock", "ledgers", "checkpoints"))]
+    try:
+        checks = [
+            Check(name="postgresql", ok=True, detail="answers, and is durable"),
+            await _seen("migrations", _migrations),
+            await _seen("clock", lambda: _clock(database)),
+        ]
+    finally:
+        await database.close()
+    if not all(one.ok for one in checks):
+        return [*checks, _unseen("ledgers"), _unseen("checkpoints")]
+    return [*checks, *await _ledgers(settings, progress)]
+
+
+async def _migrations() -> Check:
+    pending = await pending_migrations()
+    detail = f"{len(pending)} missing" if pending else "all applied"
+    return Check(name="migrations", ok=not pending, detail=detail, mend="governlayer migrate")
+
+
+async def _clock(database: Database) -> Check:
+    before_us = time.time_ns() // 1000
+    async with database.connection() as connection:
+        there_us = int(await connection.fetchval(_CLOCK))
+    after_us = time.time_ns() // 1000
+    difference_us = max(before_us - there_us, there_us - after_us, 0)
+    return Check(
+        name="clock",
+        ok=difference_us <= _MAX_CLOCK_DIFFERENCE_US,
+        detail=f"{difference_us / SECOND_US:.1f} s between this machine and PostgreSQL's",
+        mend="timedatectl set-ntp true",
+    )
+
+
+async def _ledgers(settings: Settings, progress: Progress) -> Sequence[Check]:
+    try:
+        async with open_appliance(settings) as appliance:
+            return [
+                await _seen("ledgers", lambda: _ends(appliance, progress)),
+                await _seen("checkpoints", lambda: _published(appliance)),
+            ]
+    except GovernLayerError as error:
+        return [Check(name="ledgers", ok=False, detail=str(error)), _unseen("checkpoints")]
+
+
+async def _ends(appliance: Appliance, progress: Progress) -> Check:
+    """Look at the end of each ledger as a start does; nothing is closed by it."""
+    ledger_ids, bad = await appliance.ledger_ids(), []
+    for done, ledger_id in enumerate(ledger_ids, 1):
+        checked = await appliance.checks.check.findings(ledger_id)
+        if checked.findings or ledger_id in appliance.parts.refusals.closed:
+            bad.append(ledger_id)
+        progress(done, len(ledger_ids))
+    if not bad:
+        return Check(name="ledgers", ok=True, detail=f"the ends of all {len(ledger_ids)} are sound")
+    first = bad[0]
+    return Check(
+        name="ledgers",
+        ok=False,
+        detail=f"damaged, set back or closed to writing: {', '.join(bad[:5])}{' …' if bad[5:] else ''}",
+        mend=f"governlayer ledger fsck --org {first}; after a restore: governlayer ledger accept-restore --org {first}",
+    )
+
+
+async def _published(appliance: Appliance) -> Check:
+    """Tell whether checkpoints are published: a record is under one within seconds."""
+    now_us, waiting_us = appliance.parts.clock.now_us(), 0
+    for ledger_id in await appliance.checks.checkpoints.grown():
+        newest = await appliance.checks.checkpoints.newest(ledger_id)
+        with suppress(NotFound):  # the ledger is shorter: the check of its end says so
+            oldest = await appliance.ledger.record(ledger_id, newest.size if newest else 0)
+            waiting_us = max(waiting_us, now_us - oldest.time_us)
+    if waiting_us <= _PUBLISHED_WITHIN_US:
+        return Check(name="checkpoints", ok=True, detail="no record waits for one")
+    detail = f"a record has waited for its checkpoint for {waiting_us // MINUTE_US} minutes"
+    return Check(name="checkpoints", ok=False, detail=detail, mend="governlayer up, or serve: a running one publishes")
+
+
+async def _seen(name: str, look: Callable[[], Awaitable[Check]]) -> Check:
+    try:
+        return await look()
+    except GovernLayerError as error:
+        return Check(name=name, ok=False, detail=str(error))
+
+
+def _unseen(name: str) -> Check:
+    return Check(name=name, ok=None, detail="not looked at: something that it needs fails")
