@@ -8,7 +8,8 @@ import msgspec
 from governlayer_server.adapters.crypto.access_tokens import AccessTokens
 from governlayer_server.adapters.crypto.common_passwords import ZxcvbnPasswords
 from governlayer_server.adapters.crypto.passwords import BcryptPasswords
-from governlayer_server.adapters.crypto.signer import Ed25519Signer, KeysInService
+from governlayer_server.adapters.crypto.sealed_keys import SealedKeys
+from governlayer_server.adapters.crypto.signer import Ed25519Signer
 from governlayer_server.adapters.crypto.totp import Totp
 from governlayer_server.adapters.crypto.vault import EnvelopeVault
 from governlayer_server.adapters.redis.local_attempts import LocalSignInAttempts
@@ -22,6 +23,7 @@ from governlayer_server.domain.plan import Plan
 from governlayer_server.domain.registration import Registration
 from governlayer_server.domain.session_limits import SessionLimits
 from governlayer_server.domain.tenants import SYSTEM_LEDGER
+from governlayer_server.ports.ledger_keys import Algorithm, KeyState
 from governlayer_server.usecases.answer_once import AnswerOnce
 from governlayer_server.usecases.authenticate import Authenticate
 from governlayer_server.usecases.change_organization import ChangeOrganization
@@ -44,12 +46,14 @@ from governlayer_server.usecases.new_id import new_id
 from governlayer_server.usecases.one_time_tokens import OneTimeTokens
 from governlayer_server.usecases.principal_cache import PrincipalCache
 from governlayer_server.usecases.prove_ledger import ProveLedger
+from governlayer_server.usecases.publish_checkpoints import PublishCheckpoints
 from governlayer_server.usecases.read_cosigned import ReadCosigned
 from governlayer_server.usecases.read_ledger import ReadLedger
 from governlayer_server.usecases.read_tiles import ReadTiles
 from governlayer_server.usecases.read_usage import ReadUsage
 from governlayer_server.usecases.read_users import ReadUsers
 from governlayer_server.usecases.register import Register
+from governlayer_server.usecases.rotate_keys import RotateKeys
 from governlayer_server.usecases.seal_rows import sealed
 from governlayer_server.usecases.set_up import SetUp
 from governlayer_server.usecases.throttle import Throttle
@@ -61,6 +65,7 @@ from tests.fakes.anchors import MemoryAnchorStore
 from tests.fakes.checkpoints import MemoryCheckpointStore
 from tests.fakes.clock import FakeClock, FakeEntropy, WallClock
 from tests.fakes.identity import CountedPasswords, Later, MemoryMailer
+from tests.fakes.ledger_keys import MemoryLedgerKeyStore
 from tests.fakes.ledger_store import MemoryLedgerStore
 from tests.fakes.policy_engine import ScriptedEngine
 from tests.fakes.quota_store import MemoryQuotaStore
@@ -99,7 +104,16 @@ class FakeAppliance:
             keys=self.data_keys,
             entropy=self.entropy,
         )
-        self.signer = KeysInService([Ed25519Signer(DEPLOYMENT, SEED)], self.clock)
+        self.checkpoints = MemoryCheckpointStore(self.ledger)
+        self.sealed_keys = SealedKeys(DEPLOYMENT, self.vault, self.clock, self.entropy)
+        first = Ed25519Signer(DEPLOYMENT, SEED)
+        self.ledger_keys = MemoryLedgerKeyStore(
+            self.sealed_keys.stored(
+                first.vkey, Algorithm.ED25519, self.sealed_keys.wrap(SEED), KeyState.ACTIVE, self.clock.now_us()
+            )
+        )
+        self.signer = self.sealed_keys.signer
+        self.signer.renew([first])
         self.passwords = CountedPasswords(BcryptPasswords(PEPPER, CHEAP_COST))
         self.attempts = LocalSignInAttempts(WallClock(self.clock))
         self.mailer, self.later, self.codes = MemoryMailer(), Later(), Totp(self.entropy)
@@ -144,13 +158,21 @@ class FakeAppliance:
             limits=SessionLimits(),
         )
         self.read_usage = ReadUsage(accounts=self.accounts, usage=self.usage, clock=self.clock)
-        self.checkpoints, self.prove_ledger = MemoryCheckpointStore(self.ledger), ProveLedger(ledger=self.ledger)
+        self.prove_ledger = ProveLedger(ledger=self.ledger)
         self.anchors = MemoryAnchorStore(self.checkpoints)
         cosigned = ReadCosigned(anchors=self.anchors, checkpoints=self.checkpoints)
         self.read_ledger = ReadLedger(ledger=self.ledger, signer=self.signer, cosigned=cosigned)
         self.read_tiles = ReadTiles(prove=self.prove_ledger)
         self.make_receipt = MakeReceipt(prove=self.prove_ledger, checkpoints=self.checkpoints, signer=self.signer)
         self.export_ledger = ExportLedger(ledger=self.ledger, signer=self.signer, cosigned=cosigned, **common)
+        self.publish = PublishCheckpoints(
+            ledger=self.ledger, checkpoints=self.checkpoints, prove=self.prove_ledger,
+            signer=self.signer, clock=self.clock, log=lambda *_, **__: None,
+        )  # fmt: skip
+        self.rotate_keys = RotateKeys(
+            keys=self.ledger_keys, maker=self.sealed_keys, signer=self.signer, ledger=self.ledger,
+            accounts=self.accounts, publish=self.publish, clock=self.clock,
+        )  # fmt: skip
 
         self.identity = make_identity(
             self.accounts, self.vault, self.clock, self.entropy, self.attempts,

@@ -7,11 +7,11 @@ from msgspec.structs import replace
 
 
 class MemoryLedgerKeyStore:
-    def __init__(self) -> None:
-        self._keys: dict[str, LedgerKey] = {}
+    def __init__(self, *keys: LedgerKey) -> None:
+        self._keys = {key.key_id: key for key in keys}
 
     async def all(self) -> Sequence[LedgerKey]:
-        return sorted(self._keys.values(), key=lambda key: (key.introduced_us, key.key_id))
+        return list(self._keys.values())
 
     async def add_first(self, key: LedgerKey) -> bool:
         return not any(one.algorithm is key.algorithm for one in self._keys.values()) and await self.add(key)

@@ -9,9 +9,9 @@ import click
 from governlayer_server.cli.common import (
     Command,
     data_option,
-    find_organization,
+    find_ledger,
     json_option,
-    org_option,
+    ledger_option,
     print_json,
     run,
     running_appliance,
@@ -29,7 +29,7 @@ def cosigned_option(command: Command) -> Command:
     )(command)
 
 
-async def last_cosigned(appliance: Appliance, organization_id: UUID) -> int:
+async def last_cosigned(appliance: Appliance, organization_id: UUID | None) -> int:
     """
     Return the seq of the last record under the newest cosigned checkpoint.
 
@@ -42,7 +42,7 @@ async def last_cosigned(appliance: Appliance, organization_id: UUID) -> int:
 @click.command()
 @data_option
 @json_option
-@org_option
+@ledger_option
 @click.option(
     "--output",
     "-o",
@@ -67,7 +67,7 @@ def timestamps(data: Path | None, org: str, as_json: bool, output: Path) -> None
 
 async def _stamped(data: Path | None, org: str) -> list[StampedCheckpoint]:
     async with running_appliance(data) as appliance:
-        organization_id = await find_organization(appliance, org)
+        organization_id = await find_ledger(appliance, org)
         return [one async for one in appliance.read_timestamps(organization_id)]
 
 

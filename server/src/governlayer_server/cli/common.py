@@ -23,6 +23,7 @@ from governlayer_server.adapters.redis.address import RedisAddress
 from governlayer_server.adapters.system import SystemEntropy
 from governlayer_server.cli.progress import Meter
 from governlayer_server.domain.errors import ConfigurationError, InvalidRequest, LedgerUnavailable, NotFound
+from governlayer_server.domain.tenants import SYSTEM_TENANT
 from governlayer_server.settings import (
     DEFAULT_DEPLOYMENT,
     PREFIX,
@@ -72,6 +73,12 @@ def json_option(command: Command) -> Command:
 def org_option(command: Command) -> Command:
     """Add ``--org``; ``find_organization`` reads it."""
     return click.option("--org", required=True, help="Id or name of the organization.")(command)
+
+
+def ledger_option(command: Command) -> Command:
+    """Add ``--org`` where it may name the deployment itself; ``find_ledger`` reads it."""
+    text = f"Id or name of the organization; `{SYSTEM_TENANT}`: the ledger of the deployment itself."
+    return click.option("--org", required=True, help=text)(command)
 
 
 def print_json(value: object) -> None:
@@ -148,6 +155,19 @@ async def find_organization(appliance: Appliance, org: str) -> UUID:
         ids = ", ".join(map(str, found))
         raise InvalidRequest(f"several organizations are called {org}; give the id of the one you mean: {ids}")
     return found[0]
+
+
+async def find_ledger(appliance: Appliance, org: str) -> UUID | None:
+    """
+    Return the id of the organization whose ledger *org* names; None: that of the deployment itself.
+
+    An organization of that name is found by its id.
+
+    Raises:
+        NotFound: there is none.
+        InvalidRequest: several have this name.
+    """
+    return None if org == SYSTEM_TENANT else await find_organization(appliance, org)
 
 
 @asynccontextmanager

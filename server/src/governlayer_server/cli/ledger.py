@@ -12,14 +12,15 @@ import click
 from governlayer_server.cli.anchors import cosigned_option, last_cosigned, timestamps
 from governlayer_server.cli.common import (
     data_option,
-    find_organization,
+    find_ledger,
     json_option,
-    org_option,
+    ledger_option,
     print_json,
     run,
     running_appliance,
 )
 from governlayer_server.cli.fsck import accept_restore, fsck
+from governlayer_server.cli.ledger_keys import key, keys, retire_key, rotate_key
 from governlayer_server.cli.witness import witness
 from governlayer_server.domain.errors import ConfigurationError
 from governlayer_server.domain.ledger.record import SYSTEM
@@ -35,7 +36,7 @@ def ledger() -> None:
 
 @ledger.command("dump")
 @data_option
-@org_option
+@ledger_option
 @click.option(
     "--output",
     "-o",
@@ -46,7 +47,7 @@ def ledger() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print what was written as one JSON object (needs --output).")
 @cosigned_option
 def dump(data: Path | None, org: str, output: Path | None, payloads: str, as_json: bool, cosigned: bool) -> None:
-    """Write the whole ledger of an organization as a dump, for gl-verify. The export is itself recorded."""
+    """Write a whole ledger as a dump, for gl-verify. The export is itself recorded."""
     if as_json and output is None:
         raise click.UsageError("--json needs --output")
     names = PAYLOAD_NAMES if payloads == "all" else tuple(name for name in payloads.split(",") if name)
@@ -82,7 +83,7 @@ def _write_whole(output: Path, write: Callable[[IO[bytes]], int]) -> int:
 
 async def _dump(data: Path | None, org: str, names: tuple[str, ...], cosigned: bool, file: IO[bytes]) -> int:
     async with running_appliance(data) as appliance:
-        organization_id = await find_organization(appliance, org)
+        organization_id = await find_ledger(appliance, org)
         last = await last_cosigned(appliance, organization_id) if cosigned else None
         export = await appliance.export_ledger(SYSTEM, organization_id, last=last, names=names)
         total, written = export.last + 1, 0
@@ -98,10 +99,10 @@ async def _dump(data: Path | None, org: str, names: tuple[str, ...], cosigned: b
 @ledger.command("checkpoint")
 @data_option
 @json_option
-@org_option
+@ledger_option
 @cosigned_option
 def checkpoint(data: Path | None, org: str, as_json: bool, cosigned: bool) -> None:
-    """Print the signed checkpoint of an organization's ledger. Keep it elsewhere: it dates the ledger."""
+    """Print the signed checkpoint of a ledger, post-quantum signature too. Keep it elsewhere: it dates the ledger."""
     note = run(_checkpoint(data, org, cosigned))
     if as_json:
         print_json({"checkpoint": note})
@@ -111,27 +112,11 @@ def checkpoint(data: Path | None, org: str, as_json: bool, cosigned: bool) -> No
 
 async def _checkpoint(data: Path | None, org: str, cosigned: bool) -> str:
     async with running_appliance(data) as appliance:
-        read = appliance.read_ledger.cosigned_checkpoint if cosigned else appliance.read_ledger.checkpoint
-        return await read(await find_organization(appliance, org))
+        read, ledger_of = appliance.read_ledger, await find_ledger(appliance, org)
+        if cosigned:
+            return await read.cosigned_checkpoint(ledger_of)
+        return await read.checkpoint_for_keeping(ledger_of, appliance.parts.clock.now_us())
 
 
-@ledger.command("key")
-@data_option
-@json_option
-@click.option("--all", "every", is_flag=True, help="Print all keys in service, post-quantum ones too, one a line.")
-def key(data: Path | None, as_json: bool, every: bool) -> None:
-    """Print the verifier key of the deployment's ledgers. Give it to auditors by another way than the dump."""
-    newest, everyone = run(_keys(data))
-    if as_json:
-        print_json({"key": newest, "keys": everyone})
-    else:
-        click.echo("\n".join(everyone) if every else newest)
-
-
-async def _keys(data: Path | None) -> tuple[str, list[str]]:
-    async with running_appliance(data) as appliance:
-        return appliance.read_ledger.key, appliance.read_ledger.keys
-
-
-for command in (fsck, accept_restore, timestamps, witness):
+for command in (key, keys, rotate_key, retire_key, fsck, accept_restore, timestamps, witness):
     ledger.add_command(command)

@@ -11,9 +11,11 @@ from governlayer_server.domain.ledger.chain import Head, empty_head, genesis_has
 from governlayer_server.domain.ledger.dump import checkpoint_line, end_line, header_line, payload_line
 from governlayer_server.domain.ledger.record import Actor, Record
 from governlayer_server.domain.ledger.tree import grow, leaf_hash
+from governlayer_server.domain.tenants import tenant_name
 from governlayer_server.domain.times import time_text
 from governlayer_server.ports import Clock, Entropy, Signers, Vault
 from governlayer_server.ports.ledger import LedgerStore
+from governlayer_server.usecases.key_trail import KeyTrail
 from governlayer_server.usecases.read_cosigned import ReadCosigned
 from governlayer_server.usecases.record_event import record_event
 from governlayer_server.usecases.seal_payloads import open_payload
@@ -31,7 +33,7 @@ class Export(Struct, frozen=True, kw_only=True):
 
 
 class ExportLedger(Struct, frozen=True, kw_only=True):
-    """Exports the ledger of an organization."""
+    """Exports the ledger of an organization, or that of the deployment."""
 
     ledger: LedgerStore
     vault: Vault
@@ -43,7 +45,7 @@ class ExportLedger(Struct, frozen=True, kw_only=True):
     async def __call__(
         self,
         actor: Actor,
-        organization_id: UUID,
+        organization_id: UUID | None,
         *,
         first: int = 0,
         last: int | None = None,
@@ -54,7 +56,7 @@ class ExportLedger(Struct, frozen=True, kw_only=True):
 
         Args:
             actor: who asks.
-            organization_id: whose ledger.
+            organization_id: whose ledger; None: that of the deployment.
             first: must be 0: proofs for a dump that starts later are not made yet.
             last: inclusive; None for the newest record, which is then the record of this export. Whatever it is, the
                 whole ledger is read before the checkpoint is signed.
@@ -64,7 +66,7 @@ class ExportLedger(Struct, frozen=True, kw_only=True):
             InvalidRequest: a value is out of range, or a payload name is unknown. Nothing was recorded.
             LedgerUnavailable: the export could not be recorded; nothing is disclosed.
         """
-        ledger_id = str(organization_id)
+        ledger_id = tenant_name(organization_id)
         self._check(await self.ledger.head(ledger_id), first, last, names)
         body = {"first": first, "format": "gldump", "last": last, "payloads": sorted(set(names))}
         entry = await record_event(self.ledger, self.clock, self.entropy, ledger_id, actor, "export", body)
@@ -85,7 +87,7 @@ class ExportLedger(Struct, frozen=True, kw_only=True):
             raise InvalidRequest("the dump cannot be made: " + "; ".join(fault.detail for fault in faults), faults)
 
     async def _lines(
-        self, organization_id: UUID, head: Head, first: int, last: int, names: tuple[str, ...]
+        self, organization_id: UUID | None, head: Head, first: int, last: int, names: tuple[str, ...]
     ) -> AsyncIterator[bytes]:
         yield header_line(
             created=time_text(self.clock.now_us()),
@@ -96,8 +98,8 @@ class ExportLedger(Struct, frozen=True, kw_only=True):
             keys=self.signer.vkeys,
             names=names,
         )
-        reached = empty_head(head.origin)
-        async for stored in self.ledger.stream(str(organization_id), first, last, names):
+        reached, trail = empty_head(head.origin), KeyTrail(self.cosigned.checkpoints, tenant_name(organization_id))
+        async for stored in self.ledger.stream(tenant_name(organization_id), first, last, names):
             record = stored.record
             yield record.canonical + b"\n"
             for sealed in stored.payloads:
@@ -105,9 +107,13 @@ class ExportLedger(Struct, frozen=True, kw_only=True):
                     record.seq, await open_payload(self.vault, organization_id, stored.record_id, sealed)
                 )
             reached = _after(reached, record)
+            if (note := await trail.after(record)) is not None:
+                yield checkpoint_line(note)
         await self._refuse_difference(organization_id, reached, head, last)
+        if (note := await trail.at_end(reached.size)) is not None:
+            yield checkpoint_line(note)
         if reached.size:
-            for note in await self._notes(str(organization_id), reached):
+            for note in await self._notes(tenant_name(organization_id), reached):
                 yield checkpoint_line(note)
         yield end_line(reached.hash.hex(), reached.size - first)
 
@@ -117,10 +123,10 @@ class ExportLedger(Struct, frozen=True, kw_only=True):
         older = await self.cosigned.newest(ledger_id, reached.size - 1)
         return [note] if older is None else [older, note]
 
-    async def _refuse_difference(self, organization_id: UUID, reached: Head, head: Head, last: int) -> None:
+    async def _refuse_difference(self, organization_id: UUID | None, reached: Head, head: Head, last: int) -> None:
         """Sign only what is a part of the ledger as written; every reader refuses a dump without its last lines."""
         whole = reached
-        async for stored in self.ledger.stream(str(organization_id), last + 1, head.size - 1, ()):
+        async for stored in self.ledger.stream(tenant_name(organization_id), last + 1, head.size - 1, ()):
             whole = _after(whole, stored.record)
         if reached.size != last + 1 or (whole.edge, whole.hash) != (head.edge, head.hash):
             raise LedgerUnavailable("the stored records do not give the ledger's head; the dump ends here unsigned")

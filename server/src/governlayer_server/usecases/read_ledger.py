@@ -10,11 +10,12 @@ from governlayer_server.domain.ledger.chain import Head, genesis_hash
 from governlayer_server.domain.ledger.checkpoint import newest_ed25519
 from governlayer_server.domain.ledger.note import MAX_SIZE
 from governlayer_server.domain.ledger.record import Record
+from governlayer_server.domain.tenants import tenant_name
 from governlayer_server.ports import Signers
 from governlayer_server.ports.ledger import LedgerStore, RecordFilter
 from governlayer_server.ports.refusals import NoGuard, WriteGuard
 from governlayer_server.usecases.read_cosigned import ReadCosigned
-from governlayer_server.usecases.sign_checkpoint import sign_checkpoint
+from governlayer_server.usecases.sign_checkpoint import sign_checkpoint, sign_for_keeping
 
 
 class LedgerState(Struct, frozen=True, kw_only=True):
@@ -28,7 +29,7 @@ class LedgerState(Struct, frozen=True, kw_only=True):
 
 
 class ReadLedger(Struct, frozen=True, kw_only=True):
-    """Reads the ledger of an organization."""
+    """Reads the ledger of an organization, or that of the deployment itself (None)."""
 
     ledger: LedgerStore
     signer: Signers
@@ -45,7 +46,7 @@ class ReadLedger(Struct, frozen=True, kw_only=True):
         """The verifier keys of the deployment's ledgers: Ed25519 first, and of a kind the oldest first."""
         return list(self.signer.vkeys)
 
-    async def state(self, organization_id: UUID) -> LedgerState:
+    async def state(self, organization_id: UUID | None) -> LedgerState:
         """Return where the ledger stands."""
         head = await self._head(organization_id)
         return LedgerState(
@@ -56,41 +57,49 @@ class ReadLedger(Struct, frozen=True, kw_only=True):
             keys=self.keys,
         )
 
-    async def checkpoint(self, organization_id: UUID) -> str:
+    async def checkpoint(self, organization_id: UUID | None) -> str:
         """
         Return the signed checkpoint of the ledger as it stands, with the cosignatures that it has by now.
 
         Raises:
             LedgerRefused: the ledger is closed, and nothing is signed that may contradict what was signed before.
         """
-        self.guard.require_open(str(organization_id))
+        self.guard.require_open(tenant_name(organization_id))
         note = sign_checkpoint(self.signer, await self._head(organization_id))
-        return await self.cosigned.with_cosignatures(str(organization_id), note)
+        return await self.cosigned.with_cosignatures(tenant_name(organization_id), note)
 
-    async def cosigned_checkpoint(self, organization_id: UUID) -> str:
+    async def cosigned_checkpoint(self, organization_id: UUID | None) -> str:
         """
         Return the newest published checkpoint that a witness cosigned, with all its cosignatures.
 
         Raises:
             NotFound: none was.
         """
-        note = await self.cosigned.newest(str(organization_id), MAX_SIZE)
+        note = await self.cosigned.newest(tenant_name(organization_id), MAX_SIZE)
         if note is None:
             raise NotFound("no checkpoint of this ledger has been cosigned by a witness")
         return note
 
-    async def record(self, organization_id: UUID, seq: int) -> Record:
+    async def checkpoint_for_keeping(self, organization_id: UUID | None, now_us: int) -> str:
+        """Return the same with post-quantum signatures beside the others, as of *now_us*."""
+        self.guard.require_open(tenant_name(organization_id))
+        note = sign_for_keeping(self.signer, await self._head(organization_id), now_us)
+        return await self.cosigned.with_cosignatures(tenant_name(organization_id), note)
+
+    async def record(self, organization_id: UUID | None, seq: int) -> Record:
         """
         Return record *seq*.
 
         Raises:
             NotFound: there is none.
         """
-        return await self.ledger.record(str(organization_id), seq)
+        return await self.ledger.record(tenant_name(organization_id), seq)
 
-    async def records(self, organization_id: UUID, after_seq: int, limit: int, only: RecordFilter) -> Sequence[Record]:
+    async def records(
+        self, organization_id: UUID | None, after_seq: int, limit: int, only: RecordFilter
+    ) -> Sequence[Record]:
         """Return up to *limit* records with seq greater than *after_seq* that fit *only*, in order."""
-        return await self.ledger.records(str(organization_id), after_seq, limit, only)
+        return await self.ledger.records(tenant_name(organization_id), after_seq, limit, only)
 
-    async def _head(self, organization_id: UUID) -> Head:
-        return await self.ledger.head(str(organization_id))
+    async def _head(self, organization_id: UUID | None) -> Head:
+        return await self.ledger.head(tenant_name(organization_id))

@@ -6,6 +6,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from governlayer_server.domain.ledger.note import parse_checkpoint
+from governlayer_server.domain.tenants import tenant_name
 from governlayer_server.ports.anchors import AnchorStore
 from governlayer_server.ports.checkpoints import CheckpointStore
 
@@ -27,9 +28,9 @@ class ReadTimestamps(Struct, frozen=True, kw_only=True):
     anchors: AnchorStore
     checkpoints: CheckpointStore
 
-    async def __call__(self, organization_id: UUID) -> AsyncIterator[StampedCheckpoint]:
+    async def __call__(self, organization_id: UUID | None) -> AsyncIterator[StampedCheckpoint]:
         """Yield all of them, smallest size first."""
-        ledger_id, reached = str(organization_id), 0
+        ledger_id, reached = tenant_name(organization_id), 0
         while chunk := await self.anchors.timestamps(ledger_id, reached, _CHUNK):
             for one in chunk:
                 reached = one.size

@@ -10,12 +10,22 @@ from governlayer_server.domain.times import DAY_US
 from governlayer_server.ports import Clock
 from governlayer_server.ports.ledger import AnswerExists, Append, LedgerStore, Remember
 
+KEY_RECORD = "ledger.key"
+
 
 class KeyEvent(StrEnum):
     """What happens to a key."""
 
     INTRODUCED = "introduced"
     RETIRED = "retired"
+
+
+async def key_record(ledger: LedgerStore, ledger_id: str, vkey: str, event: KeyEvent, again: int = 0) -> Record | None:
+    """Return the record of *event* in this ledger, if it stands there."""
+    try:
+        return await ledger.place_of(ledger_id, uuid8(_name(vkey, event, again)))
+    except NotFound:
+        return None
 
 
 async def record_key_event(
@@ -36,19 +46,20 @@ async def record_key_event(
         NotFound: there is no such ledger.
         LedgerUnavailable: the record could not be made durable.
     """
-    # Its id follows from what it says: it can stand only once, and is found again.
-    name = f"ledger.key/{event.value}/{vkey}/{again}"
-    record_id = uuid8(name)
-    try:
-        return await ledger.place_of(ledger_id, record_id)
-    except NotFound:
-        pass
-    draft = Draft(type="ledger.key", actor=SYSTEM, body={"event": event.value, "vkey": vkey})
+    if (standing := await key_record(ledger, ledger_id, vkey, event, again)) is not None:
+        return standing
+    name = _name(vkey, event, again)
+    draft = Draft(type=KEY_RECORD, actor=SYSTEM, body={"event": event.value, "vkey": vkey})
     # Of two that come here at once, the second is told by the kept answer.
     digest = sha256(name.encode()).digest()
     once = Remember(key=digest, body=digest, sealed=b"", expires_us=clock.now_us() + DAY_US)
     try:
-        entry = await ledger.append(Append(ledger_id=ledger_id, record_id=record_id, draft=draft, remember=once))
+        entry = await ledger.append(Append(ledger_id=ledger_id, record_id=uuid8(name), draft=draft, remember=once))
     except AnswerExists:
-        return await ledger.place_of(ledger_id, record_id)
+        return await ledger.place_of(ledger_id, uuid8(name))
     return entry.record
+
+
+def _name(vkey: str, event: KeyEvent, again: int) -> str:
+    """Return what the record's id is made of: a record can stand only once in a ledger, and is found again."""
+    return f"ledger.key/{event.value}/{vkey}/{again}"

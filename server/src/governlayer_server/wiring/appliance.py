@@ -49,6 +49,7 @@ from governlayer_server.usecases.read_cosigned import ReadCosigned
 from governlayer_server.usecases.read_ledger import ReadLedger
 from governlayer_server.usecases.read_timestamps import ReadTimestamps
 from governlayer_server.usecases.refresh_keys import RefreshKeys
+from governlayer_server.usecases.rotate_keys import RotateKeys
 from governlayer_server.usecases.set_up import SetUp
 from governlayer_server.web.links import Links
 from governlayer_server.web.observe import Observed
@@ -76,6 +77,7 @@ class Appliance(Struct, frozen=True, kw_only=True):
     read_ledger: ReadLedger
     export_ledger: ExportLedger
     publish_checkpoints: PublishCheckpoints
+    rotate_keys: RotateKeys
     read_timestamps: ReadTimestamps
     anchors: AnchorsState
     checks: LedgerChecks
@@ -200,6 +202,15 @@ def _appliance(settings: Settings, parts: Parts, ledger: PostgresLedgerStore, ke
     found = FoundOrganization(
         passwords=parts.passwords, common=ZxcvbnPasswords(), deployment=settings.deployment, **parts.common
     )
+    publish = PublishCheckpoints(
+        ledger=ledger,
+        checkpoints=checkpoints,
+        prove=ProveLedger(ledger=ledger),
+        signer=parts.signer,
+        clock=parts.clock,
+        log=access_logger(),
+        guard=parts.refusals,
+    )
     return Appliance(
         deployment=settings.deployment,
         accounts=accounts,
@@ -213,14 +224,15 @@ def _appliance(settings: Settings, parts: Parts, ledger: PostgresLedgerStore, ke
         operate_users=operate_users(accounts, **parts.common),
         read_ledger=ReadLedger(ledger=ledger, signer=parts.signer, cosigned=cosigned, guard=parts.refusals),
         export_ledger=ExportLedger(ledger=ledger, signer=parts.signer, cosigned=cosigned, **parts.common),
-        publish_checkpoints=PublishCheckpoints(
-            ledger=ledger,
-            checkpoints=checkpoints,
-            prove=ProveLedger(ledger=ledger),
+        publish_checkpoints=publish,
+        rotate_keys=RotateKeys(
+            keys=parts.ledger_keys,
+            maker=parts.sealed_keys,
             signer=parts.signer,
+            ledger=ledger,
+            accounts=accounts,
+            publish=publish,
             clock=parts.clock,
-            log=access_logger(),
-            guard=parts.refusals,
         ),
         read_timestamps=ReadTimestamps(anchors=anchors, checkpoints=checkpoints),
         anchors=anchors_state(settings.anchors, anchors, parts.clock),

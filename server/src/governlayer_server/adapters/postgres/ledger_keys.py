@@ -30,7 +30,7 @@ class PostgresLedgerKeyStore:
     async def all(self) -> Sequence[LedgerKey]:
         """Return all keys, the oldest first."""
         with failures_named():
-            rows = await LedgerKeyRow.select().order_by(LedgerKeyRow.introduced_us, LedgerKeyRow.key_id)
+            rows = await LedgerKeyRow.select().order_by(LedgerKeyRow.number)
         return [struct_of(row, LedgerKey) for row in rows]
 
     async def add_first(self, key: LedgerKey) -> bool:

@@ -24,6 +24,7 @@ class LedgerKeyRow(Table, tablename="ledger_key"):
     """A key that signs checkpoints."""
 
     key_id = Text(primary_key=True)
+    number = BigInt()
     algorithm = Text()
     vkey = Text()
     wrapped_seed = Bytea()

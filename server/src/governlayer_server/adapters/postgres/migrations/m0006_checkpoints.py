@@ -39,10 +39,11 @@ _TABLES = (
         PRIMARY KEY (ledger_id, published_size)
     )
     """,
-    # The seeds are encrypted. Which keys sign follows from the states.
+    # The seeds are encrypted. Which keys sign follows from the states, and which is older from the numbers: no clock.
     """
     CREATE TABLE ledger_key (
         key_id         text PRIMARY KEY,
+        number         bigint GENERATED ALWAYS AS IDENTITY,
         algorithm      text NOT NULL CHECK (algorithm IN ('ed25519', 'ml-dsa-44')),
         vkey           text NOT NULL UNIQUE,
         wrapped_seed   bytea NOT NULL,
