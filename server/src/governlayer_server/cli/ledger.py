@@ -20,6 +20,7 @@ from governlayer_server.cli.common import (
     running_appliance,
 )
 from governlayer_server.cli.fsck import accept_restore, fsck
+from governlayer_server.cli.ledger_heads import heads
 from governlayer_server.cli.ledger_keys import key, keys, retire_key, rotate_key
 from governlayer_server.cli.witness import witness
 from governlayer_server.domain.errors import ConfigurationError
@@ -118,5 +119,5 @@ async def _checkpoint(data: Path | None, org: str, cosigned: bool) -> str:
         return await read.checkpoint_for_keeping(ledger_of, appliance.parts.clock.now_us())
 
 
-for command in (key, keys, rotate_key, retire_key, fsck, accept_restore, timestamps, witness):
+for command in (heads, key, keys, rotate_key, retire_key, fsck, accept_restore, timestamps, witness):
     ledger.add_command(command)

@@ -34,6 +34,7 @@ from governlayer_server.ports.ledger_keys import LedgerKey
 from governlayer_server.settings import Settings
 from governlayer_server.usecases.anchors_state import AnchorsState
 from governlayer_server.usecases.answer_once import AnswerOnce
+from governlayer_server.usecases.check_heads import CheckHeads
 from governlayer_server.usecases.check_ledgers import Progress
 from governlayer_server.usecases.create_organization import CreateOrganization, FoundOrganization
 from governlayer_server.usecases.export_ledger import ExportLedger
@@ -78,6 +79,7 @@ class Appliance(Struct, frozen=True, kw_only=True):
     export_ledger: ExportLedger
     publish_checkpoints: PublishCheckpoints
     rotate_keys: RotateKeys
+    check_heads: CheckHeads
     read_timestamps: ReadTimestamps
     anchors: AnchorsState
     checks: LedgerChecks
@@ -225,6 +227,7 @@ def _appliance(settings: Settings, parts: Parts, ledger: PostgresLedgerStore, ke
         read_ledger=ReadLedger(ledger=ledger, signer=parts.signer, cosigned=cosigned, guard=parts.refusals),
         export_ledger=ExportLedger(ledger=ledger, signer=parts.signer, cosigned=cosigned, **parts.common),
         publish_checkpoints=publish,
+        check_heads=CheckHeads(ledger=ledger, prove=publish.prove),
         rotate_keys=RotateKeys(
             keys=parts.ledger_keys,
             maker=parts.sealed_keys,

@@ -47,6 +47,7 @@ from governlayer_server.usecases.read_ledger import ReadLedger
 from governlayer_server.usecases.read_tiles import ReadTiles
 from governlayer_server.usecases.read_usage import ReadUsage
 from governlayer_server.usecases.read_users import ReadUsers
+from governlayer_server.usecases.record_heads import RecordHeads
 from governlayer_server.usecases.register import Register
 from governlayer_server.usecases.remove_stale import RemoveStale
 from governlayer_server.usecases.throttle import Throttle
@@ -61,8 +62,8 @@ from governlayer_server.wiring.anchors import show_anchors, start_anchors
 from governlayer_server.wiring.parts import Parts
 from governlayer_server.wiring.probes import probes_of
 
-_USAGE_S, _FAILURES_S, _STALE_S, _TILES_S, _CHECKPOINTS_S = 5.0, 30.0, 3600.0, 1.0, 1.0
-_CLOSED_S = 5.0
+_USAGE_S, _FAILURES_S, _STALE_S, _CLOSED_S = 5.0, 30.0, 3600.0, 5.0
+_TILES_S, _CHECKPOINTS_S, _HEADS_S = 1.0, 1.0, 60.0
 Record = Callable[[str, Mapping[str, object]], Awaitable[None]]
 
 
@@ -155,6 +156,8 @@ def _use_cases(
     parts.background.every(_STALE_S, remove_stale, at_end=False)
     parts.background.every(_TILES_S, TileLedger(ledger=operations.ledger), at_end=False)
     parts.background.every(_CHECKPOINTS_S, operations.publish_checkpoints)
+    record_heads = RecordHeads(ledger=operations.ledger, accounts=accounts, clock=parts.clock)
+    parts.background.every(_HEADS_S, record_heads, at_end=False)
     return UseCases(
         authenticate=Authenticate(
             accounts=operations.accounts,
