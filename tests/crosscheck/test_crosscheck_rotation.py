@@ -93,7 +93,7 @@ def test_a_dump_that_ends_in_the_overlap_and_is_made_later_is_good_for_both() ->
     async def later() -> tuple[Rotated, bytes]:
         made = await begun()
         await made.rotate()
-        await made.appliance.publish.one(str(made.organization_id))
+        await made.appliance.publish_checkpoints.one(str(made.organization_id))
         last = (await made.appliance.ledger.head(str(made.organization_id))).size
         await made.grow()
         await made.retire()

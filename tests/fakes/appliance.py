@@ -165,13 +165,13 @@ class FakeAppliance:
         self.read_tiles = ReadTiles(prove=self.prove_ledger)
         self.make_receipt = MakeReceipt(prove=self.prove_ledger, checkpoints=self.checkpoints, signer=self.signer)
         self.export_ledger = ExportLedger(ledger=self.ledger, signer=self.signer, cosigned=cosigned, **common)
-        self.publish = PublishCheckpoints(
+        self.publish_checkpoints = PublishCheckpoints(
             ledger=self.ledger, checkpoints=self.checkpoints, prove=self.prove_ledger,
             signer=self.signer, clock=self.clock, log=lambda *_, **__: None,
         )  # fmt: skip
         self.rotate_keys = RotateKeys(
             keys=self.ledger_keys, maker=self.sealed_keys, signer=self.signer, ledger=self.ledger,
-            accounts=self.accounts, publish=self.publish, clock=self.clock,
+            accounts=self.accounts, publish=self.publish_checkpoints, clock=self.clock,
         )  # fmt: skip
 
         self.identity = make_identity(

@@ -228,7 +228,7 @@ async def test_a_checkpoint_by_a_process_that_knew_the_old_key_alone_does_not_do
 ) -> None:
     new = await rotate(appliance)
     appliance.signer.renew([OLD])
-    await appliance.publish.one(str(acme.id))
+    await appliance.publish_checkpoints.one(str(acme.id))
     appliance.clock.advance(MIN_OVERLAP_US)
     await retire(appliance)
     assert await key_records(appliance, str(acme.id)) == [
