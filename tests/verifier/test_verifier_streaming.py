@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 from governlayer_verifier import InputError, verify
-from governlayer_verifier.reader import MAX_LINE_BYTES, read_lines
+from governlayer_verifier.block import split_lines
+from governlayer_verifier.reader import BLOCK_BYTES, MAX_LINE_BYTES, read_blocks
 from governlayer_verifier.spool import Spool
 from governlayer_verifier.tree import Tree
 from hypothesis import given, settings
@@ -62,8 +63,8 @@ def test_memory_does_not_grow_with_the_length_of_the_dump(tmp_path: Path) -> Non
     # Every thousandth record commits to a payload that nothing erases: the retention records themselves.
     assert (report.records, report.step(11).count) == (50_000, 50)
     assert [step.step for step in report.steps if step.status == "fail"] == [11]
-    # Three spools keep up to 1 MiB each in memory.
-    assert high_water_kib(long) - high_water_kib(write_dump(tmp_path / "short", 1_000)) < 6_000
+    # Both are longer than a block. Three spools keep up to 1 MiB each in memory.
+    assert high_water_kib(long) - high_water_kib(write_dump(tmp_path / "short", 12_000)) < 6_000
 
 
 def test_a_process_stays_small_on_a_dump_larger_than_its_limit(tmp_path: Path) -> None:
@@ -116,13 +117,39 @@ def test_no_room_for_temporary_files_is_an_input_error(monkeypatch: pytest.Monke
 
 
 def test_lines_over_the_limit_are_passed_over_without_being_kept() -> None:
-    data = b"a\n" + b"x" * (MAX_LINE_BYTES + 1) + b"\nb\n" + b"y" * MAX_LINE_BYTES + b"\n" + b"z" * 3 * MAX_LINE_BYTES
-    lines = list(read_lines(io.BytesIO(data)))
-    assert [line if line is None else line[:1] for line in lines] == [b"a", None, b"b", b"y", None]
+    most = MAX_LINE_BYTES
+    data = b"a\n" + b"x" * (most + 1) + b"\nb\n" + b"y" * most + b"\n" + b"z" * 9 * most + b"\nc"
+    blocks = list(read_blocks(io.BytesIO(data)))
+    lines = [line for block in blocks for line in split_lines(block.data)]
+    assert [line[:1] for line in lines] == [b"a", b"x", b"b", b"y", b"z", b"c"]
+    assert [len(line) for line in lines] == [1, most + 1, 1, most, most + 1, 1]
+    assert sum(block.dropped for block in blocks) == 8 * most - 1
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.integers(0, 40), max_size=30), st.booleans())
+def test_blocks_are_the_stream_cut_behind_newlines(lengths: list[int], ends: bool) -> None:
+    unit = BLOCK_BYTES // 16
+    data = b"\n".join(b"x" * (length * unit) for length in lengths) + b"\n" * ends
+    blocks = list(read_blocks(io.BytesIO(data)))
+    assert b"".join(block.data for block in blocks) == data
+    assert all(block.data.endswith(b"\n") for block in blocks[:-1])
+    assert [block.offset for block in blocks] == [
+        sum(len(each.data) for each in blocks[:index]) for index in range(len(blocks))
+    ]
+
+
+def test_a_pipe_that_gives_little_at_a_time_is_cut_in_the_same_places() -> None:
+    class Slow(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            return super().read(min(size or 0, 70_001))
+
+    data = (b"x" * 1000 + b"\n") * 5000
+    assert list(read_blocks(Slow(data))) == list(read_blocks(io.BytesIO(data)))
 
 
 def test_the_last_line_needs_no_newline() -> None:
-    assert list(read_lines(io.BytesIO(b"a\n\nb"))) == [b"a", b"", b"b"]
+    assert split_lines(b"a\n\nb") == split_lines(b"a\n\nb\n") == [b"a", b"", b"b"]
 
 
 def test_an_error_while_reading_is_an_input_error() -> None:

@@ -7,6 +7,6 @@ library and never opens a network connection. ``verify`` returns a frozen ``Repo
 from governlayer_verifier.errors import ArgumentError, InputError
 from governlayer_verifier.report import Report, StepResult
 from governlayer_verifier.verify import verify
+from governlayer_verifier.version import __version__
 
-__version__ = "0.1.0"
 __all__ = ["ArgumentError", "InputError", "Report", "StepResult", "__version__", "verify"]

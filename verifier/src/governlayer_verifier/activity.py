@@ -7,17 +7,16 @@ give what one count gives.
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from governlayer_verifier.record import Facts
+from governlayer_verifier.record import DECISION, Facts
 
 MAX_SPANS = 200
 DECISIONS = ("allow", "deny", "redact", "require_approval")
 OTHER = "other"
 # Lengths of a spelling: 1 s, 10 s, 1 min, 10 min, 1 h, 1 day, 1 month, 1 year, 10 and 100 years.
 LENGTHS = (19, 18, 16, 15, 13, 10, 7, 4, 3, 2)
-_DECISION = "decision"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +37,9 @@ class Activity:
 
     def take(self, facts: Facts) -> None:
         """Count a record, if it is a decision with a time."""
-        if facts.type != _DECISION or facts.time is None:
+        if facts.type != DECISION or facts.time is None:
             return
-        decision = facts.body.get("decision")
+        decision = facts.body.get(DECISION)
         known = decision if isinstance(decision, str) and decision in DECISIONS else OTHER
         start = facts.time[: self._length]
         self._counts[start, known] += 1
@@ -54,6 +53,16 @@ class Activity:
         self._counts.update(other._counts)
         self._shorten()
         self._bound()
+
+    def counted(self) -> tuple[int, list[tuple[str, str, int]]]:
+        """Return what was counted, for ``restore``."""
+        return self._length, [(start, name, count) for (start, name), count in self._counts.items()]
+
+    def restore(self, length: int, counts: Iterable[tuple[str, str, int]]) -> None:
+        """Put back what ``counted`` returned."""
+        self._length = length
+        self._counts = Counter({(start, name): count for start, name, count in counts})
+        self._spans = {start for start, _ in self._counts}
 
     def spans(self) -> tuple[Span, ...]:
         """Return the spans in which there were decisions, in order of time."""

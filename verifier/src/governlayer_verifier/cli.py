@@ -19,6 +19,7 @@ from governlayer_verifier.report import unreadable_json
 from governlayer_verifier.selftest import run_self_test
 from governlayer_verifier.source import Source
 from governlayer_verifier.verify import verify
+from governlayer_verifier.workers import MAX_JOBS
 
 EXIT_UNREADABLE = 2
 EXIT_INTERRUPTED = 130
@@ -29,6 +30,7 @@ examples:
   gl-verify acme.gldump.gz --key VKEY --checkpoint kept-in-march.txt --receipt order-17.tlog-proof
   zstd -dc acme.gldump.zst | gl-verify - --key VKEY --json
   gl-verify acme.gldump --trust trust.policy --report acme.html
+  gl-verify acme.gldump --key VKEY --jobs 4 --resume acme.state
   gl-verify --self-test
 
 exit status:
@@ -97,11 +99,20 @@ def _parser() -> argparse.ArgumentParser:
         default=[],
         help="certificates that the time stamps must lead to; repeatable",
     )
+    add("--jobs", metavar="N", type=_jobs, default=1, help="check with N processes, 1 to 64; the report is the same")
+    add("--quick", action="store_true", help="leave out the form of record lines: step 3, and step 1 of these lines")
+    add("--resume", metavar="STATE", help="keep what was verified in this file, and go on from there after a stop")
     add("--report", metavar="FILE.html", type=Path, help="write the report as one HTML file too, to read or print")
     add("--json", action="store_true", help="print the report as JSON")
     add("--self-test", action="store_true", help="check this verifier against its vectors and end")
     add("--version", action="version", version=f"gl-verify {__version__}")
     return parser
+
+
+def _jobs(text: str) -> int:
+    if not text.isascii() or not text.isdecimal() or not 1 <= int(text[:4]) <= MAX_JOBS:
+        raise argparse.ArgumentTypeError(f"not a number from 1 to {MAX_JOBS}: {shown(text)}")
+    return int(text)
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -138,6 +149,10 @@ def _verify(options: argparse.Namespace) -> int:
                 trust=trust,
                 timestamps=timestamps,
                 authorities=authorities,
+                quick=options.quick,
+                jobs=options.jobs,
+                file=source.file,
+                resume=options.resume,
                 progress=progress,
             )
         circumstances = _circumstances(options, source, started) if options.report is not None else None

@@ -14,6 +14,18 @@ _COMPACT_FROM = 1024
 _QUESTION = struct.Struct(">QI?")
 
 
+def question(seq: int, index: int, *, present: bool) -> bytes:
+    """
+    Return the note that record *seq* commits to a disclosed payload, for ``ErasureCheck.take``.
+
+    Args:
+        seq: of the record; beyond 64 bits nothing is noted, as such a record fails step 3.
+        index: of the payload's name in the header.
+        present: whether the payload is there.
+    """
+    return _QUESTION.pack(seq, index, present) if seq < 1 << 64 else b""
+
+
 class RangeSet:
     """A set of seqs as disjoint inclusive ranges."""
 
@@ -54,14 +66,12 @@ class ErasureCheck:
     def __init__(self, findings: Findings, names: Iterable[str]) -> None:
         self._findings = findings
         self._names = list(names)
-        self._index = {name: index for index, name in enumerate(self._names)}
         self._questions = Spool(_QUESTION.size)
         self._erased = {name: RangeSet() for name in (*self._names, _EVERY_NAME)}
 
-    def note(self, seq: int, name: str, *, present: bool) -> None:
-        """Take note that record *seq* commits to the disclosed *name*, and whether the payload is there."""
-        if seq < 1 << 64:
-            self._questions.append(_QUESTION.pack(seq, self._index[name], present))
+    def take(self, questions: bytes) -> None:
+        """Take in what ``question`` returned, one after the other."""
+        self._questions.append(questions)
 
     def record(self, facts: Facts, line: int) -> None:
         """Take in an ``erasure`` or ``retention`` record."""

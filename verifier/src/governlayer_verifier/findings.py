@@ -1,6 +1,6 @@
 """What a run finds, by numbered step of ledger-v1 §8."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 
 KEPT_PER_STEP = 100
@@ -66,6 +66,28 @@ class Findings:
         if len(kept) < KEPT_PER_STEP:
             both = [None if each is None else shown(each) for each in (expected, found)]
             kept.append(Failure(seq, line, shown(what, 300), *both))
+
+    def absorb(self, part: "Findings", lines_before: int) -> None:
+        """
+        Take in the failures of a part of the dump, in the order of their lines.
+
+        Args:
+            part: failures whose lines are counted from the part's first; every one of them has a line.
+            lines_before: how many lines of the dump stand before the part.
+        """
+        for step, (count, failures) in part.failed().items():
+            self._counts[step] = self._counts.get(step, 0) + count
+            moved = [replace(each, line=lines_before + (each.line or 0)) for each in failures]
+            merged = sorted([*self.failures(step), *moved], key=lambda each: each.line or 0)
+            self._failures[step] = merged[:KEPT_PER_STEP]
+
+    def failed(self) -> dict[Step, tuple[int, list[Failure]]]:
+        """Return the steps that failed, how often, and the first failures of each."""
+        return {step: (count, self._failures[step]) for step, count in self._counts.items()}
+
+    def restore(self, step: Step, count: int, failures: list[Failure]) -> None:
+        """Put back what ``failed`` returned for *step*."""
+        self._counts[step], self._failures[step] = count, failures
 
     def cannot(self, step: Step, reason: str) -> None:
         """Record that something asked for in *step* could not be checked; the first reason is kept."""

@@ -1,68 +1,103 @@
 """Step 7 of ledger-v1 §8: disclosed payloads against the commitments of their record (§6, §7)."""
 
 import hmac
+from collections.abc import Sequence
+from typing import NamedTuple
 
-from governlayer_verifier.dump import Header, Payload
-from governlayer_verifier.erasure import ErasureCheck
+from governlayer_verifier.dump import Payload
+from governlayer_verifier.erasure import question
 from governlayer_verifier.findings import Findings, Step
 from governlayer_verifier.record import Facts
 
 
-class PayloadCheck:
-    """The record whose payload lines may follow, and which of them are still missing."""
+class Given(NamedTuple):
+    """A payload line, reduced: the commitment that its nonce and text make."""
 
-    def __init__(self, findings: Findings, header: Header, erasure: ErasureCheck) -> None:
+    seq: int
+    name: str
+    commitment: str
+
+
+class Opened(NamedTuple):
+    """The record whose payload lines may follow, and the names of those that did."""
+
+    seq: int | None
+    commitments: dict[str, str]
+    given: list[str]
+
+
+def reduce(payload: Payload) -> Given:
+    """Return *payload* without its text (ledger-v1 §6)."""
+    return Given(payload.seq, payload.name, hmac.digest(payload.nonce, payload.text, "sha256").hex())
+
+
+class PayloadCheck:
+    """
+    The record whose payload lines may follow, and which of them are still missing.
+
+    A block of lines does not know the record before it (*follows*): payload lines that belong to that one are only
+    kept, in ``leading``, until a line of another kind ends them.
+    """
+
+    def __init__(self, findings: Findings, names: Sequence[str], *, follows: bool = False) -> None:
         self._findings = findings
-        self._disclosed = frozenset(header.payloads)
-        self._erasure = erasure
-        self._seq: int | None = None
-        self._commitments: dict[str, str] = {}
-        self._given: list[str] = []
+        self._index = {name: index for index, name in enumerate(names)}
+        self.leading: list[tuple[int, Given]] = []
+        self.follows = follows
+        self.opened: Opened | None = None
+        self.questions = bytearray()
         self.count = 0
 
     def open(self, facts: Facts) -> None:
         """Expect the payloads of a record from the next line on."""
-        self._seq, self._commitments = facts.seq, facts.commitments
+        if self._index:
+            self.opened = Opened(facts.seq, facts.commitments, [])
 
-    def take(self, payload: Payload, number: int) -> None:
+    def take(self, given: Given, number: int) -> None:
         """
         Check one payload line.
 
         Args:
-            payload: its members.
-            number: of the line in the dump, from 1.
+            given: the line, reduced.
+            number: of the line, from 1.
         """
+        if self.follows:
+            self.leading.append((number, given))
+            return
         self.count += 1
-        fail, name = self._findings.fail, payload.name
-        if name not in self._disclosed:
-            what = f"payload {name} is not among those that the header discloses"
-            fail(Step.FORMAT, what, seq=payload.seq, line=number)
+        fault = self._fault_of_place(given)
+        if fault is None:
+            self._take_in_place(given, number)
+        else:
+            self._findings.fail(*fault, seq=given.seq, line=number)
+
+    def _fault_of_place(self, given: Given) -> tuple[Step, str] | None:
+        name = given.name
+        if name not in self._index:
+            return Step.FORMAT, f"payload {name} is not among those that the header discloses"
+        if self.opened is None or given.seq != self.opened.seq:
+            return Step.PAYLOAD, f"payload {name} does not stand directly after its record"
+        return None
+
+    def _take_in_place(self, given: Given, number: int) -> None:
+        if self.opened is None:
             return
-        # 7 Payload
-        if payload.seq != self._seq:
-            what = f"payload {name} does not stand directly after its record"
-            fail(Step.PAYLOAD, what, seq=payload.seq, line=number)
-            return
-        if self._given and name <= self._given[-1]:
-            what = f"payload {name} is repeated or out of name order"
-            fail(Step.FORMAT, what, seq=payload.seq, line=number)
-        self._given.append(name)
-        commitment = self._commitments.get(name)
+        fail, (seq, name, found) = self._findings.fail, given
+        if self.opened.given and name <= self.opened.given[-1]:
+            fail(Step.FORMAT, f"payload {name} is repeated or out of name order", seq=seq, line=number)
+        self.opened.given.append(name)
+        commitment = self.opened.commitments.get(name)
         if commitment is None:
-            fail(Step.PAYLOAD, f"the record does not commit to {name}", seq=payload.seq, line=number)
-            return
-        found = hmac.digest(payload.nonce, payload.text, "sha256").hex()
-        if found != commitment:
+            fail(Step.PAYLOAD, f"the record does not commit to {name}", seq=seq, line=number)
+        elif found != commitment:
             what = f"payload {name} does not match its commitment"
-            fail(Step.PAYLOAD, what, seq=payload.seq, line=number, expected=commitment, found=found)
+            fail(Step.PAYLOAD, what, seq=seq, line=number, expected=commitment, found=found)
 
     def close(self) -> None:
         """End the payloads of the current record; what is missing waits for an erasure record (step 11)."""
-        if self._seq is not None and self._disclosed:
-            for name in self._commitments:
-                if name in self._disclosed:
-                    self._erasure.note(self._seq, name, present=name in self._given)
-        self._seq = None
-        self._commitments = {}
-        if self._given:
-            self._given = []
+        self.follows = False
+        opened, self.opened = self.opened, None
+        if opened is not None and opened.seq is not None:
+            for name in opened.commitments:
+                if name in self._index:
+                    self.questions += question(opened.seq, self._index[name], present=name in opened.given)

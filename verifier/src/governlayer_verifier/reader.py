@@ -1,4 +1,4 @@
-"""Reading a dump as a stream of lines: plain, gzip or zstd, with a limit on the length of a line."""
+"""Reading a dump as blocks of whole lines: plain, gzip or zstd, with a limit on the length of a line."""
 
 import gzip
 import importlib
@@ -6,14 +6,16 @@ import io
 import sys
 import zlib
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any, BinaryIO, cast
+from contextlib import contextmanager
+from typing import Any, BinaryIO, NamedTuple, cast
 
 from governlayer_verifier.dump import MAX_PAYLOAD_BYTES
 from governlayer_verifier.errors import InputError
 
 # A payload of 1 MiB in which every byte takes a \u00xx escape, and the members around it.
 MAX_LINE_BYTES = 6 * MAX_PAYLOAD_BYTES + 4096
+# Some hundred records to a few thousand: enough that what is done once per block does not count.
+BLOCK_BYTES = 1 << 20
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
@@ -21,19 +23,9 @@ _BUFFER_BYTES = 1 << 18
 _ZSTD_MODULES = ("compression.zstd", "backports.zstd", "pyzstd", "zstandard")
 
 
-def open_dump(path: str) -> BinaryIO:
-    """
-    Return the bytes of the dump at *path*, decompressed; ``-`` is standard input.
-
-    Raises:
-        InputError: it cannot be opened, or is zstd and nothing here can decompress that.
-    """
-    if path == "-":
-        return decompressed(sys.stdin.buffer)
-    try:
-        return decompressed(Path(path).open("rb"))
-    except OSError as error:
-        raise InputError(f"cannot open {path}: {error.strerror or error}") from None
+def is_compressed(head: bytes) -> bool:
+    """Return whether a file that begins with the four bytes *head* is gzip or zstd."""
+    return head.startswith(_GZIP_MAGIC) or _is_zstd(head)
 
 
 def decompressed(raw: BinaryIO) -> BinaryIO:
@@ -50,27 +42,86 @@ def decompressed(raw: BinaryIO) -> BinaryIO:
     source = io.BufferedReader(_Rejoined(head, raw), _BUFFER_BYTES)
     if head.startswith(_GZIP_MAGIC):
         return io.BufferedReader(cast("io.RawIOBase", gzip.GzipFile(fileobj=source)), _BUFFER_BYTES)
-    if head == _ZSTD_MAGIC:
+    if _is_zstd(head):
         return io.BufferedReader(_open_zstd(cast("BinaryIO", source)), _BUFFER_BYTES)
     return source
 
 
-def read_lines(stream: BinaryIO) -> Iterator[bytes | None]:
+class Block(NamedTuple):
     """
-    Yield each line of *stream* without its newline; None stands for one that is over the limit.
+    Whole lines of a stream, as they stand in it from byte *offset* on.
+
+    Of a line over the limit only one byte more than the limit is kept, and ``dropped`` counts the others.
+    """
+
+    data: bytes
+    offset: int
+    dropped: int
+
+
+def _is_zstd(head: bytes) -> bool:
+    # Some writers begin with a frame that decompressors skip: 0x184D2A50 to 0x184D2A5F, least byte first.
+    return head == _ZSTD_MAGIC or (head[1:] == b"\x2a\x4d\x18" and head[0] >> 4 == 5)
+
+
+def read_header(stream: BinaryIO) -> bytes:
+    """
+    Return the first line of *stream* with its newline, at most one byte over the limit; b"" where there is none.
 
     Raises:
         InputError: reading or decompressing fails.
     """
+    with _input_errors():
+        line = stream.readline(MAX_LINE_BYTES + 1)
+        piece = line
+        while piece and not piece.endswith(b"\n"):
+            piece = stream.readline(_BUFFER_BYTES)
+    return line
+
+
+def read_blocks(stream: BinaryIO, offset: int = 0) -> Iterator[Block]:
+    """
+    Yield the rest of *stream* as blocks of whole lines, of about 1 MiB; the last line may lack its newline.
+
+    The same bytes are always cut in the same places.
+
+    Args:
+        stream: read to its end.
+        offset: how much of it was read already, bytes.
+
+    Raises:
+        InputError: reading or decompressing fails.
+    """
+    rest, dropped = b"", 0
+    while data := _read(stream):
+        if len(rest) > MAX_LINE_BYTES:
+            # The rest of a line over the limit.
+            skipped = data.find(b"\n") if b"\n" in data else len(data)
+            data, dropped = data[skipped:], dropped + skipped
+        data = rest + data
+        whole = data.rfind(b"\n") + 1
+        if whole:
+            yield Block(data[:whole], offset, dropped)
+            offset, dropped = offset + whole + dropped, 0
+        rest = data[whole : whole + MAX_LINE_BYTES + 1]
+        dropped += len(data) - whole - len(rest)
+    if rest:
+        yield Block(rest, offset, dropped)
+
+
+def _read(stream: BinaryIO) -> bytes:
+    pieces, missing = [], BLOCK_BYTES
+    with _input_errors():
+        while missing and (piece := stream.read(missing)):
+            pieces.append(piece)
+            missing -= len(piece)
+    return b"".join(pieces)
+
+
+@contextmanager
+def _input_errors() -> Iterator[None]:
     try:
-        while line := stream.readline(MAX_LINE_BYTES + 1):
-            if line[-1:] == b"\n":
-                yield line[:-1]
-            elif len(line) <= MAX_LINE_BYTES:
-                yield line
-            else:
-                _skip_line(stream)
-                yield None
+        yield
     except EOFError:
         raise InputError("the compressed data ends early: it is cut off") from None
     except (OSError, zlib.error) as error:
@@ -80,12 +131,6 @@ def read_lines(stream: BinaryIO) -> Iterator[bytes | None]:
         if type(error).__module__.partition(".")[0] in _ZSTD_PACKAGES:
             raise InputError(f"cannot decompress: {error}") from None
         raise
-
-
-def _skip_line(stream: BinaryIO) -> None:
-    while piece := stream.readline(_BUFFER_BYTES):
-        if piece[-1:] == b"\n":
-            return
 
 
 _ZSTD_PACKAGES = frozenset({"compression", "backports", "pyzstd", "zstandard", "_zstd", "zstd"})

@@ -8,12 +8,18 @@ from governlayer_verifier.chain import is_hex_hash
 
 _MEMBERS = frozenset({"actor", "body", "commitments", "prev_hash", "seq", "time", "type", "v"})
 _ACTOR_MEMBERS = frozenset({"id", "kind"})
-_ACTOR_KINDS = frozenset({"api_key", "user", "system"})
+ACTOR_KINDS = frozenset({"api_key", "user", "system"})
+DECISION = "decision"
+# Types of record whose bodies mean something to the verifier (§2.2).
+ERASING = frozenset({"erasure", "retention"})
+KEY_RECORD = "ledger.key"
+MEANT = ERASING | {KEY_RECORD}
 _MAX_COMMITMENTS = 16
 _TYPE = re.compile(r"(?=.{1,64}\Z)[a-z_]+(?:\.[a-z_]+)*")
 _PAYLOAD_NAME = re.compile(r"[a-z_]{1,32}")
 # Python 3.14 and newer read 24:00 as the midnight that ends a day; §2 knows one spelling of a moment.
-_TIME = re.compile(r"\d{4}-\d\d-\d\dT(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d\.\d{6}Z", re.ASCII)
+TIME_PATTERN = r"\d{4}-\d\d-\d\dT(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d\.\d{6}Z"
+_TIME = re.compile(TIME_PATTERN, re.ASCII)
 
 
 class Facts(NamedTuple):
@@ -34,8 +40,11 @@ def is_payload_name(text: object) -> bool:
 
 def is_time(text: object) -> bool:
     """Return whether *text* is a real moment written ``YYYY-MM-DDTHH:MM:SS.ffffffZ`` (ledger-v1 §2)."""
-    if not isinstance(text, str) or _TIME.fullmatch(text) is None:
-        return False
+    return isinstance(text, str) and _TIME.fullmatch(text) is not None and is_moment(text)
+
+
+def is_moment(text: str) -> bool:
+    """Return whether *text*, which must be of ``TIME_PATTERN``, names a day that there is."""
     try:
         datetime.fromisoformat(text)
     except ValueError:
@@ -120,7 +129,7 @@ def _value_fault(record: dict[str, Any]) -> str | None:
 
 def _is_actor(actor: dict[str, Any]) -> bool:
     kind = actor["kind"]
-    return isinstance(actor["id"], str) and isinstance(kind, str) and kind in _ACTOR_KINDS
+    return isinstance(actor["id"], str) and isinstance(kind, str) and kind in ACTOR_KINDS
 
 
 def _is_commitments(value: object) -> bool:

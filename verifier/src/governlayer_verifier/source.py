@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any, BinaryIO, Self, cast
 
 from governlayer_verifier.errors import InputError
-from governlayer_verifier.reader import decompressed
+from governlayer_verifier.reader import decompressed, is_compressed
 
 _STANDARD_INPUT = "-"
 _REST_BYTES = 1 << 20
@@ -19,6 +19,8 @@ _REST_BYTES = 1 << 20
 class Source:
     """
     The dump at a path, opened; ``stream`` is what it decompresses to.
+
+    ``file`` is the descriptor of a plain file that worker processes may read as well; None where there is none.
 
     Args:
         path: of the dump; ``-`` is standard input.
@@ -35,6 +37,8 @@ class Source:
             raise InputError(f"cannot open {path}: {error.strerror or error}") from None
         self._tap = _Tap(raw, hashed=hashed)
         self.size_bytes = _size_bytes(raw)
+        # What is hashed must be what is checked, so then nobody else reads it.
+        self.file = None if hashed or path == _STANDARD_INPUT else _plain_file(raw)
         try:
             self.stream = decompressed(cast("BinaryIO", self._tap))
         except InputError:
@@ -95,6 +99,13 @@ class _Tap(io.RawIOBase):
         if self._raw is not sys.stdin.buffer:
             self._raw.close()
         super().close()
+
+
+def _plain_file(raw: BinaryIO) -> int | None:
+    # Elsewhere a file cannot be read at a place of one's own choice without moving the others' place.
+    if os.name != "posix" or _size_bytes(raw) is None or is_compressed(os.pread(raw.fileno(), 4, 0)):
+        return None
+    return raw.fileno()
 
 
 def _size_bytes(raw: BinaryIO) -> int | None:

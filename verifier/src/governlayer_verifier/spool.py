@@ -12,7 +12,7 @@ _BLOCK_ITEMS = 4096
 
 class Spool:
     """
-    Fixed-width items in order, at most 1 MiB of them in memory (ledger-v1 §8: memory independent of length).
+    Fixed-width items in order, at most about 1 MiB of them in memory (ledger-v1 §8: memory independent of length).
 
     The temporary file has no name and vanishes with the process; it holds hashes and numbers, never payloads.
     """
@@ -24,7 +24,7 @@ class Spool:
         self._filed_bytes = 0
 
     def append(self, item: bytes) -> None:
-        """Add *item*, which must be as wide as the spool."""
+        """Add *item*, which must be as wide as the spool; or several, one after the other."""
         self._tail += item
         if len(self._tail) >= _IN_MEMORY_BYTES:
             self._move_tail()
@@ -33,13 +33,16 @@ class Spool:
         return (self._filed_bytes + len(self._tail)) // self._width
 
     def __getitem__(self, index: int) -> bytes:
-        start = index * self._width
         if index < 0 or index >= len(self):
             raise IndexError(index)
-        if start < self._filed_bytes:
-            return self._read(start, self._width)
-        start -= self._filed_bytes
-        return bytes(self._tail[start : start + self._width])
+        return self.span(index, 1)
+
+    def span(self, index: int, count: int) -> bytes:
+        """Return *count* items from *index* on, joined; all of them must be there."""
+        start, length = index * self._width, count * self._width
+        filed = self._read(start, min(length, self._filed_bytes - start)) if start < self._filed_bytes else b""
+        start = max(start - self._filed_bytes, 0)
+        return filed + bytes(self._tail[start : start + length - len(filed)])
 
     def __iter__(self) -> Iterator[bytes]:
         block = _BLOCK_ITEMS * self._width

@@ -5,15 +5,16 @@ c2sp.org/tlog-tiles), so the root at any size met so far can be computed again f
 what lets a checkpoint stand anywhere after its last record.
 """
 
-import hashlib
 from collections.abc import Iterator, Sequence
+from hashlib import sha256
 
 from governlayer_verifier.spool import Spool
 
-EMPTY_ROOT = hashlib.sha256(b"").digest()
+EMPTY_ROOT = sha256(b"").digest()
 HASH_BYTES = 32
 _TILE_HEIGHT = 8
 _TILE = 1 << _TILE_HEIGHT
+_TILE_BYTES = _TILE * HASH_BYTES
 
 
 class ProofError(ValueError):
@@ -22,12 +23,33 @@ class ProofError(ValueError):
 
 def leaf_hash(record: bytes) -> bytes:
     """Return SHA-256(0x00 ‖ *record*), RFC 6962 §2.1."""
-    return hashlib.sha256(b"\0" + record).digest()
+    return sha256(b"\0" + record).digest()
 
 
 def node_hash(left: bytes, right: bytes) -> bytes:
     """Return SHA-256(0x01 ‖ *left* ‖ *right*), RFC 6962 §2.1."""
-    return hashlib.sha256(b"\1" + left + right).digest()
+    return sha256(b"\1" + left + right).digest()
+
+
+def subtree_root(hashes: bytes) -> bytes:
+    """Return the root over *hashes*, a power of two of them, one after the other."""
+    while len(hashes) > HASH_BYTES:
+        pairs = range(0, len(hashes), 2 * HASH_BYTES)
+        hashes = b"".join([sha256(b"\1" + hashes[at : at + 64]).digest() for at in pairs])
+    return hashes
+
+
+def whole_tiles(start: int, leaves: bytes) -> bytes:
+    """
+    Return the roots of the tiles of 256 leaves that lie wholly within *leaves*, one after the other.
+
+    Args:
+        start: position of the first leaf in its tree.
+        leaves: leaf hashes, one after the other.
+    """
+    first = -start % _TILE * HASH_BYTES
+    ends = range(first + _TILE_BYTES, len(leaves) + 1, _TILE_BYTES)
+    return b"".join(subtree_root(leaves[end - _TILE_BYTES : end]) for end in ends)
 
 
 def _check_hashes(hashes: Sequence[bytes]) -> None:
@@ -157,15 +179,29 @@ class Tree:
         self.size = first
         self.seeds: dict[tuple[int, int], bytes] = {}
         self._spools = [Spool(HASH_BYTES)]
-        self._recent: list[list[bytes]] = [[]]
 
     def append(self, leaf: bytes) -> None:
         """Add the next leaf hash."""
-        self._spools[0].append(leaf)
-        self._recent[0].append(leaf)
-        self.size += 1
-        if not self.size & (_TILE - 1):
-            self._close_tiles()
+        self.extend(leaf)
+
+    def extend(self, leaves: bytes, tiles: bytes = b"") -> None:
+        """
+        Add the next leaf hashes.
+
+        Args:
+            leaves: leaf hashes, one after the other.
+            tiles: what ``whole_tiles`` returns for them at this size, where that was computed already.
+        """
+        at = 0
+        while at < len(leaves):
+            piece = leaves[at : at + (_TILE - self.size % _TILE) * HASH_BYTES]
+            self._spools[0].append(piece)
+            self.size += len(piece) // HASH_BYTES
+            at += len(piece)
+            if self.size % _TILE == 0:
+                is_whole = len(piece) == _TILE_BYTES
+                self._close_tiles(tiles[:HASH_BYTES] if is_whole else b"")
+                tiles = tiles[HASH_BYTES:] if is_whole else tiles
 
     def leaf(self, index: int) -> bytes:
         """Return the leaf hash at *index*, which must be in the tree and not before ``first``."""
@@ -194,20 +230,19 @@ class Tree:
         """Return the position of the first stored node of this tile level."""
         return -(-self.first >> (_TILE_HEIGHT * tile_level))
 
-    def _close_tiles(self) -> None:
+    def _close_tiles(self, root: bytes) -> None:
+        """Store the roots of the tiles that end here; *root* is that of the lowest, empty where not known."""
         level, size = 0, self.size
-        while not size & (_TILE - 1):
-            hashes, self._recent[level] = self._recent[level], []
-            if len(hashes) < _TILE:
+        while size % _TILE == 0:
+            begin = size - _TILE - self._start(level)
+            if begin < 0:
                 return  # the tile began before the dump did
-            while len(hashes) > 1:
-                hashes = [node_hash(hashes[i], hashes[i + 1]) for i in range(0, len(hashes), 2)]
+            root = root or subtree_root(self._spools[level].span(begin, _TILE))
             level, size = level + 1, size >> _TILE_HEIGHT
             if level == len(self._spools):
                 self._spools.append(Spool(HASH_BYTES))
-                self._recent.append([])
-            self._spools[level].append(hashes[0])
-            self._recent[level].append(hashes[0])
+            self._spools[level].append(root)
+            root = b""
 
     def _node(self, level: int, position: int) -> bytes:
         seed = self.seeds.get((level, position))

@@ -14,7 +14,6 @@ from governlayer_verifier.tree import (
     EMPTY_ROOT,
     ProofError,
     Tree,
-    leaf_hash,
     left_siblings,
     root_from_inclusion,
     roots_from_consistency,
@@ -57,6 +56,8 @@ class TreeCheck:
         self._first = header.first
         self._announced = header.last + 1
         self.tree = Tree(header.first)
+        # The size of the tree at the line that is being taken in; the tree itself may be ahead of it.
+        self.passed = header.first
         self._inclusions: list[Inclusion] = []
         self._consistencies: list[Consistency] = []
         self._rooted = header.first == 0
@@ -67,16 +68,12 @@ class TreeCheck:
         # Sizes whose root a proof line leads to, and which only a checkpoint of that size can confirm.
         self._waiting: set[int] = set()
 
-    def append(self, record: bytes) -> None:
-        """Add the next record."""
-        self.tree.append(leaf_hash(record))
-
     def pass_checkpoint(self, size: int) -> bool:
         """Take note that a checkpoint stands here; return whether one of *size* may, after its last record (§7)."""
         self._proof_is_last = False
         if self._first > 0 and size > self._announced:
             return True  # its last record is not in this dump at all
-        return size <= self.tree.size
+        return size <= self.passed
 
     def add_proof(self, proof: Inclusion | Consistency, number: int) -> None:
         """Keep a proof line for ``settle``; beyond 1,024 of them step 1 fails, so that memory stays bounded."""
