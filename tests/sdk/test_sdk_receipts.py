@@ -435,6 +435,7 @@ def record_bytes(**changes: Any) -> bytes:
         record_bytes(commitments={"content": "no hash"}),
         record_bytes(actor={"id": "a"}),
         record_bytes(body={"a": -0.0}),
+        record_bytes(body={"a": float("nan")}),
         b'{"a":-0}',
         b"[]",
         b"",
