@@ -18,7 +18,7 @@ from governlayer._files import FileStore
 from governlayer._note import parse_checkpoint
 from governlayer._receipt import Sighting
 from governlayer._state import LedgerState, begun
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.sdk.ledger_builder import ORIGIN, Key, LedgerBuilder
@@ -228,6 +228,10 @@ ORIGINS = st.text(st.sampled_from("aA./-_z09"), min_size=1, max_size=255)
 
 
 @given(ORIGINS, ORIGINS)
+@example("gl/a", "gl/A")
+@example("a" * 150 + "1", "a" * 150 + "2")
+@example("gl/a", "gl-2Fa")
+@example("..", ".")
 def test_each_ledger_has_a_file_of_its_own_in_the_directory(one, other):
     directory = Path("state")
     store = object.__new__(FileStore)
