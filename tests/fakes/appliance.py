@@ -164,7 +164,9 @@ class FakeAppliance:
         self.read_ledger = ReadLedger(ledger=self.ledger, signer=self.signer, cosigned=cosigned)
         self.read_tiles = ReadTiles(prove=self.prove_ledger)
         self.make_receipt = MakeReceipt(prove=self.prove_ledger, checkpoints=self.checkpoints, signer=self.signer)
-        self.export_ledger = ExportLedger(ledger=self.ledger, signer=self.signer, cosigned=cosigned, **common)
+        self.export_ledger = ExportLedger(
+            ledger=self.ledger, prove=self.prove_ledger, cosigned=cosigned, signer=self.signer, **common
+        )
         self.publish_checkpoints = PublishCheckpoints(
             ledger=self.ledger, checkpoints=self.checkpoints, prove=self.prove_ledger,
             signer=self.signer, clock=self.clock, log=lambda *_, **__: None,

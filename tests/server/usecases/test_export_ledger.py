@@ -1,6 +1,7 @@
 """Dumps: recorded before their first byte, complete, and never signed over what was changed."""
 
 import json
+from collections.abc import AsyncIterator
 from hashlib import sha256
 from itertools import pairwise
 from typing import Any
@@ -10,10 +11,11 @@ import pytest
 from governlayer_server.domain.errors import InvalidRequest, LedgerUnavailable, NotFound
 from governlayer_server.domain.ledger.record import SYSTEM
 from governlayer_server.domain.organization import Organization
-from governlayer_server.usecases.export_ledger import Export
+from governlayer_server.usecases.export_ledger import Export, in_chunks
 from msgspec.structs import replace
 
 from tests.fakes.appliance import FakeAppliance, action, principal_of
+from tests.fakes.cosigned import publish_cosigned
 
 EMAIL = "ann.miller@example.org"
 
@@ -84,8 +86,15 @@ async def test_a_dump_may_end_earlier(appliance: FakeAppliance, acme: Organizati
 @pytest.mark.parametrize(
     ("options", "pointer"),
     [
-        ({"first": 1}, "/first"),
         ({"first": -1}, "/first"),
+        ({"first": 1, "last": 0}, "/first"),
+        ({"first": 1, "last": -1}, "/first"),
+        ({"first": 1_000}, "/first"),
+        ({"resume_at": 1}, "/last"),
+        ({"resume_at": 4, "last": 3}, "/range"),
+        ({"resume_at": -1, "last": 3}, "/range"),
+        ({"resume_at": 0, "last": -1}, "/range"),
+        ({"first": 2, "resume_at": 1, "last": 3}, "/range"),
         ({"last": -2}, "/last"),
         ({"last": 1_000}, "/last"),
         ({"names": ["content", "password"]}, "/payloads"),
@@ -150,3 +159,59 @@ async def test_an_early_dump_is_signed_only_as_part_of_the_whole(appliance: Fake
     export = await appliance.export_ledger(SYSTEM, acme.id, last=2)
     given = await refused_dump(export)
     assert not any(b'"checkpoint"' in line or b'"end"' in line for line in given)
+
+
+async def test_a_dump_may_start_later_and_roots_itself(appliance: FakeAppliance, acme: Organization) -> None:
+    for first, last in ((1, 3), (3, 3), (5, None)):
+        lines = lines_of(await appliance.dump(acme.id, first=first, last=last))
+        head = await appliance.prove_ledger.head(str(acme.id), lines[0]["dump"]["last"] + 1)
+        records = [line["seq"] for line in lines if "actor" in line]
+        assert records == list(range(first, head.size))
+        assert [next(iter(line)) for line in lines[-3:]] == ["inclusion", "checkpoint", "end"]
+        assert (lines[-3]["inclusion"]["seq"], lines[-3]["inclusion"]["size"]) == (first, head.size)
+        assert lines[-1] == {"end": {"head_hash": head.hash.hex(), "records": len(records)}}
+
+
+async def test_a_dump_that_starts_later_is_tied_to_what_was_cosigned_before(
+    appliance: FakeAppliance, acme: Organization
+) -> None:
+    await publish_cosigned(appliance, acme.id, 1, 2, 7)
+    lines = lines_of(await appliance.dump(acme.id, first=3, last=5))
+    assert [next(iter(line)) for line in lines[4:]] == ["inclusion", "consistency", "checkpoint", "checkpoint", "end"]
+    assert (lines[5]["consistency"]["from"], lines[5]["consistency"]["to"]) == (2, 6)
+    assert lines[6]["checkpoint"].split("\n")[1] == "2"
+    lines = lines_of(await appliance.dump(acme.id, first=2, last=7))
+    assert [next(iter(line)) for line in lines[7:]] == ["inclusion", "checkpoint", "checkpoint", "end"]
+
+
+@pytest.mark.parametrize("first", [0, 2])
+async def test_a_dump_that_was_cut_off_is_gone_on_with(
+    appliance: FakeAppliance, acme: Organization, first: int
+) -> None:
+    names = ["content", "arguments"]
+    whole = (await appliance.dump(acme.id, first=first, last=7, names=names)).splitlines(keepends=True)
+    for seq in range(first, 8):
+        before = next(i for i, line in enumerate(whole) if f'"seq":{seq},"time"'.encode() in line)
+        rest = await appliance.dump(acme.id, first=first, last=7, names=names, resume_at=seq)
+        assert b"".join(whole[:before]) + rest == b"".join(whole)
+    newest = json.loads(appliance.ledger.canonical(str(acme.id))[-1])
+    assert newest["type"] == "export"
+    assert newest["body"] == {"first": 7, "format": "gldump", "last": 7, "payloads": sorted(names)}
+
+
+async def test_lines_are_joined_and_nothing_is_lost() -> None:
+    async def lines() -> AsyncIterator[bytes]:
+        for number in range(3_000):
+            yield b"%d\n" % number * 20
+
+    expected = b"".join([line async for line in lines()])
+    chunks = [chunk async for chunk in in_chunks(lines())]
+    assert b"".join(chunks) == expected
+    assert len(chunks) == -(-len(expected) // 65_536)
+    assert max(map(len, chunks)) < 65_536 + 200
+    assert [chunk async for chunk in in_chunks(_nothing())] == []
+
+
+async def _nothing() -> AsyncIterator[bytes]:
+    for line in ():
+        yield line

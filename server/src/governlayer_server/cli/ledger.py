@@ -2,12 +2,14 @@
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from typing import IO
+from typing import IO, Any
+from uuid import UUID
 
 import click
+from msgspec import Struct
 
 from governlayer_server.cli.anchors import cosigned_option, last_cosigned, timestamps
 from governlayer_server.cli.common import (
@@ -22,12 +24,25 @@ from governlayer_server.cli.common import (
 from governlayer_server.cli.fsck import accept_restore, fsck
 from governlayer_server.cli.ledger_heads import heads
 from governlayer_server.cli.ledger_keys import key, keys, retire_key, rotate_key
+from governlayer_server.cli.partial_dump import Kept, require_link, write_partly
 from governlayer_server.cli.witness import witness
 from governlayer_server.domain.errors import ConfigurationError
 from governlayer_server.domain.ledger.record import SYSTEM
 from governlayer_server.usecases.export_ledger import PAYLOAD_NAMES
+from governlayer_server.wiring.appliance import Appliance
 
 _PROGRESS_LINES = 5_000
+
+
+class Wanted(Struct, frozen=True, kw_only=True):
+    """What of which ledger is to be written."""
+
+    data: Path | None
+    org: str
+    names: tuple[str, ...]
+    first: int
+    last: int | None
+    cosigned: bool
 
 
 @click.group()
@@ -45,17 +60,36 @@ def ledger() -> None:
     help="File to write.  [default: stdout]",
 )
 @click.option("--payloads", default="", metavar="a,b", help=f"Disclose payloads: {', '.join(PAYLOAD_NAMES)}, or all.")
+@click.option("--first", type=click.IntRange(min=0), default=0, help="First record.  [default: 0]")
+@click.option("--last", type=click.IntRange(min=-1), help="Last record.  [default: the newest]")
+@click.option("--resume", is_flag=True, help="Go on with OUTPUT.part if there is one; keep it if interrupted.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was written as one JSON object (needs --output).")
 @cosigned_option
-def dump(data: Path | None, org: str, output: Path | None, payloads: str, as_json: bool, cosigned: bool) -> None:
-    """Write a whole ledger as a dump, for gl-verify. The export is itself recorded."""
-    if as_json and output is None:
-        raise click.UsageError("--json needs --output")
+def dump(
+    data: Path | None,
+    org: str,
+    output: Path | None,
+    payloads: str,
+    first: int,
+    last: int | None,
+    resume: bool,
+    as_json: bool,
+    cosigned: bool,
+) -> None:
+    """Write a ledger, or a range of it, as a dump, for gl-verify. The export is itself recorded."""
+    if (as_json or resume) and output is None:
+        raise click.UsageError("--json and --resume need --output")
+    if cosigned and last is not None:
+        raise click.UsageError("--cosigned and --last name two ends")
     names = PAYLOAD_NAMES if payloads == "all" else tuple(name for name in payloads.split(",") if name)
+    wanted = Wanted(data=data, org=org, names=names, first=first, last=last, cosigned=cosigned)
     if output is None:
-        run(_dump(data, org, names, cosigned, sys.stdout.buffer))
+        run(_dump(wanted, sys.stdout.buffer))
         return
-    records = _write_whole(output, lambda file: run(_dump(data, org, names, cosigned, file)))
+    if resume:
+        records = write_partly(output, lambda file, kept: run(_dump(wanted, file, kept)))
+    else:
+        records = _write_whole(output, lambda file: run(_dump(wanted, file)))
     if as_json:
         print_json({"file": str(output), "records": records})
     else:
@@ -82,19 +116,46 @@ def _write_whole(output: Path, write: Callable[[IO[bytes]], int]) -> int:
     return result
 
 
-async def _dump(data: Path | None, org: str, names: tuple[str, ...], cosigned: bool, file: IO[bytes]) -> int:
-    async with running_appliance(data) as appliance:
-        organization_id = await find_ledger(appliance, org)
-        last = await last_cosigned(appliance, organization_id) if cosigned else None
-        export = await appliance.export_ledger(SYSTEM, organization_id, last=last, names=names)
-        total, written = export.last + 1, 0
-        async for line in export.lines:
+async def _dump(wanted: Wanted, file: IO[bytes], kept: Kept | None = None) -> int:
+    async with running_appliance(wanted.data) as appliance:
+        organization_id = await find_ledger(appliance, wanted.org)
+        if kept is not None and kept.origin != (await appliance.read_ledger.state(organization_id)).origin:
+            raise ConfigurationError("the dump that was cut off is one of another ledger: begin a new one")
+        export = await appliance.export_ledger(
+            SYSTEM, organization_id, **await _range(appliance, organization_id, wanted, kept)
+        )
+        lines = export.lines if kept is None else _continued(export.lines, kept, file)
+        total, written = export.last + 1 - export.start, 0
+        async for line in lines:
             file.write(line)
             written += line.startswith(b'{"actor":')
             if written % _PROGRESS_LINES == 0 and written and sys.stderr.isatty():
                 click.echo(f"\r{written} of {total} records", nl=False, err=True)
         file.flush()
     return written
+
+
+async def _range(
+    appliance: Appliance, organization_id: UUID | None, wanted: Wanted, kept: Kept | None
+) -> dict[str, Any]:
+    if kept is None:
+        last = await last_cosigned(appliance, organization_id) if wanted.cosigned else wanted.last
+        return {"first": wanted.first, "last": last, "names": wanted.names}
+    names = tuple(sorted(set(wanted.names)))
+    if (kept.first, kept.names) != (wanted.first, names) or wanted.last not in {None, kept.last}:
+        raise ConfigurationError("the dump that was cut off has another range or other payloads: begin a new one")
+    return {"first": kept.first, "last": kept.last, "names": kept.names, "resume_at": kept.seq}
+
+
+async def _continued(lines: AsyncIterator[bytes], kept: Kept, file: IO[bytes]) -> AsyncIterator[bytes]:
+    """Yield *lines* once the first of them has been found to follow what is kept, which alone stays in *file*."""
+    first = await anext(lines)
+    require_link(kept, first)
+    file.seek(kept.end)
+    file.truncate()
+    yield first
+    async for line in lines:
+        yield line
 
 
 @ledger.command("checkpoint")

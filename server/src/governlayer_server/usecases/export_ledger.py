@@ -6,9 +6,17 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from governlayer_server.domain.errors import Fault, InvalidRequest, LedgerUnavailable
-from governlayer_server.domain.ledger.chain import Head, empty_head, genesis_hash
-from governlayer_server.domain.ledger.dump import checkpoint_line, end_line, header_line, payload_line
+from governlayer_server.domain.errors import Fault, InvalidRequest, LedgerDamaged
+from governlayer_server.domain.ledger.chain import Head, genesis_hash
+from governlayer_server.domain.ledger.dump import (
+    checkpoint_line,
+    consistency_line,
+    end_line,
+    header_line,
+    inclusion_line,
+    payload_line,
+)
+from governlayer_server.domain.ledger.note import parse_checkpoint
 from governlayer_server.domain.ledger.record import Actor, Record
 from governlayer_server.domain.ledger.tree import grow, leaf_hash
 from governlayer_server.domain.tenants import tenant_name
@@ -16,19 +24,30 @@ from governlayer_server.domain.times import time_text
 from governlayer_server.ports import Clock, Entropy, Signers, Vault
 from governlayer_server.ports.ledger import LedgerStore
 from governlayer_server.usecases.key_trail import KeyTrail
+from governlayer_server.usecases.prove_ledger import ProveLedger
 from governlayer_server.usecases.read_cosigned import ReadCosigned
 from governlayer_server.usecases.record_event import record_event
 from governlayer_server.usecases.seal_payloads import open_payload
 from governlayer_server.usecases.sign_checkpoint import sign_checkpoint
 
+_CHUNK_BYTES = 65_536
 PAYLOAD_NAMES = ("arguments", "content", "context", "findings")
 
 
 class Export(Struct, frozen=True, kw_only=True):
-    """A dump about to be streamed: its range, and its lines."""
+    """
+    A dump about to be streamed.
 
-    first: int
+    Attributes:
+        start: the seq of its first line: ``first`` of the range, or where a dump is gone on with.
+        last: the last seq, inclusive.
+        size: how many records the ledger had, the record of this export among them.
+        lines: one by one, or, where a dump is gone on with, those from record *start* on.
+    """
+
+    start: int
     last: int
+    size: int
     lines: AsyncIterator[bytes]
 
 
@@ -36,6 +55,7 @@ class ExportLedger(Struct, frozen=True, kw_only=True):
     """Exports the ledger of an organization, or that of the deployment."""
 
     ledger: LedgerStore
+    prove: ProveLedger
     vault: Vault
     signer: Signers
     clock: Clock
@@ -50,6 +70,7 @@ class ExportLedger(Struct, frozen=True, kw_only=True):
         first: int = 0,
         last: int | None = None,
         names: Sequence[str] = (),
+        resume_at: int | None = None,
     ) -> Export:
         """
         Return the dump of records *first* to *last*, after recording that it was asked for.
@@ -57,49 +78,62 @@ class ExportLedger(Struct, frozen=True, kw_only=True):
         Args:
             actor: who asks.
             organization_id: whose ledger; None: that of the deployment.
-            first: must be 0: proofs for a dump that starts later are not made yet.
-            last: inclusive; None for the newest record, which is then the record of this export. Whatever it is, the
-                whole ledger is read before the checkpoint is signed.
+            first: from 0.
+            last: inclusive; None for the newest record, which is then the record of this export.
             names: payload names to disclose.
+            resume_at: of a dump that was cut off: the seq of the first record that is missing of it. The lines from
+                that record to the end are given again, and are those of the same dump; *last* must be the header's. (But for
+                one checkpoint, where signing keys changed on both sides of the cut: a new dump has it.)
 
         Raises:
             InvalidRequest: a value is out of range, or a payload name is unknown. Nothing was recorded.
             LedgerUnavailable: the export could not be recorded; nothing is disclosed.
         """
-        ledger_id = tenant_name(organization_id)
-        self._check(await self.ledger.head(ledger_id), first, last, names)
-        body = {"first": first, "format": "gldump", "last": last, "payloads": sorted(set(names))}
+        ledger_id, start = tenant_name(organization_id), first if resume_at is None else resume_at
+        self._check(await self.ledger.head(ledger_id), first, last, names, resume_at)
+        body = {"first": start, "format": "gldump", "last": last, "payloads": sorted(set(names))}
         entry = await record_event(self.ledger, self.clock, self.entropy, ledger_id, actor, "export", body)
         end = entry.record.seq if last is None else last
-        lines = self._lines(organization_id, entry.head, first, end, tuple(sorted(set(names))))
-        return Export(first=first, last=end, lines=lines)
+        origin, known = entry.head.origin, tuple(sorted(set(names)))
+        lines = self._rest(organization_id, first, start, end, known)
+        if resume_at is None:
+            lines = _after_header(self._header(origin, first, end, known), lines)
+        return Export(start=start, last=end, size=entry.head.size, lines=lines)
 
-    def _check(self, head: Head, first: int, last: int | None, names: Sequence[str]) -> None:
-        faults = []
-        if first != 0:
-            faults.append(Fault("/first", "must be 0: a dump that starts later is not supported yet"))
+    def _check(self, head: Head, first: int, last: int | None, names: Sequence[str], resume_at: int | None) -> None:
+        faults, end = [], head.size if last is None else last
         if last is not None and not -1 <= last < head.size:
             faults.append(Fault("/last", f"must be less than the ledger's size, {head.size}"))
+        elif not (0 <= first <= end or first == 0):
+            faults.append(Fault("/first", f"must be 0 to {max(end, 0)}"))
+        elif resume_at is not None and not first <= resume_at <= end:
+            faults.append(Fault("/range", f"must begin at seq {first} to {end}"))
+        if resume_at is not None and last is None:
+            faults.append(Fault("/last", "must be that of the dump that is gone on with"))
         if unknown := set(names) - set(PAYLOAD_NAMES):
             listed = ", ".join(sorted(unknown))
             faults.append(Fault("/payloads", f"unknown: {listed}; known: {', '.join(PAYLOAD_NAMES)}"))
         if faults:
             raise InvalidRequest("the dump cannot be made: " + "; ".join(fault.detail for fault in faults), faults)
 
-    async def _lines(
-        self, organization_id: UUID | None, head: Head, first: int, last: int, names: tuple[str, ...]
-    ) -> AsyncIterator[bytes]:
-        yield header_line(
+    def _header(self, origin: str, first: int, last: int, names: tuple[str, ...]) -> bytes:
+        return header_line(
             created=time_text(self.clock.now_us()),
             first=first,
             last=last,
-            origin=head.origin,
-            genesis_hash=genesis_hash(head.origin).hex(),
+            origin=origin,
+            genesis_hash=genesis_hash(origin).hex(),
             keys=self.signer.vkeys,
             names=names,
         )
-        reached, trail = empty_head(head.origin), KeyTrail(self.cosigned.checkpoints, tenant_name(organization_id))
-        async for stored in self.ledger.stream(tenant_name(organization_id), first, last, names):
+
+    async def _rest(
+        self, organization_id: UUID | None, first: int, start: int, last: int, names: tuple[str, ...]
+    ) -> AsyncIterator[bytes]:
+        """Yield the lines from record *start* on; a dump that was cut off has all before them."""
+        ledger_id = tenant_name(organization_id)
+        reached, trail = await self.prove.head(ledger_id, start), KeyTrail(self.cosigned.checkpoints, ledger_id)
+        async for stored in self.ledger.stream(ledger_id, start, last, names):
             record = stored.record
             yield record.canonical + b"\n"
             for sealed in stored.payloads:
@@ -109,27 +143,47 @@ class ExportLedger(Struct, frozen=True, kw_only=True):
             reached = _after(reached, record)
             if (note := await trail.after(record)) is not None:
                 yield checkpoint_line(note)
-        await self._refuse_difference(organization_id, reached, head, last)
+        # Sign only what is a part of the ledger as written; every reader refuses a dump without its last lines.
+        if reached != await self.prove.head(ledger_id, last + 1):
+            raise LedgerDamaged("the stored records do not give the ledger's head; the dump ends here unsigned")
         if (note := await trail.at_end(reached.size)) is not None:
             yield checkpoint_line(note)
         if reached.size:
-            for note in await self._notes(tenant_name(organization_id), reached):
-                yield checkpoint_line(note)
+            async for line in self._notes(ledger_id, first, reached):
+                yield line
         yield end_line(reached.hash.hex(), reached.size - first)
 
-    async def _notes(self, ledger_id: str, reached: Head) -> list[str]:
-        """Return the checkpoint of what was dumped, and before it the newest older one that a witness cosigned."""
-        note = await self.cosigned.with_cosignatures(ledger_id, sign_checkpoint(self.signer, reached))
-        older = await self.cosigned.newest(ledger_id, reached.size - 1)
-        return [note] if older is None else [older, note]
+    async def _notes(self, ledger_id: str, first: int, reached: Head) -> AsyncIterator[bytes]:
+        """Yield the checkpoint of what was dumped; before it the newest older one that a witness cosigned; proofs."""
+        size = reached.size
+        older = await self.cosigned.newest(ledger_id, size - 1)
+        if first:
+            yield inclusion_line(first, size, await self.prove.inclusion(ledger_id, first, size))
+        if older is not None:
+            if (before := parse_checkpoint(older).size) < first:
+                yield consistency_line(before, size, await self.prove.consistency(ledger_id, before, size))
+            yield checkpoint_line(older)
+        yield checkpoint_line(await self.cosigned.with_cosignatures(ledger_id, sign_checkpoint(self.signer, reached)))
 
-    async def _refuse_difference(self, organization_id: UUID | None, reached: Head, head: Head, last: int) -> None:
-        """Sign only what is a part of the ledger as written; every reader refuses a dump without its last lines."""
-        whole = reached
-        async for stored in self.ledger.stream(tenant_name(organization_id), last + 1, head.size - 1, ()):
-            whole = _after(whole, stored.record)
-        if reached.size != last + 1 or (whole.edge, whole.hash) != (head.edge, head.hash):
-            raise LedgerUnavailable("the stored records do not give the ledger's head; the dump ends here unsigned")
+
+async def in_chunks(lines: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Yield *lines* joined to chunks of 64 KiB or little more: as many writes as that, and no more memory."""
+    waiting: list[bytes] = []
+    size = 0
+    async for line in lines:
+        waiting.append(line)
+        size += len(line)
+        if size >= _CHUNK_BYTES:
+            yield b"".join(waiting)
+            waiting, size = [], 0
+    if waiting:
+        yield b"".join(waiting)
+
+
+async def _after_header(header: bytes, lines: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield header
+    async for line in lines:
+        yield line
 
 
 def _after(head: Head, record: Record) -> Head:

@@ -225,7 +225,9 @@ def _appliance(settings: Settings, parts: Parts, ledger: PostgresLedgerStore, ke
         manage_keys=ManageKeys(accounts=accounts, once=_answer_once(parts, ledger), **parts.common),
         operate_users=operate_users(accounts, **parts.common),
         read_ledger=ReadLedger(ledger=ledger, signer=parts.signer, cosigned=cosigned, guard=parts.refusals),
-        export_ledger=ExportLedger(ledger=ledger, signer=parts.signer, cosigned=cosigned, **parts.common),
+        export_ledger=ExportLedger(
+            ledger=ledger, prove=publish.prove, cosigned=cosigned, signer=parts.signer, **parts.common
+        ),
         publish_checkpoints=publish,
         check_heads=CheckHeads(ledger=ledger, prove=publish.prove),
         rotate_keys=RotateKeys(

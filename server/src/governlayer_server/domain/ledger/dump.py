@@ -1,5 +1,6 @@
 """The lines of a dump besides the records themselves (ledger-v1 §7). A record's line is its canonical bytes."""
 
+import base64
 import json
 from collections.abc import Mapping, Sequence
 
@@ -57,6 +58,20 @@ def checkpoint_line(note: str) -> bytes:
     return _line("checkpoint", note)
 
 
+def inclusion_line(seq: int, size: int, proof: Sequence[bytes]) -> bytes:
+    """Return the line that roots a dump whose range starts at *seq*; it stands before the last checkpoint."""
+    return _line("inclusion", {"hashes": _texts(proof), "seq": seq, "size": size})
+
+
+def consistency_line(first: int, second: int, proof: Sequence[bytes]) -> bytes:
+    """Return the line that shows the tree of *second* records to extend that of *first*, which is above 0."""
+    return _line("consistency", {"from": first, "hashes": _texts(proof), "to": second})
+
+
 def end_line(head_hash: str, records: int) -> bytes:
     """Return the last line; a dump without it is truncated."""
     return _line("end", {"head_hash": head_hash, "records": records})
+
+
+def _texts(hashes: Sequence[bytes]) -> list[str]:
+    return [base64.b64encode(one).decode() for one in hashes]

@@ -1,11 +1,13 @@
 """GET /v1/ledger…: the organization's own ledger."""
 
+import re
 from typing import Annotated
 
 import msgspec
 from litestar import Response, get
 from litestar.di import NamedDependency
-from litestar.params import PathParameter, QueryParameter
+from litestar.openapi import ResponseSpec
+from litestar.params import HeaderParameter, PathParameter, QueryParameter
 from litestar.response import Stream
 from msgspec import Struct
 
@@ -14,7 +16,7 @@ from governlayer_server.domain.errors import Fault, InvalidRequest
 from governlayer_server.domain.ledger.record import Record
 from governlayer_server.domain.times import parse_time
 from governlayer_server.ports.ledger import RecordFilter
-from governlayer_server.usecases.export_ledger import PAYLOAD_NAMES, ExportLedger
+from governlayer_server.usecases.export_ledger import PAYLOAD_NAMES, ExportLedger, in_chunks
 from governlayer_server.usecases.read_ledger import LedgerState, ReadLedger
 from governlayer_server.web.authenticate import REFUSES, UserRequest
 from governlayer_server.web.lists import Limit, next_cursor
@@ -26,6 +28,7 @@ MAX_SEQ = 2**53 - 1
 _TIME = {"format": "date-time"}
 _NAME = f"({'|'.join(PAYLOAD_NAMES)})?"
 _PAYLOADS = rf"^{_NAME}(,{_NAME})*(?![\s\S])"
+_RESUMED = "The lines of a dump from a record on: what a dump that was cut off lacks"
 _DUMP_MEDIA_TYPE = "application/x-ndjson"
 
 
@@ -112,8 +115,9 @@ async def checkpoint_route(
     "/v1/ledger/dump",
     opt=AUDIT,
     operation_id="ledger_dump",
-    summary="The whole ledger as a dump (ledger-v1 §7), for gl-verify",
+    summary="The ledger, or a range of it, as a dump (ledger-v1 §7), for gl-verify",
     media_type=_DUMP_MEDIA_TYPE,
+    responses={206: ResponseSpec(str, description=_RESUMED, media_type=_DUMP_MEDIA_TYPE, generate_examples=False)},
 )
 async def dump_route(
     request: UserRequest,
@@ -126,12 +130,36 @@ async def dump_route(
             max_length=500, description="payload names, comma separated", schema_extra={"pattern": _PAYLOADS}
         ),
     ] = "",
+    resume: Annotated[
+        str | None,
+        HeaderParameter(
+            name="Range",
+            max_length=40,
+            description="`seq=N-`: of a dump that was cut off, the lines from record N on; `last` is its header's",
+        ),
+    ] = None,
 ) -> Stream:
-    """Record the export, then stream the dump."""
+    """Record the export, then stream the dump, or the rest of one."""
     names = [name for name in payloads.split(",") if name]
-    export = await export_ledger(request.auth.actor, request.auth.organization_id, first=first, last=last, names=names)
-    headers = {"Content-Disposition": 'attachment; filename="ledger.gldump"'}
-    return Stream(export.lines, media_type=_DUMP_MEDIA_TYPE, headers=headers)
+    resume_at = _resumed_seq(resume)
+    export = await export_ledger(
+        request.auth.actor, request.auth.organization_id, first=first, last=last, names=names, resume_at=resume_at
+    )
+    headers = {"Accept-Ranges": "seq", "Content-Disposition": 'attachment; filename="ledger.gldump"'}
+    if resume_at is not None:
+        headers["Content-Range"] = f"seq {export.start}-{export.last}/{export.size}"
+    status = 200 if resume_at is None else 206
+    return Stream(in_chunks(export.lines), status_code=status, media_type=_DUMP_MEDIA_TYPE, headers=headers)
+
+
+def _resumed_seq(value: str | None) -> int | None:
+    """Return the seq that a ``Range`` asks for; units that are not known ask for nothing (RFC 9110 §14.2)."""
+    if value is None or not value.lower().startswith("seq="):
+        return None
+    match = re.fullmatch(r"seq=([0-9]{1,16})-", value, re.IGNORECASE)
+    if match is None:
+        raise InvalidRequest("a header has a wrong value", [Fault("", "header `Range`: seq=N-, one open range")])
+    return int(match[1])
 
 
 def _body(record: Record) -> RecordBody:

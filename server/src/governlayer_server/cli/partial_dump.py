@@ -1,0 +1,134 @@
+"""Dumps that were cut off: what is whole of one, and writing the rest of it."""
+
+import os
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+from typing import IO
+
+import msgspec
+from msgspec import Struct
+
+from governlayer_server.domain.errors import ConfigurationError
+
+
+class _Range(Struct):
+    first: int
+    last: int
+    origin: str
+    payloads: tuple[str, ...]
+
+
+class _Header(Struct):
+    dump: _Range
+
+
+class _Place(Struct):
+    seq: int
+    prev_hash: str
+
+
+class Kept(Struct, frozen=True, kw_only=True):
+    """
+    What is kept of a dump that was cut off.
+
+    Attributes:
+        first: of its range.
+        last: of its range, inclusive.
+        origin: of the ledger.
+        names: the payload names that it discloses.
+        seq: the first record that is asked for again: the last one that is there may lack payloads.
+        prev_hash: of the record before *seq*, 64 hex digits; empty where the dump has none before it.
+        end: where the line of record *seq* begins, in bytes.
+    """
+
+    first: int
+    last: int
+    origin: str
+    names: tuple[str, ...]
+    seq: int
+    prev_hash: str = ""
+    end: int
+
+
+def kept_of(file: IO[bytes]) -> Kept | None:
+    """
+    Return what can be kept of the dump in *file*, or None if not even its header is whole.
+
+    Raises:
+        ConfigurationError: it is no dump, its records do not follow each other, or it is whole already.
+    """
+    header = file.readline()
+    if not header.endswith(b"\n"):
+        return None
+    try:
+        about = msgspec.json.decode(header, type=_Header).dump
+        seq, prev_hash, end = _last_record(file, about.first, len(header))
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise ConfigurationError("this is not a dump that was cut off: it cannot be read") from None
+    return Kept(
+        first=about.first,
+        last=about.last,
+        origin=about.origin,
+        names=about.payloads,
+        seq=seq,
+        prev_hash=prev_hash,
+        end=end,
+    )
+
+
+def _last_record(file: IO[bytes], first: int, offset: int) -> tuple[int, str, int]:
+    seq, prev_hash, end, newest = first, "", offset, ""
+    places, expected = msgspec.json.Decoder(_Place), first
+    for line in file:
+        if not line.endswith(b"\n"):
+            break
+        if line.startswith(b'{"actor":'):
+            place = places.decode(line)
+            if place.seq != expected or (newest and place.prev_hash != newest):
+                raise ConfigurationError(f"this dump cannot be gone on with: record {expected} does not follow")
+            seq, prev_hash, end = place.seq, newest, offset
+            newest, expected = sha256(line[:-1]).hexdigest(), expected + 1
+        elif line.startswith(b'{"end":'):
+            raise ConfigurationError("this dump is whole already")
+        offset += len(line)
+    return seq, prev_hash, end
+
+
+def require_link(kept: Kept, line: bytes) -> None:
+    """
+    Return if *line*, the first of the rest, follows what is kept.
+
+    Raises:
+        ConfigurationError: the kept part is not of this ledger. Nothing was appended to it.
+    """
+    if kept.prev_hash and msgspec.json.decode(line, type=_Place).prev_hash != kept.prev_hash:
+        raise ConfigurationError("the dump that was cut off is not one of this ledger as it stands: begin a new one")
+
+
+def write_partly(output: Path, write: Callable[[IO[bytes], Kept | None], int]) -> int:
+    """
+    Write *output*, for its owner alone; what is written before an interruption stays in ``OUTPUT.part``.
+
+    Args:
+        output: where the whole dump goes.
+        write: appends the dump, or the rest of the one that is kept, and returns how many records it wrote.
+
+    Raises:
+        ConfigurationError: the file cannot be written, or what is kept of it cannot be gone on with.
+    """
+    partial = output.with_name(output.name + ".part")
+    try:
+        # Mode 0600 from the start, and no link that somebody put there is followed.
+        with open(os.open(partial, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600), "r+b") as file:  # noqa: PTH123
+            kept = kept_of(file)
+            if kept is None:
+                file.seek(0)
+                file.truncate()
+            result = write(file, kept)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(output)
+    except OSError as error:
+        raise ConfigurationError(f"{partial} cannot be written: {error.strerror}") from None
+    return result
