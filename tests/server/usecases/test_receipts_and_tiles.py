@@ -4,7 +4,7 @@ import base64
 from typing import Any
 
 import pytest
-from governlayer_server.domain.errors import InvalidRequest, LedgerDamaged, NotFound
+from governlayer_server.domain.errors import InvalidRequest, LedgerDamaged, LedgerRefused, NotFound
 from governlayer_server.domain.ledger.chain import Head, empty_head
 from governlayer_server.domain.ledger.proofs import verify_inclusion
 from governlayer_server.domain.ledger.tiles import TilePath
@@ -154,3 +154,17 @@ async def test_entry_bundles_hold_the_records(appliance: FakeAppliance, acme: Or
     await altered(appliance, acme, 7)
     with pytest.raises(LedgerDamaged):
         await appliance.read_tiles(acme.id, TilePath(None, 0))
+
+
+async def test_nothing_is_signed_for_a_ledger_that_is_closed(
+    appliance: FakeAppliance, acme: Organization, heads: list[Head]
+) -> None:
+    class Closed:
+        def require_open(self, ledger_id: str) -> None:
+            raise LedgerRefused(ledger_id)
+
+    closed = replace(appliance.make_receipt, guard=Closed())
+    with pytest.raises(LedgerRefused):
+        await closed(acme.id, 3)
+    made = await published(appliance, acme, heads[280])
+    assert (await closed(acme.id, 3)).endswith(made.note), "what was signed before is told"

@@ -10,6 +10,7 @@ from governlayer_server.domain.ledger.receipt import receipt_text
 from governlayer_server.domain.ledger.tree import leaf_hash
 from governlayer_server.ports import Signers
 from governlayer_server.ports.checkpoints import CheckpointStore
+from governlayer_server.ports.refusals import NoGuard, WriteGuard
 from governlayer_server.usecases.prove_ledger import ProveLedger
 from governlayer_server.usecases.sign_checkpoint import sign_tree
 
@@ -20,6 +21,7 @@ class MakeReceipt(Struct, frozen=True, kw_only=True):
     prove: ProveLedger
     checkpoints: CheckpointStore
     signer: Signers
+    guard: WriteGuard = NoGuard()
 
     async def __call__(self, organization_id: UUID, seq: int, size: int | None = None) -> str:
         """
@@ -35,6 +37,7 @@ class MakeReceipt(Struct, frozen=True, kw_only=True):
             NotFound: there is no such record.
             InvalidRequest: *size* is out of range.
             LedgerDamaged: what is stored does not lead to the ledger's head. Nothing of it is signed.
+            LedgerRefused: the ledger is closed, and nothing is signed for it.
             LedgerUnavailable: the database is away.
         """
         ledger_id = str(organization_id)
@@ -60,6 +63,7 @@ class MakeReceipt(Struct, frozen=True, kw_only=True):
     async def _note(self, ledger_id: str, size: int, root: bytes) -> str:
         published = await self.checkpoints.at(ledger_id, size)
         if published is None:
+            self.guard.require_open(ledger_id)
             return sign_tree(self.signer, (await self.prove.ledger.head(ledger_id)).origin, size, root)
         if published.root != root:
             raise LedgerDamaged("the ledger is not the one of its published checkpoint")

@@ -180,7 +180,9 @@ def _use_cases(
         read_ledger=operations.read_ledger,
         export_ledger=operations.export_ledger,
         prove_ledger=published.prove,
-        make_receipt=MakeReceipt(prove=published.prove, checkpoints=published.checkpoints, signer=parts.signer),
+        make_receipt=MakeReceipt(
+            prove=published.prove, checkpoints=published.checkpoints, signer=parts.signer, guard=parts.refusals
+        ),
         read_tiles=ReadTiles(prove=published.prove),
         identity=_identity(operations, settings, parts, tokens, attempts),
         register=Register(
