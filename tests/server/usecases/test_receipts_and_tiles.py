@@ -160,8 +160,8 @@ async def test_nothing_is_signed_for_a_ledger_that_is_closed(
     appliance: FakeAppliance, acme: Organization, heads: list[Head]
 ) -> None:
     class Closed:
-        def require_open(self, ledger_id: str) -> None:
-            raise LedgerRefused(ledger_id)
+        def require_open(self, _: str) -> None:
+            raise LedgerRefused
 
     closed = replace(appliance.make_receipt, guard=Closed())
     with pytest.raises(LedgerRefused):

@@ -82,8 +82,8 @@ class ExportLedger(Struct, frozen=True, kw_only=True):
             last: inclusive; None for the newest record, which is then the record of this export.
             names: payload names to disclose.
             resume_at: of a dump that was cut off: the seq of the first record that is missing of it. The lines from
-                that record to the end are given again, and are those of the same dump; *last* must be the header's. (But for
-                one checkpoint, where signing keys changed on both sides of the cut: a new dump has it.)
+                that record to the end are given again, and are those of the same dump; *last* must be the header's.
+                Where signing keys changed on both sides of the cut, one checkpoint is missing: begin a new dump.
 
         Raises:
             InvalidRequest: a value is out of range, or a payload name is unknown. Nothing was recorded.
