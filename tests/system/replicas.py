@@ -53,6 +53,10 @@ class Replica:
             assert time.monotonic() < deadline
             time.sleep(0.05)
 
+    @property
+    def is_running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
     def stop(self) -> int:
         """Stop it in order; return its exit status."""
         assert self._process is not None

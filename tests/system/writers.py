@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from tests.system.appliance import Appliance
 from tests.system.client import Answer, Client, question
+from tests.system.replicas import Replica
 
 PATIENCE_S = 10.0
 _PAUSE_S = 0.05
@@ -33,18 +34,18 @@ class Writer(threading.Thread):
     know from an answer whether it was recorded.
     """
 
-    def __init__(self, appliance: Appliance, key: str, name: str, *, patient: bool) -> None:
+    def __init__(self, server: Appliance | Replica, key: str, name: str, *, patient: bool) -> None:
         super().__init__(name=name, daemon=True)
         self.acks: list[Ack] = []
         self.given_up: set[str] = set()
         self.unexpected: list[str] = []
         self.outcomes: Counter[str] = Counter()
         self.slowest_s = 0.0
-        self._appliance = appliance
+        self._server = server
         self._key = key
         self._patient = patient
         self._end = threading.Event()
-        self._client = Client(appliance.port, key, PATIENCE_S)
+        self._client = Client(server.port, key, PATIENCE_S)
 
     def run(self) -> None:
         number = 0
@@ -58,7 +59,7 @@ class Writer(threading.Thread):
 
     def again(self, ack: Ack) -> Answer:
         """Ask the same again."""
-        return Client(self._appliance.port, self._key, PATIENCE_S).govern(*_asked(ack.action))
+        return Client(self._server.port, self._key, PATIENCE_S).govern(*_asked(ack.action))
 
     def _ask(self, action: str) -> None:
         while not self._answered(action):
@@ -74,7 +75,7 @@ class Writer(threading.Thread):
         except (OSError, http.client.HTTPException) as error:
             self.outcomes[type(error).__name__] += 1
             self._client.close()
-            self._client = Client(self._appliance.port, self._key, PATIENCE_S)
+            self._client = Client(self._server.port, self._key, PATIENCE_S)
             return self._late(start)
         except AssertionError as error:
             self.unexpected.append(f"{action}: {error}")
