@@ -1,22 +1,20 @@
 """kill -9 at random moments under writers loses no decision that was answered (security.md §1 row 1)."""
 
-import json
 import os
 import random
 import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from hashlib import sha256
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pytest
 
 from tests.system.appliance import Appliance, Tenant, signal_all
 from tests.system.conftest import Start
+from tests.system.recorded import assert_same_answers_again, compared
 from tests.system.replicas import Replica, running_replicas
-from tests.system.writers import PATIENCE_S, Ack, Writer, acknowledged
+from tests.system.writers import PATIENCE_S, Writer
 
 CYCLES = int(os.environ.get("KILL_CYCLES", "20"))
 WRITERS, LEDGERS = 8, 3
@@ -112,7 +110,7 @@ def test_no_answered_decision_is_lost_and_none_is_recorded_twice(
     for tenant in load.tenants:
         dump = appliance.dump(tenant)
         appliance.assert_verified(dump)
-        counts += _compared(dump, load.of(tenant))
+        counts += compared(dump, load.of(tenant))
     outcomes = sum((writer.outcomes for writer in writers), Counter[str]())
     slowest_s = max(writer.slowest_s for writer in writers)
     print(f"{CYCLES} cycles: {dict(counts)}, slowest answer {slowest_s:.1f} s\nanswers: {dict(outcomes)}")
@@ -121,7 +119,7 @@ def test_no_answered_decision_is_lost_and_none_is_recorded_twice(
     assert counts["recorded twice"] == 0
     assert counts["recorded though never asked"] == 0
     assert slowest_s < PATIENCE_S
-    _assert_same_answer_again(writers)
+    assert_same_answers_again(writers)
 
 
 def _wait_for_answers(load: Load) -> None:
@@ -130,53 +128,3 @@ def _wait_for_answers(load: Load) -> None:
     load.appliance.wait_for(
         lambda: all(len(writer.acks) > count for writer, count in zip(load.writers, before, strict=True)), RECOVERY_S
     )
-
-
-def _compared(dump: Path, writers: Sequence[Writer]) -> Counter[str]:
-    """Hold what was answered against what is recorded."""
-    records = _records(dump)
-    decisions = {seq: json.loads(line)["body"] for seq, line in records.items() if b'"type":"decision"' in line}
-    times_recorded = Counter(body["action"] for body in decisions.values())
-    acks = [ack for writer in writers for ack in writer.acks]
-    given_up = set[str]().union(*(writer.given_up for writer in writers))
-    answered = {ack.action for ack in acks}
-    counts = {
-        "acknowledged": len(acks),
-        "lost": sum(not _stands(ack, records, decisions) for ack in acks),
-        "acknowledged at the second try": sum(ack.replayed for ack in acks),
-        "given up": len(given_up),
-        "given up but recorded": sum(action in times_recorded for action in given_up),
-        "recorded twice": sum(times > 1 for times in times_recorded.values()),
-        "recorded though never asked": len(times_recorded.keys() - answered - given_up),
-        "records": len(records),
-    }
-    return Counter(counts)
-
-
-def _records(dump: Path) -> dict[int, bytes]:
-    lines = [line for line in dump.read_bytes().splitlines() if line.startswith(b'{"actor":')]
-    return {json.loads(line)["seq"]: line for line in lines}
-
-
-def _stands(ack: Ack, records: dict[int, bytes], decisions: dict[int, dict[str, Any]]) -> bool:
-    """Whether the decision is where its answer said, as it said."""
-    body = decisions.get(ack.seq)
-    return (
-        body is not None
-        and body["decision_id"] == ack.decision_id
-        and body["action"] == ack.action
-        and sha256(records[ack.seq]).hexdigest() == ack.hash
-    )
-
-
-def _assert_same_answer_again(writers: Sequence[Writer]) -> None:
-    """The idempotency keys of before all crashes still give the answers of then."""
-    before = acknowledged(writers)
-    for writer in writers:
-        for ack in (*writer.acks[:10], *writer.acks[-10:]):
-            answer = writer.again(ack)
-            body = answer.json()
-            place = body["ledger"]
-            assert (body["decision_id"], place["seq"], place["hash"]) == (ack.decision_id, ack.seq, ack.hash)
-            assert answer.header("Idempotency-Replayed") == "true"
-    assert acknowledged(writers) == before

@@ -7,6 +7,8 @@ Never logged: bodies, queries, headers, keys, tokens, texts of exceptions. The p
 import logging
 import sys
 from collections.abc import Callable, MutableMapping
+from contextlib import suppress
+from typing import TextIO
 
 import structlog
 
@@ -16,6 +18,23 @@ FIELDS = frozenset(
         "organization_id", "key_id", "user_id", "error", "component",
     }
 )  # fmt: skip
+
+
+class Sink:
+    """Where lines go. One that cannot be written, on a full disk say, is lost: no answer fails for its log line."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+
+    def write(self, text: str) -> None:
+        """Write *text* if that is possible."""
+        with suppress(OSError):
+            self._file.write(text)
+
+    def flush(self) -> None:
+        """Pass on what was written if that is possible."""
+        with suppress(OSError):
+            self._file.flush()
 
 
 def keep_allowed_fields(
@@ -34,7 +53,7 @@ def configure_logs() -> None:
             keep_allowed_fields,
             structlog.processors.JSONRenderer(sort_keys=True),
         ],
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(file=Sink(sys.stderr)),  # type: ignore[arg-type]  # it can write and flush
         cache_logger_on_first_use=True,
     )
     # Libraries put request data into their messages (uvicorn's access log has the query), so none of them speaks.
