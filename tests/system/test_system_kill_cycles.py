@@ -111,6 +111,8 @@ def test_no_answered_decision_is_lost_and_none_is_recorded_twice(
         dump = appliance.dump(tenant)
         appliance.assert_verified(dump)
         counts += compared(dump, load.of(tenant))
+    fsck = appliance.cli("ledger", "fsck", "--all")
+    assert fsck.returncode == 0, fsck.stdout + fsck.stderr
     outcomes = sum((writer.outcomes for writer in writers), Counter[str]())
     slowest_s = max(writer.slowest_s for writer in writers)
     print(f"{CYCLES} cycles: {dict(counts)}, slowest answer {slowest_s:.1f} s\nanswers: {dict(outcomes)}")
