@@ -23,7 +23,7 @@ SOURCES = ("server", "sdk", "verifier", "tests", "bench", "demo", "tools", "noxf
 # The wheel's own tests, and what they need besides it. Of the server's those that go through all that is installed; the
 # session `tests` runs the others.
 ALONE = {
-    "verifier": ("tests/verifier", ["cryptography", "rfc3161-client", "rfc8785"]),
+    "verifier": ("tests/verifier", ["cryptography", "rfc3161-client", "rfc8785", "zstandard"]),
     "sdk": ("tests/sdk", []),
     "server": ("tests/server/web tests/contract", ["aiosmtpd", "rfc8785"]),
 }

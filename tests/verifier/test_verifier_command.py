@@ -1,16 +1,17 @@
 """The command gl-verify: arguments, exit status, messages, kinds of input."""
 
 import gzip
-import io
 import json
 import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import zstandard
 from governlayer_verifier import __version__, cli
 
 from tests.verifier.ledger_writer import KEY, SECOND_KEY, sample_ledger
@@ -178,26 +179,57 @@ def test_damaged_gzip_is_unreadable(packed: bytes, tmp_path: Path, capsys: pytes
     assert captured.err.startswith("gl-verify: ") or "INVALID" in captured.out
 
 
-class FakeZstandard:
-    """As much of a zstd package as the reader uses; what it "decompresses" follows the magic number."""
-
-    class ZstdDecompressor:
-        def stream_reader(self, source: io.BufferedReader, *, read_across_frames: bool) -> io.BytesIO:
-            assert read_across_frames
-            return io.BytesIO(source.read()[4:])
+ZSTD = zstandard.ZstdCompressor()
+SKIPPED_FRAME = b"\x5a\x2a\x4d\x18" + (5).to_bytes(4, "little") + b"index"
 
 
-def test_zstd_is_read_where_a_package_can(
+def test_zstd_needs_a_package(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "dump.zst"
-    path.write_bytes(b"\x28\xb5\x2f\xfd" + DUMP)
+    path.write_bytes(ZSTD.compress(DUMP))
     for name in ("compression.zstd", "backports.zstd", "pyzstd", "zstandard"):
         monkeypatch.setitem(sys.modules, name, None)
     assert cli.main([str(path), "--key", KEY.vkey]) == 2
     assert "zstd -dc FILE | gl-verify -" in capsys.readouterr().err
-    monkeypatch.setitem(sys.modules, "zstandard", FakeZstandard)
+
+
+@pytest.mark.parametrize(
+    "packed",
+    [
+        ZSTD.compress(DUMP),
+        ZSTD.compress(DUMP[:2000]) + ZSTD.compress(b"") + ZSTD.compress(DUMP[2000:]),
+        SKIPPED_FRAME + ZSTD.compress(DUMP[:3000]) + SKIPPED_FRAME + ZSTD.compress(DUMP[3000:]),
+    ],
+    ids=["one", "many", "skipped"],
+)
+def test_zstd_is_read_whatever_its_frames(packed: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "no-suffix"
+    path.write_bytes(packed)
     assert cli.main([str(path), "--key", KEY.vkey]) == 0
+    assert cli.main([str(path), "--key", KEY.vkey, "--jobs", "2"]) == 0
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, ZSTD.compress], ids=["gzip", "zstd"])
+def test_compressed_data_that_is_cut_off_is_unreadable(
+    pack: Callable[[bytes], bytes], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, packed = tmp_path / "cut", pack(DUMP[:2000]) + pack(DUMP[2000:])
+    boundary = len(pack(DUMP[:2000]))
+    for length in {*range(5, len(packed), 61), boundary - 1, boundary + 5, len(packed) - 1} - {boundary}:
+        path.write_bytes(packed[:length])
+        assert cli.main([str(path), "--key", KEY.vkey]) == 2, length
+        assert "the compressed data ends early: it is cut off" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("tail", [b"garbage", ZSTD.compress(DUMP)[:3], b"\x28\xb5\x2f\xfd\xff\xff\xff\xff"])
+def test_zstd_with_something_else_behind_it_is_unreadable(
+    tail: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "dump"
+    path.write_bytes(ZSTD.compress(DUMP) + tail)
+    assert cli.main([str(path), "--key", KEY.vkey]) == 2
+    assert "Traceback" not in capsys.readouterr().err
 
 
 def test_an_interrupt_is_status_130(dump: Path) -> None:

@@ -1,12 +1,13 @@
 """Partial dumps (ledger-v1 §7 and §8 step 8): inclusion and consistency proofs stand for what is missing."""
 
+import json
 from collections.abc import Sequence
 
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from tests.verifier.ledger_writer import KEY, SECOND_KEY, Ledger, sample_ledger, sign_note, to_line
+from tests.verifier.ledger_writer import KEY, SECOND_KEY, Ledger, b64, sample_ledger, sign_note, to_line
 from tests.verifier.verdicts import check, found, joined, lines_of, what
 
 LEDGER = sample_ledger(60)
@@ -220,3 +221,40 @@ def test_an_inclusion_proof_that_does_not_hold_is_a_failure_even_where_a_consist
         if BEYOND[at : at + 1] != replacement:
             changed = BEYOND[:at] + replacement + BEYOND[at + 1 :]
             assert check(changed).exit_status == 1
+
+
+def forged(proof: bytes, at: int) -> bytes:
+    """*proof* with another hash at place *at*."""
+    members = json.loads(proof)
+    (body,) = members.values()
+    body["hashes"][at] = b64(bytes(32))
+    return to_line(members)
+
+
+def test_a_proof_may_start_where_another_leads() -> None:
+    chain = [LEDGER.inclusion(21, 41), LEDGER.consistency(50, 60), LEDGER.consistency(41, 50), LEDGER.checkpoint(60)]
+    report = check(partial(21, 40, *chain))
+    assert report.verdict == "valid", report.as_text()
+    assert check(partial(21, 40, *chain), checkpoints=[LEDGER.note(50)]).verdict == "valid"
+
+
+@pytest.mark.parametrize("at", [0, 1, -1])
+def test_a_forged_proof_beyond_the_range_is_found_though_no_checkpoint_needs_it(at: int) -> None:
+    good = [LEDGER.inclusion(21, 41), LEDGER.consistency(41, 50), LEDGER.checkpoint(50)]
+    report = check(partial(21, 40, *good, forged(LEDGER.consistency(50, 60), at)))
+    assert report.verdict != "valid"
+
+
+@pytest.mark.parametrize("sizes", [(30, 60), (41, 60)])
+@pytest.mark.parametrize("order", [1, -1])
+def test_of_two_proofs_to_one_size_both_must_hold(sizes: tuple[int, int], order: int) -> None:
+    both = [LEDGER.consistency(35, 60), forged(LEDGER.consistency(*sizes), -1)][::order]
+    report = check(partial(21, 40, LEDGER.inclusion(21, 41), *both, LEDGER.checkpoint(60), LEDGER.checkpoint(41)))
+    assert (report.step(8).status, report.verdict) == ("fail", "invalid")
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_of_two_proofs_from_an_older_size_both_must_hold(order: int) -> None:
+    both = [LEDGER.consistency(11, 30), forged(LEDGER.consistency(11, 41), -1)][::order]
+    dump = partial(21, 40, LEDGER.inclusion(21, 41), *both, LEDGER.checkpoint(41))
+    assert found(check(dump, checkpoints=[LEDGER.note(11)])) == {(9, 10)}

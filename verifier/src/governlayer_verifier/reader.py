@@ -5,7 +5,7 @@ import importlib
 import io
 import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, BinaryIO, NamedTuple, cast
 
@@ -20,6 +20,8 @@ BLOCK_BYTES = 1 << 20
 _GZIP_MAGIC = b"\x1f\x8b"
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 _BUFFER_BYTES = 1 << 18
+# Four bytes may stand for 128 KiB, so this bounds what is decompressed at once.
+_ZSTD_PIECE_BYTES = 1024
 _ZSTD_MODULES = ("compression.zstd", "backports.zstd", "pyzstd", "zstandard")
 
 
@@ -143,12 +145,53 @@ def _open_zstd(source: BinaryIO) -> Any:
         except ImportError:
             continue
         if name == "zstandard":
-            return module.ZstdDecompressor().stream_reader(source, read_across_frames=True)
+            return _ZstdFrames(source, module.ZstdDecompressor().decompressobj)
         return module.ZstdFile(source)
     raise InputError(
         "this is zstd, which this Python cannot decompress: use zstd -dc FILE | gl-verify -, "
         "or install the package zstandard"
     )
+
+
+class _ZstdFrames(io.RawIOBase):
+    """
+    The frames of *source*, one after the other; *start* gives the decompressor of one.
+
+    The stream reader of the package zstandard would end in silence where a frame is cut off.
+    """
+
+    def __init__(self, source: BinaryIO, start: Callable[[], Any]) -> None:
+        self._source = source
+        self._start = start
+        self._frame: Any = None
+        self._packed = self._plain = b""
+
+    def readable(self) -> bool:
+        """Return True."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Fill *buffer* and return how many bytes were put there."""
+        while not self._plain and self._read():
+            self._frame = self._frame or self._start()
+            self._plain = self._frame.decompress(self._packed)
+            self._packed = self._frame.unused_data if self._frame.eof else b""
+            if self._frame.eof:
+                self._frame = None
+        piece, self._plain = self._plain[: len(buffer)], self._plain[len(buffer) :]
+        buffer[: len(piece)] = piece
+        return len(piece)
+
+    def _read(self) -> bool:
+        self._packed = self._packed or self._source.read(_ZSTD_PIECE_BYTES)
+        if not self._packed and self._frame is not None:
+            raise EOFError
+        return bool(self._packed)
+
+    def close(self) -> None:
+        """Close what is read from."""
+        self._source.close()
+        super().close()
 
 
 class _Rejoined(io.RawIOBase):

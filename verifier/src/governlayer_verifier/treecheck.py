@@ -94,7 +94,8 @@ class TreeCheck:
             self._root()
         for inclusion in self._inclusions:
             self._check_inclusion(inclusion)
-        for consistency in self._consistencies:
+        # By size, so that a proof may start where another one leads.
+        for consistency in sorted(self._consistencies, key=lambda each: (each.size1, each.size2)):
             self._check_consistency(consistency)
 
     def says(self, size: int, root: bytes) -> Judgement:
@@ -169,22 +170,25 @@ class TreeCheck:
             self._older.append(proof)
             self._waiting.add(size1)
             return
-        if size1 > size:
+        root1 = self._known_root(size1)
+        if root1 is None:
             self._waiting.add(size1)
             return
         what = f"the consistency proof from size {size1} to {size2}"
-        root1 = self.tree.root(size1)
         try:
             first, second = roots_from_consistency(size1, size2, root1, proof.hashes)
         except ProofError as error:
             self._findings.fail(Step.TREE, f"{what} is malformed: {error}", seq=size1 - 1)
             return
-        if first != root1 or (size2 <= size and second != self.tree.root(size2)):
+        known = self._known_root(size2)
+        if first != root1 or known not in (None, second):
             self._findings.fail(Step.TREE, f"{what} does not lead to the roots computed", seq=size1 - 1)
         elif size2 > size:
+            # What a proof leads on from needs no checkpoint of its own.
+            self._waiting.discard(size1)
             self._waiting.add(size2)
-            if size1 >= self._proven.get(size2, (b"", 0))[1]:
-                self._proven[size2] = (second, size1)
+            covered = size1 if size1 <= size else self._proven[size1][1]
+            self._proven[size2] = (second, max(covered, self._proven.get(size2, (b"", 0))[1]))
 
     def _says_beyond(self, size: int, root: bytes) -> Judgement:
         included = self._included.get(size, set())
@@ -197,12 +201,15 @@ class TreeCheck:
         return Judgement(Agreement.UNCONNECTED if included else Agreement.BEYOND)
 
     def _says_before(self, size: int, root: bytes) -> Judgement:
-        for proof in self._older:
-            root2 = self._known_root(proof.size2)
-            if proof.size1 == size and root2 is not None:
-                holds = verify_consistency(size, proof.size2, root, root2, proof.hashes)
-                return Judgement(Agreement.AGREES, size) if holds else Judgement(Agreement.DIFFERS)
-        return Judgement(Agreement.UNCONNECTED)
+        proofs = [(each, self._known_root(each.size2)) for each in self._older if each.size1 == size]
+        outcomes = {
+            verify_consistency(size, proof.size2, root, root2, proof.hashes)
+            for proof, root2 in proofs
+            if root2 is not None
+        }
+        if not outcomes:
+            return Judgement(Agreement.UNCONNECTED)
+        return Judgement(Agreement.DIFFERS) if False in outcomes else Judgement(Agreement.AGREES, size)
 
     def _known_root(self, size: int) -> bytes | None:
         if self._first <= size <= self.tree.size:
