@@ -175,7 +175,7 @@ def test_the_page_says_what_was_checked_by_what_and_when() -> None:
 
 def test_the_page_says_what_was_not_checked_and_why() -> None:
     found = parsed(check(DUMP, ()))
-    assert "Incomplete. What was checked holds, but not all could be checked." in found.text
+    assert "Incomplete. What was checked holds, but not all of it could be checked." in found.text
     assert "What was not checked, and why" in found.text
     assert "no trusted key was given (--key)" in found.text
     assert "that the tail was cut off, or that the holder of the signing key rewrote the whole ledger" in found.text
@@ -190,7 +190,7 @@ def test_the_page_says_what_is_wrong_with_the_first_record_expected_and_found() 
     assert "Record 8, line 10 of the dump: " in found.text
     assert first.expected in found.texts
     assert first.found in found.texts
-    assert "INVALID: the ledger fails steps 5, 8." in found.text
+    assert "Invalid. The ledger fails steps 5, 8." in found.text
 
 
 def test_more_failures_than_are_shown_are_counted() -> None:
@@ -204,6 +204,13 @@ def test_what_came_from_outside_and_differs_is_not_called_absent() -> None:
     report = check(DUMP, checkpoints=[other])
     assert report.limits.startswith("Nothing that was brought from outside agrees with the records")
     assert "Its root is not that of the records." in parsed(report).text
+
+
+def test_a_quick_check_says_what_it_left_out() -> None:
+    found = parsed(check(DUMP, quick=True))
+    assert "Valid. Everything that was asked for holds; the form of the records was not checked." in found.text
+    assert "Not counted: what records hold was not read (--quick)." in found.text
+    assert "record lines were not serialized again (--quick)" in found.text
 
 
 def test_a_dump_without_a_header_has_a_page() -> None:
@@ -264,6 +271,14 @@ def test_the_report_never_overwrites_what_is_read(how: str, tmp_path: Path, caps
         assert cli.main([str(dump), *asked]) == 2
         assert f"the report would overwrite {path}, which is read" in capsys.readouterr().err
         assert path.read_bytes() == before
+
+
+def test_the_report_never_takes_the_place_of_the_state(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    dump, state = tmp_path / "acme.gldump", tmp_path / "state"
+    dump.write_bytes(DUMP)
+    assert cli.main([str(dump), "--resume", str(state), "--report", f"{tmp_path}/../{tmp_path.name}/state"]) == 2
+    assert f"the report would overwrite {state}" in capsys.readouterr().err
+    assert not state.exists()
 
 
 def test_a_report_that_cannot_be_written_is_refused_before_anything_is_read(

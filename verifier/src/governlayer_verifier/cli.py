@@ -163,8 +163,8 @@ def _verify(options: argparse.Namespace) -> int:
 
 
 def _inputs(options: argparse.Namespace) -> list[str]:
-    trust = [options.trust] if options.trust is not None else []
-    return [options.dump, *options.checkpoint, *options.receipt, *options.timestamp, *options.tsa_ca, *trust]
+    single = [each for each in (options.trust, options.resume) if each is not None]
+    return [options.dump, *options.checkpoint, *options.receipt, *options.timestamp, *options.tsa_ca, *single]
 
 
 def _circumstances(options: argparse.Namespace, source: Source, started: datetime) -> Circumstances:

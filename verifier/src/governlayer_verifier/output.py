@@ -25,8 +25,14 @@ def refuse_target(target: Path, inputs: Iterable[str]) -> None:
     if not target.parent.is_dir():
         raise ArgumentError(f"the folder of the report {target} does not exist")
     for each in inputs:
-        if each != "-" and target.exists() and Path(each).exists() and target.samefile(each):
+        if each != "-" and _are_one(target, Path(each)):
             raise ArgumentError(f"the report would overwrite {each}, which is read")
+
+
+def _are_one(target: Path, other: Path) -> bool:
+    if target.exists() and other.exists():
+        return target.samefile(other)
+    return target.resolve() == other.resolve()
 
 
 def write_whole(target: Path, content: bytes) -> None:

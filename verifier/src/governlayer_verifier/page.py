@@ -15,11 +15,6 @@ from governlayer_verifier import sections
 from governlayer_verifier.markup import Html, tag, void
 from governlayer_verifier.report import Report
 
-_VERDICTS = {
-    "valid": "Everything that was asked for holds",
-    "invalid": "The ledger fails this verification",
-    "incomplete": "What was checked holds, but not all could be checked",
-}
 _CLAIMS = "The keys that a dump lists are claims of its maker: only keys named by whoever ran this check were trusted."
 
 
@@ -74,7 +69,7 @@ def _body(report: Report, made: Circumstances) -> list[Html | None]:
         sections.outside(report, made.files),
         sections.witnesses(report),
         sections.stamps(report, made.files),
-        sections.activity(report.activity),
+        sections.activity(report),
         _closing(made),
     ]
 
@@ -86,9 +81,9 @@ def _opening(report: Report) -> Html:
 
 
 def _verdict(report: Report) -> Html:
-    words = tag("strong", f"{report.verdict.capitalize()}. {_VERDICTS[report.verdict]}.")
-    failed = tag("p", report.conclusion) if report.verdict == "invalid" else None
-    return tag("div", words, failed, tag("p", report.limits), class_=f"verdict {report.verdict}", role="status")
+    verdict, _, words = report.conclusion.partition(": ")
+    said = tag("strong", f"{verdict.capitalize()}. {words[:1].upper()}{words[1:]}")
+    return tag("div", said, tag("p", report.limits), class_=f"verdict {report.verdict}", role="status")
 
 
 def _subject(report: Report, made: Circumstances) -> Html:

@@ -122,15 +122,18 @@ def stamps(report: Report, files: Mapping[str, str]) -> Html | None:
     return section("Time stamps", tag("table", head, tag("tbody", *rows)))
 
 
-def activity(spans: Sequence[Span]) -> Html | None:
+def activity(report: Report) -> Html | None:
     """Return the chart of decisions over time and its numbers, None where there were no decisions."""
-    if not spans:
+    title = "Decisions over time"
+    if report.step(Step.CANONICAL).status == "not_asked":
+        return section(title, tag("p", "Not counted: what records hold was not read (--quick)."))
+    if not report.activity:
         return None
-    rows = chart.spread(spans)
+    rows = chart.spread(report.activity)
     totals = [sum(column) for column in zip(*(each.counts for each in rows), strict=True)]
     used = [index for index, total in enumerate(totals) if total]
-    figure = tag("figure", chart.drawn(spans), chart.legend(totals))
-    return section("Decisions over time", figure, _numbers(rows, used))
+    figure = tag("figure", chart.drawn(rows), chart.legend(totals))
+    return section(title, figure, _numbers(rows, used))
 
 
 def section(title: str, *children: str | None) -> Html:
