@@ -12,6 +12,7 @@ from governlayer_server.adapters.crypto.signer import Ed25519Signer
 from governlayer_server.domain.ledger.checkpoint import signed_note
 from governlayer_server.domain.ledger.record import SYSTEM
 from governlayer_server.domain.tenants import SYSTEM_LEDGER
+from governlayer_server.ports.anchors import StoredCosignature
 from governlayer_server.ports.ledger_keys import Algorithm
 from governlayer_server.usecases.record_key_event import KeyEvent, record_key_event
 from governlayer_server.usecases.rotate_keys import MIN_OVERLAP_US
@@ -149,3 +150,25 @@ def test_a_retired_key_signs_nothing_beyond_its_retirement() -> None:
     lines[-2] = json.dumps({"checkpoint": signed_note(text, [old.line(text)])}, ensure_ascii=False).encode() + b"\n"
     assert verdict(b"".join(lines), made.keys[0]) == "invalid"
     assert verdict(b"".join(lines), made.keys[1]) == "invalid"
+
+
+def test_a_checkpoint_cosigned_before_the_rotation_does_not_stand_in_the_way_of_the_new_key() -> None:
+    """The old key alone signed it, which says nothing to who trusts the new one."""
+
+    async def cosigned_long_ago() -> tuple[list[str], bytes]:
+        made = await begun()
+        ledger_id = str(made.organization_id)
+        old = await made.appliance.publish_checkpoints.one(ledger_id)
+        assert old is not None
+        line = Ed25519Signer("witness.example.com", bytes(32)).line(old.note)
+        await made.appliance.anchors.add_cosignature(
+            StoredCosignature(ledger_id=ledger_id, size=old.size, witness="w", line=line, time_us=1)
+        )
+        assert line.encode()[:20] in await made.dump()
+        await made.rotate()
+        await made.grow()
+        await made.retire()
+        return made.keys, await made.dump()
+
+    keys, dump = asyncio.run(cosigned_long_ago())
+    assert [verdict(dump, key) for key in keys] == ["valid", "valid"]

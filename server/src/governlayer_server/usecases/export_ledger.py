@@ -149,18 +149,19 @@ class ExportLedger(Struct, frozen=True, kw_only=True):
         if (note := await trail.at_end(reached.size)) is not None:
             yield checkpoint_line(note)
         if reached.size:
-            async for line in self._notes(ledger_id, first, reached):
+            async for line in self._notes(ledger_id, first, reached, trail):
                 yield line
         yield end_line(reached.hash.hex(), reached.size - first)
 
-    async def _notes(self, ledger_id: str, first: int, reached: Head) -> AsyncIterator[bytes]:
+    async def _notes(self, ledger_id: str, first: int, reached: Head, trail: KeyTrail) -> AsyncIterator[bytes]:
         """Yield the checkpoint of what was dumped; before it the newest older one that a witness cosigned; proofs."""
         size = reached.size
         older = await self.cosigned.newest(ledger_id, size - 1)
+        before = 0 if older is None else parse_checkpoint(older).size
         if first:
             yield inclusion_line(first, size, await self.prove.inclusion(ledger_id, first, size))
-        if older is not None:
-            if (before := parse_checkpoint(older).size) < first:
+        if older is not None and before > trail.newest_introduction:
+            if before < first:
                 yield consistency_line(before, size, await self.prove.consistency(ledger_id, before, size))
             yield checkpoint_line(older)
         yield checkpoint_line(await self.cosigned.with_cosignatures(ledger_id, sign_checkpoint(self.signer, reached)))

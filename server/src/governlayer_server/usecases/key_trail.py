@@ -21,20 +21,22 @@ class KeyTrail:
     Follows the records of one dump in their order.
 
     Who trusts the old key alone trusts the new one once a checkpoint by the old key covers its introduction. The
-    checkpoint at the end of the dump is by the new one: so the last one that both signed belongs into it.
+    checkpoint at the end of the dump is by the new one: so the last one that both signed belongs into it. One that does
+    not cover ``newest_introduction``, the seq of the record, says nothing to who trusts the new key alone.
     """
 
     def __init__(self, checkpoints: CheckpointStore, ledger_id: str) -> None:
         self._checkpoints = checkpoints
         self._ledger_id = ledger_id
         self._introduced: int | None = None
+        self.newest_introduction = -1
 
     async def after(self, record: Record) -> str | None:
         """Return the note of the checkpoint that belongs into the dump after *record*, if one does."""
         if record.type != KEY_RECORD:
             return None
         if msgspec.json.decode(record.canonical, type=_KeyRecord).body.event == KeyEvent.INTRODUCED:
-            self._introduced = record.seq
+            self._introduced = self.newest_introduction = record.seq
             return None
         return await self.at_end(record.seq)
 
