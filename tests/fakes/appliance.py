@@ -58,6 +58,7 @@ from governlayer_server.usecases.seal_rows import sealed
 from governlayer_server.usecases.set_up import SetUp
 from governlayer_server.usecases.throttle import Throttle
 from governlayer_server.usecases.user_event import UserEvents
+from governlayer_server.usecases.verify_ledger import VerifyLedger
 from msgspec.structs import replace
 
 from tests.fakes.account_store import MemoryAccountStore, MemoryDataKeys
@@ -65,6 +66,7 @@ from tests.fakes.anchors import MemoryAnchorStore
 from tests.fakes.checkpoints import MemoryCheckpointStore
 from tests.fakes.clock import FakeClock, FakeEntropy, WallClock
 from tests.fakes.identity import CountedPasswords, Later, MemoryMailer
+from tests.fakes.ledger_audit import MemoryLedgerAudit
 from tests.fakes.ledger_keys import MemoryLedgerKeyStore
 from tests.fakes.ledger_store import MemoryLedgerStore
 from tests.fakes.policy_engine import ScriptedEngine
@@ -163,6 +165,10 @@ class FakeAppliance:
         cosigned = ReadCosigned(anchors=self.anchors, checkpoints=self.checkpoints)
         self.read_ledger = ReadLedger(ledger=self.ledger, signer=self.signer, cosigned=cosigned)
         self.read_tiles = ReadTiles(prove=self.prove_ledger)
+        self.ledger_audit = MemoryLedgerAudit(self.ledger)
+        self.verify_ledger = VerifyLedger(
+            audit=self.ledger_audit, prove=self.prove_ledger, checkpoints=self.checkpoints, clock=self.clock
+        )
         self.make_receipt = MakeReceipt(prove=self.prove_ledger, checkpoints=self.checkpoints, signer=self.signer)
         self.export_ledger = ExportLedger(
             ledger=self.ledger, prove=self.prove_ledger, cosigned=cosigned, signer=self.signer, **common

@@ -88,6 +88,9 @@ class MemoryLedgerStore(MemoryTiles):
             payloads = sorted((one for one in append.payloads if one.name in names), key=lambda one: one.name)
             yield StoredRecord(record_id=append.record_id, record=record, payloads=tuple(payloads))
 
+    def rows_of(self, ledger_id: str) -> list[tuple[Append, Record]]:
+        return self._ledger(ledger_id).rows
+
     def sizes(self) -> dict[str, int]:
         return {ledger_id: one.head.size for ledger_id, one in self._ledgers.items()}
 

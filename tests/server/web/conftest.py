@@ -55,6 +55,7 @@ class Site:
                 prove_ledger=made.prove_ledger,
                 make_receipt=made.make_receipt,
                 read_tiles=made.read_tiles,
+                verify_ledger=made.verify_ledger,
                 register=made.register(),
                 read_users=made.read_users,
                 manage_users=made.manage_users,

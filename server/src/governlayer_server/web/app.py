@@ -28,6 +28,7 @@ from governlayer_server.usecases.read_tiles import ReadTiles
 from governlayer_server.usecases.read_usage import ReadUsage
 from governlayer_server.usecases.read_users import ReadUsers
 from governlayer_server.usecases.register import Register
+from governlayer_server.usecases.verify_ledger import VerifyLedger
 from governlayer_server.web.authenticate import PUBLIC, Authentication, Authorization
 from governlayer_server.web.bodies import MAX_BODY_BYTES
 from governlayer_server.web.deadline import Deadline
@@ -63,6 +64,7 @@ from governlayer_server.web.routes.ledger import (
 )
 from governlayer_server.web.routes.ledger_proofs import PROOF_ROUTES
 from governlayer_server.web.routes.ledger_tiles import TILE_ROUTES
+from governlayer_server.web.routes.ledger_verify import verify_route
 from governlayer_server.web.routes.metrics import Exposition, metrics_route
 from governlayer_server.web.routes.organization import (
     change_organization_route,
@@ -104,6 +106,7 @@ class UseCases(Struct, frozen=True, kw_only=True):
     prove_ledger: ProveLedger
     make_receipt: MakeReceipt
     read_tiles: ReadTiles
+    verify_ledger: VerifyLedger
     register: Register
     read_users: ReadUsers
     manage_users: ManageUsers
@@ -145,6 +148,7 @@ def create_app(
             dump_route,
             *PROOF_ROUTES,
             *TILE_ROUTES,
+            verify_route,
             register_route,
             me_route,
             users_route,
@@ -184,6 +188,7 @@ def create_app(
             "prove_ledger": _provide(use_cases.prove_ledger),
             "make_receipt": _provide(use_cases.make_receipt),
             "read_tiles": _provide(use_cases.read_tiles),
+            "verify_ledger": _provide(use_cases.verify_ledger),
             "register": _provide(use_cases.register),
             "read_users": _provide(use_cases.read_users),
             "manage_users": _provide(use_cases.manage_users),

@@ -21,6 +21,7 @@ from governlayer_server.domain.action import ActionRequest
 from governlayer_server.domain.decision import Decision
 from governlayer_server.domain.errors import NotFound
 from governlayer_server.usecases.read_ledger import LedgerState
+from governlayer_server.usecases.verify_ledger import Verified
 from governlayer_server.web.authenticate import REFUSES, SCHEME
 from governlayer_server.web.key_bodies import (
     CreateKeyRequest,
@@ -42,6 +43,7 @@ from governlayer_server.web.routes.auth import (
 from governlayer_server.web.routes.health import About, Health
 from governlayer_server.web.routes.ledger import RecordBody, RecordList
 from governlayer_server.web.routes.ledger_proofs import ConsistencyBody, InclusionBody
+from governlayer_server.web.routes.ledger_verify import VerifyBody
 from governlayer_server.web.routes.organization import OrganizationBody, OrganizationChange, UsageList
 from governlayer_server.web.routes.register import RegisterBody, RegisteredBody
 from governlayer_server.web.routes.reset import AcceptedBody, ForgotBody, ResetBody
@@ -64,12 +66,13 @@ _STRUCTS = (
     InclusionBody, InviteBody, InvitedBody, LedgerState, LoginBody, LogoutBody, OrganizationBody, OrganizationChange,
     PasswordBody, Problem, RecordBody, RecordList, RecoveryBody, RefreshBody, RegisterBody, RegisteredBody, ResetBody,
     SessionBody, SessionList, StepUpBody, TokenBody, TotpBody, UsageList, UserBody, UserChange, UserList,
+    Verified, VerifyBody,
     *_KEYS,
 )  # fmt: skip
 # A change of nothing is refused.
 _CHANGES = (OrganizationChange, UserChange)
 _REF = "#/components/schemas/{name}"
-_WITH_OR_WITHOUT_BODY = frozenset({"begin_totp", "sign_out"})
+_WITH_OR_WITHOUT_BODY = frozenset({"begin_totp", "sign_out", "verify_ledger"})
 _ALWAYS = (400, 408, 431, 500)
 _LIMITED = (429,)
 _WITH_PLACE = (404,)

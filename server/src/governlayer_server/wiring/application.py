@@ -13,6 +13,7 @@ from governlayer_server.adapters.logs.access import access_logger
 from governlayer_server.adapters.mail.smtp import SmtpMailer
 from governlayer_server.adapters.metrics.prometheus import PrometheusMetrics
 from governlayer_server.adapters.postgres.deployment_store import PostgresPolicyStore
+from governlayer_server.adapters.postgres.ledger_audit import PostgresLedgerAudit
 from governlayer_server.adapters.redis.attempts import RedisSignInAttempts
 from governlayer_server.adapters.redis.forgetting import RedisForgetting
 from governlayer_server.adapters.redis.local_attempts import LocalSignInAttempts
@@ -53,6 +54,7 @@ from governlayer_server.usecases.remove_stale import RemoveStale
 from governlayer_server.usecases.throttle import Throttle
 from governlayer_server.usecases.tile_ledger import TileLedger
 from governlayer_server.usecases.user_event import UserEvents
+from governlayer_server.usecases.verify_ledger import VerifyLedger
 from governlayer_server.web.app import Metrics, UseCases, create_app
 from governlayer_server.web.kept_probes import KeptProbes
 from governlayer_server.web.links import Links
@@ -184,6 +186,12 @@ def _use_cases(
             prove=published.prove, checkpoints=published.checkpoints, signer=parts.signer, guard=parts.refusals
         ),
         read_tiles=ReadTiles(prove=published.prove),
+        verify_ledger=VerifyLedger(
+            audit=PostgresLedgerAudit(parts.database),
+            prove=published.prove,
+            checkpoints=published.checkpoints,
+            clock=parts.clock,
+        ),
         identity=_identity(operations, settings, parts, tokens, attempts),
         register=Register(
             accounts=accounts,
