@@ -1,12 +1,16 @@
 """A deployment on a database of its own."""
 
+from collections.abc import AsyncIterator
 from pathlib import Path
 
+import asyncpg
 import pytest
 from governlayer_server.adapters.redis.address import RedisAddress
 from governlayer_server.policies import DEFAULT
-from governlayer_server.settings import IdentitySettings, Settings
+from governlayer_server.settings import AnchorSettings, IdentitySettings, LedgerSettings, Settings
+from msgspec.structs import replace
 
+from tests.fakes.ledger_place import Place
 from tests.fakes.servers import Servers, address, migrate
 
 SECRET = bytes(range(32))
@@ -34,3 +38,12 @@ def settings(empty_database: Servers, tmp_path: Path) -> Settings:
 async def migrated(settings: Settings, empty_database: Servers) -> Settings:
     await migrate(empty_database)
     return settings
+
+
+@pytest.fixture
+async def place(migrated: Settings, empty_database: Servers, tmp_path: Path) -> AsyncIterator[Place]:
+    (tmp_path / "outside").mkdir()
+    tables = await asyncpg.connect(**empty_database.owner.options())
+    anchors, ledgers = AnchorSettings(directory=tmp_path / "outside"), LedgerSettings(evidence=tmp_path / "evidence")
+    yield Place(replace(migrated, anchors=anchors, ledgers=ledgers), tables)
+    await tables.close()

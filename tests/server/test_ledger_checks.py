@@ -1,140 +1,17 @@
-"""What is done to the stored ledgers by who may do everything is found: at the start, and by fsck (security.md §1.1)."""
+"""What is done to the stored ledgers by who may do everything is found at the start, and closes the ledger (claim 1)."""
 
 import json
 import stat
-from collections.abc import AsyncIterator
-from hashlib import sha256
-from pathlib import Path
-from typing import Any
 
-import asyncpg
-import httpx
 import pytest
 from governlayer_server.domain.access import Scope
 from governlayer_server.domain.errors import Conflict, LedgerRefused, Unavailable
 from governlayer_server.domain.key_terms import KeyTerms
-from governlayer_server.domain.ledger.audit import after, facts_of
-from governlayer_server.domain.ledger.chain import empty_head
 from governlayer_server.domain.ledger.record import SYSTEM
-from governlayer_server.domain.ledger.tree import edge_bytes
-from governlayer_server.domain.organization import Organization
-from governlayer_server.domain.plan import Plan
-from governlayer_server.ports.checkpoints import Checkpoint
-from governlayer_server.settings import AnchorSettings, LedgerSettings, Settings
-from governlayer_server.usecases.fsck_ledger import Fsck
-from governlayer_server.usecases.record_event import record_event
-from governlayer_server.usecases.sign_checkpoint import sign_checkpoint
-from governlayer_server.web.links import Links
-from governlayer_server.wiring import Appliance, open_appliance
-from msgspec.structs import replace
+from governlayer_server.wiring import open_appliance
 
-from tests.fakes.servers import Servers
+from tests.fakes.ledger_place import Place, ask, cut_off_after, mine, rewrite
 
-QUESTION = {
-    "stage": "input",
-    "agent": {"id": "a"},
-    "action": {"name": "chat"},
-    "content": [{"role": "user", "text": "x"}],
-}
-
-
-class Place:
-    """A deployment that can be opened again and again, and its tables as their owner."""
-
-    def __init__(self, settings: Settings, tables: "asyncpg.Connection[Any]") -> None:
-        self.settings = settings
-        self.tables = tables
-        self.evidence = settings.ledgers.evidence
-        assert settings.anchors.directory is not None
-        self.outside = settings.anchors.directory
-
-    async def found(self, *names: str) -> list[Organization]:
-        async with open_appliance(self.settings) as appliance:
-            return [await appliance.create_organization(n, Plan.ENTERPRISE, f"{n}@example.org", None) for n in names]
-
-    async def grow(self, organization: Organization, count: int) -> None:
-        async with open_appliance(self.settings) as appliance:
-            for number in range(count):
-                body = {"number": number}
-                await record(appliance, str(organization.id), body)
-
-    async def decide(self, organization: Organization, count: int = 1) -> list[httpx.Response]:
-        """Ask over HTTP, after the check that a server does at its start."""
-        async with open_appliance(self.settings) as appliance:
-            await appliance.check_ledgers(lambda *_: None)
-            terms = KeyTerms(name="key", scopes=[Scope.GOVERN, Scope.AUDIT])
-            try:
-                made = await appliance.manage_keys.create(SYSTEM, organization.id, terms)
-            except LedgerRefused:
-                pytest.fail("a key is needed before the ledger is closed")
-            return [await ask(appliance, self.settings, made.key) for _ in range(count)]
-
-    async def publish(self, ledger_id: str, *, outside: bool = False) -> str:
-        """Sign and keep a checkpoint of the ledger as it stands."""
-        async with open_appliance(self.settings) as appliance:
-            head = await appliance.ledger.head(ledger_id)
-            root = await appliance.checks.check.root_at(ledger_id, head.size)
-            note = await sign(appliance, ledger_id)
-            if outside:
-                folder = self.outside / sha256(head.origin.encode()).hexdigest()
-                folder.mkdir(parents=True, exist_ok=True)
-                (folder / f"{head.size}.note").write_text(note, encoding="utf-8")
-            else:
-                newest = await appliance.checks.checkpoints.newest(ledger_id)
-                extends = newest.size if newest else 0
-                one = Checkpoint(
-                    ledger_id=ledger_id, size=head.size, root=root, note=note, published_us=1, extends=extends
-                )
-                assert await appliance.checks.checkpoints.add(one)
-            return note
-
-    async def closed(self) -> list[str]:
-        async with open_appliance(self.settings) as appliance:
-            return list(await appliance.check_ledgers(lambda *_: None))
-
-    async def steps(self, organization: Organization) -> set[str]:
-        """What the check at a start finds; nothing is closed."""
-        async with open_appliance(self.settings) as appliance:
-            return {one.step for one in (await appliance.checks.check.findings(str(organization.id))).findings}
-
-    async def fsck(self, organization: Organization) -> Fsck:
-        async with open_appliance(self.settings) as appliance:
-            return await appliance.checks.fsck(str(organization.id), organization.id)
-
-    async def tamper(self, *statements: str) -> None:
-        """What nobody may do, and who owns the tables can."""
-        for table in ("ledger", "ledger_record", "ledger_tile", "ledger_checkpoint"):
-            await self.tables.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
-        for statement in statements:
-            await self.tables.execute(statement)
-
-
-async def record(appliance: Appliance, ledger_id: str, body: dict[str, object]) -> None:
-    parts = appliance.parts
-    await record_event(appliance.ledger, parts.clock, parts.entropy, ledger_id, SYSTEM, "decision.outcome", body)
-
-
-async def sign(appliance: Appliance, ledger_id: str) -> str:
-    return sign_checkpoint(appliance.parts.signer, await appliance.ledger.head(ledger_id))
-
-
-async def ask(appliance: Appliance, settings: Settings, key: str, **headers: str) -> httpx.Response:
-    transport = httpx.ASGITransport(app=await appliance.application(settings, Links("http://test")))
-    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
-        given = {"Authorization": f"Bearer {key}", **headers}
-        return await client.post("/v1/govern", json=QUESTION, headers=given)
-
-
-@pytest.fixture
-async def place(migrated: Settings, empty_database: Servers, tmp_path: Path) -> AsyncIterator[Place]:
-    (tmp_path / "outside").mkdir()
-    tables = await asyncpg.connect(**empty_database.owner.options())
-    anchors, ledgers = AnchorSettings(directory=tmp_path / "outside"), LedgerSettings(evidence=tmp_path / "evidence")
-    yield Place(replace(migrated, anchors=anchors, ledgers=ledgers), tables)
-    await tables.close()
-
-
-MINE = "ledger_id = '{id}'"
 # What is done, and which step of the check at the start names it; the ledger has over 20 records.
 ATTACKS = {
     "bytes": ("UPDATE ledger_record SET canonical = canonical || ' ' WHERE {mine} AND seq = 15", "hash"),
@@ -155,7 +32,7 @@ async def test_the_start_finds_what_was_done_to_the_end_of_a_ledger(place: Place
     await place.grow(acme, 20)
     assert await place.closed() == []
     statement, step = ATTACKS[attack]
-    await place.tamper(statement.format(id=acme.id, mine=MINE.format(id=acme.id)))
+    await place.tamper(statement.format(id=acme.id, mine=mine(acme)))
     assert step in await place.steps(acme)
     assert not (await place.fsck(acme)).is_sound
     assert await place.closed() == [str(acme.id)]
@@ -225,24 +102,6 @@ async def test_a_whole_rewrite_is_found_by_what_was_published(place: Place) -> N
     assert await place.closed() == [str(acme.id)]
 
 
-async def rewrite(place: Place, organization: Organization) -> None:
-    """Make the last two records anew, chain, tree and head with them, as the appliance itself would."""
-    mine = MINE.format(id=organization.id)
-    size = int(await place.tables.fetchval(f"SELECT max(seq) + 1 FROM ledger_record WHERE {mine}"))
-    async with open_appliance(place.settings) as appliance:
-        rows = await appliance.checks.check.audit.rows(str(organization.id), 0, size - 3)
-        origin = (await appliance.ledger.head(str(organization.id))).origin
-    head = empty_head(origin)
-    for row in rows:
-        head = after(head, row, facts_of(row.canonical))
-    await place.tamper(f"DELETE FROM ledger_record WHERE {mine} AND seq >= {size - 2}")
-    await place.tables.execute(
-        "UPDATE ledger SET size = $2, head_hash = $3, head_time_us = $4, edge = $5 WHERE id = $1",
-        str(organization.id), head.size, head.hash, head.time_us, edge_bytes(head.edge),
-    )  # fmt: skip
-    await place.grow(organization, 2)
-
-
 @pytest.mark.parametrize("size", [5, 700])
 async def test_an_older_copy_is_found_by_the_checkpoint_outside_and_goes_on_once_that_is_owned_up_to(
     place: Place, size: int
@@ -261,21 +120,6 @@ async def test_an_older_copy_is_found_by_the_checkpoint_outside_and_goes_on_once
     assert await place.closed() == [], "what was lost binds no more"
     assert [one.status_code for one in await place.decide(acme)] == [200]
     assert (await place.fsck(acme)).is_sound
-
-
-async def cut_off_after(place: Place, organization: Organization, lost: int) -> None:
-    """Keep a checkpoint outside, then put the database back to where it was some records before."""
-    mine, ledger_id = MINE.format(id=organization.id), str(organization.id)
-    before = await place.tables.fetchrow("SELECT * FROM ledger WHERE id = $1", ledger_id)
-    assert before is not None
-    await place.grow(organization, lost)
-    await place.publish(ledger_id, outside=True)
-    await place.tamper(f"DELETE FROM ledger_record WHERE {mine} AND seq >= {before['size']}")
-    await place.tamper(f"DELETE FROM ledger_tile WHERE {mine} AND (n + 1) * 256 > {before['size']}")
-    await place.tables.execute(
-        "UPDATE ledger SET size = $2, head_hash = $3, head_time_us = $4, edge = $5 WHERE id = $1",
-        ledger_id, before["size"], before["head_hash"], before["head_time_us"], before["edge"],
-    )  # fmt: skip
 
 
 async def test_checkpoints_after_a_restore_bind_again(place: Place) -> None:

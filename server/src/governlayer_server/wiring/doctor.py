@@ -20,6 +20,7 @@ from governlayer_server.adapters.tls.expiry import expires_s
 from governlayer_server.domain.errors import GovernLayerError, NotFound
 from governlayer_server.domain.times import MINUTE_US, SECOND_US
 from governlayer_server.settings import Settings
+from governlayer_server.usecases.anchor_health import AnchorKind
 from governlayer_server.usecases.check_ledgers import Progress
 from governlayer_server.wiring.appliance import Appliance, open_appliance
 
@@ -29,6 +30,8 @@ _MAX_CLOCK_DIFFERENCE_US = 2 * SECOND_US
 _MIN_FREE_BYTES = 1_073_741_824
 _MIN_FREE_SHARE = 0.05
 _PUBLISHED_WITHIN_US = 10 * MINUTE_US
+_ANCHORED_WITHIN_MINUTES = 120
+_RECALLED = {AnchorKind.WITNESS, AnchorKind.TIMESTAMPS}
 _CLOCK = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
 
 
@@ -152,6 +155,7 @@ async def _ledgers(settings: Settings, progress: Progress) -> Sequence[Check]:
             return [
                 await _seen("ledgers", lambda: _ends(appliance, progress)),
                 await _seen("checkpoints", lambda: _published(appliance)),
+                *await _anchors(appliance),
             ]
     except GovernLayerError as error:
         return [Check(name="ledgers", ok=False, detail=str(error)), _unseen("checkpoints")]
@@ -188,6 +192,22 @@ async def _published(appliance: Appliance) -> Check:
         return Check(name="checkpoints", ok=True, detail="no record waits for one")
     detail = f"a record has waited for its checkpoint for {waiting_us // MINUTE_US} minutes"
     return Check(name="checkpoints", ok=False, detail=detail, mend="governlayer up, or serve: a running one publishes")
+
+
+async def _anchors(appliance: Appliance) -> Sequence[Check]:
+    """Tell when each witness and time stamp authority last took a checkpoint; a running appliance gives one an hour."""
+    checks = []
+    for fact in await appliance.anchors.recalled():
+        name, now_us = f"{fact.kind.value}:{fact.name}", appliance.parts.clock.now_us()
+        if fact.kind not in _RECALLED:
+            checks.append(Check(name=name, ok=None, detail="only the running appliance knows: /readyz?verbose=true"))
+            continue
+        minutes = None if fact.last_us is None else (now_us - fact.last_us) // MINUTE_US
+        detail = "never took a checkpoint" if minutes is None else f"took a checkpoint {minutes} minutes ago"
+        mend = "see that it runs and can be reached; /readyz?verbose=true of the running appliance says what is wrong"
+        ok = minutes is not None and minutes <= _ANCHORED_WITHIN_MINUTES
+        checks.append(Check(name=name, ok=ok, detail=detail, mend=mend))
+    return checks
 
 
 async def _seen(name: str, look: Callable[[], Awaitable[Check]]) -> Check:
