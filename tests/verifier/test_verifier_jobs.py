@@ -15,10 +15,11 @@ from governlayer_verifier import ArgumentError, InputError, cli, reader, verify,
 from governlayer_verifier.block import BlockChecker
 from governlayer_verifier.part import Rules
 from governlayer_verifier.partjson import read_part, write_part
+from governlayer_verifier.tree import Tree, leaf_hash
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.verifier.ledger_writer import KEY, SECOND_KEY, sample_ledger
+from tests.verifier.ledger_writer import KEY, ORIGIN, SECOND_KEY, sample_ledger, sign_note, to_line
 from tests.verifier.mutated_dumps import LEDGER, NAMES, PARTIAL, PLAIN, WHOLE, mutated_dumps
 from tests.verifier.test_verifier_streaming import write_dump
 from tests.verifier.verdicts import joined, lines_of
@@ -96,13 +97,17 @@ def test_many_tiles_and_blocks_are_joined(tmp_path: Path) -> None:
 
 def test_tiles_that_were_computed_for_another_place_are_not_used(tmp_path: Path) -> None:
     lines = lines_of(write_dump(tmp_path / "dump", 12_000).read_bytes())
-    # One record is missing in the first block: the seqs of the blocks after it do not tell their place.
-    dump = joined(lines[:50] + lines[51:])
-    whole = verify(io.BytesIO(dump), keys=[KEY.vkey])
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        cut_by(monkeypatch, 300_000)
-        assert verify(io.BytesIO(dump), keys=[KEY.vkey], jobs=2) == whole
-    assert {step.step for step in whole.steps if step.status == "fail"} == {4, 5, 8, 11, 12}
+    # One record is missing in the first block: the seqs of the blocks after it do not tell their place in the tree.
+    lines = [*lines[:50], *lines[51:]]
+    tree = Tree(0)
+    for line in lines[1:-2]:
+        tree.append(leaf_hash(line))
+    lines[-2] = to_line({"checkpoint": sign_note(ORIGIN, 11_999, tree.root(11_999), KEY)})
+    for size in (1 << 20, 300_000):
+        with pytest.MonkeyPatch.context() as monkeypatch:
+            cut_by(monkeypatch, size)
+            report = verify(io.BytesIO(joined(lines)), keys=[KEY.vkey])
+        assert {step.step for step in report.steps if step.status == "fail"} == {4, 5, 11, 12}
 
 
 def test_a_line_over_the_limit_is_handed_on_cut(tmp_path: Path) -> None:
