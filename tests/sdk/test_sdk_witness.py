@@ -7,6 +7,7 @@ import logging
 import pickle
 from collections import Counter
 from datetime import timedelta
+from typing import Any
 
 import httpx
 import pytest
@@ -153,6 +154,22 @@ class TestForks:
             session.govern()
         appliance.ledger = forked(appliance.ledger, 7, 8)
         assert "does not follow" in str(refused(session))
+
+    def test_what_another_process_has_kept_counts_in_each_answer(self, kind, appliance):
+        session, other = (Session(kind, appliance, consistency_interval_s=interval_s) for interval_s in (60, 0))
+        session.govern()
+        answers: list[dict[str, Any]] = []
+        appliance.change = answers.append
+        other.govern()
+        appliance.ledger.grow(10)
+        other.govern()
+        appliance.change = lambda answer: answers[0]
+        pass_interval(session)
+        session.govern()
+        assert session.kept() == other.kept() == 17
+        appliance.change = answers.append
+        appliance.ledger = appliance.ledger.twin(8)
+        assert "newer" in str(refused(session))
 
     def test_an_answer_in_between_is_found_by_the_draw(self, kind, appliance, monkeypatch):
         """One answer out of another history, and then on with the true one: it is drawn here, as nothing else was."""
@@ -315,6 +332,31 @@ class TestWithoutProof:
         appliance.ledger = forked(appliance.ledger, 5, 9)
         pass_interval(session)
         assert "size" in str(refused(session))
+
+    def test_a_drawn_answer_whose_proof_fails_is_asked_for_again(self, kind, appliance):
+        failing = [True]
+
+        def handler(request):
+            drawn = request.url.params.get("from", "6") not in {"5", "6"}
+            return problem(503, "unavailable") if failing[0] and drawn else appliance(request)
+
+        asked: list[str] = []
+
+        def noting(request):
+            asked.append(request.url.params.get("from", ""))
+            return handler(request)
+
+        session = Session(kind, noting, max_retries=0)
+        for _ in range(6):
+            session.govern()
+        pass_interval(session)
+        session.govern()
+        drawn = asked[-1]
+        assert (session.kept(), drawn in {"7", "8", "9", "10"}) == (11, True)
+        failing[0] = False
+        pass_interval(session)
+        session.govern()
+        assert appliance.proofs()[int(drawn), 12] == 1
 
     def test_verify_now_says_that_there_is_no_proof(self, kind, appliance):
         session = Session(kind, appliance, max_retries=0)

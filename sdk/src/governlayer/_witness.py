@@ -112,8 +112,6 @@ class Witness:
             try:
                 yield from self._prove(seen, deadline_s)
             except Unproven as why:
-                with self._lock:
-                    self._history.leave_unproven(seen)
                 self._next_proof_s = min(self._next_proof_s, self._asker.clock() + _RETRY_S)
                 self._tell("size %d is not proven to continue what is kept: %s", seen.checkpoint.size, why)
 
@@ -258,16 +256,17 @@ class Witness:
             return True
 
     def _prove(self, seen: Sighting, deadline_s: float) -> Conversation[None]:
-        yield from self._advance(seen, deadline_s)
-        with self._lock:
-            sample = self._history.take_sample()
-        if sample is None or self._state is None:
-            return
+        """Prove *seen* and one drawn from those that were left; whichever cannot be proven now is left for later."""
+        at_hand: Sighting | None = seen
         try:
-            yield from self._link(sample, self._state.newest, deadline_s)
+            yield from self._advance(seen, deadline_s)
+            with self._lock:
+                at_hand = self._history.take_sample()
+            if at_hand is not None and self._state is not None:
+                yield from self._link(at_hand, self._state.newest, deadline_s)
         except Unproven:
             with self._lock:
-                self._history.leave_unproven(sample)
+                self._history.leave_unproven(at_hand or seen)
             raise
 
     def _advance(self, seen: Sighting, deadline_s: float) -> Conversation[None]:
