@@ -144,7 +144,7 @@ def test_many_callers_share_a_client_and_each_gets_its_own_answer(kind, applianc
     keys = [f"key-{index}" for index in range(40)]
     answered: list[tuple[str, str]] = []
     if kind == "sync":
-        with GovernLayer(KEY, base_url=appliance, timeout_s=120) as client:
+        with GovernLayer(KEY, base_url=appliance, timeout_s=120, connect_timeout_s=120) as client:
 
             def ask(key: str) -> None:
                 answered.append((key, client.govern(**ASK, idempotency_key=key).decision_id))
@@ -157,7 +157,7 @@ def test_many_callers_share_a_client_and_each_gets_its_own_answer(kind, applianc
     else:
 
         async def ask_all() -> None:
-            async with AsyncGovernLayer(KEY, base_url=appliance, timeout_s=120) as client:
+            async with AsyncGovernLayer(KEY, base_url=appliance, timeout_s=120, connect_timeout_s=120) as client:
                 decisions = await asyncio.gather(*(client.govern(**ASK, idempotency_key=key) for key in keys))
             answered.extend(zip(keys, (decision.decision_id for decision in decisions), strict=True))
 

@@ -53,7 +53,8 @@ def die_before_the_rename(directory: Path) -> None:
 
 
 def ask_often(url: str, directory: Path) -> None:
-    with GovernLayer(KEY, base_url=url, state_dir=directory, consistency_interval_s=0, timeout_s=60) as client:
+    patient = {"timeout_s": 60, "connect_timeout_s": 60}
+    with GovernLayer(KEY, base_url=url, state_dir=directory, consistency_interval_s=0, **patient) as client:
         for _ in range(TURNS):
             assert client.govern(**ASK).allowed
 
