@@ -12,7 +12,6 @@ from governlayer_server.adapters.logs.access import access_logger
 from governlayer_server.adapters.metrics.prometheus import PrometheusMetrics
 from governlayer_server.adapters.postgres.anchors import PostgresAnchorStore
 from governlayer_server.adapters.postgres.checkpoints import PostgresCheckpointStore
-from governlayer_server.domain.times import SECOND_US
 from governlayer_server.ports import Clock
 from governlayer_server.ports.anchors import KeptNotes
 from governlayer_server.ports.ledger import LedgerStore
@@ -25,7 +24,7 @@ from governlayer_server.usecases.prove_ledger import ProveLedger
 from governlayer_server.usecases.stamp_checkpoints import StampCheckpoints
 from governlayer_server.wiring.parts import Parts
 
-_TURN_S, _STAMP_S = 1.0, 60.0
+_TURN_S, _STAMP_S = 1.0, 10.0
 
 
 def anchors_state(settings: AnchorSettings, store: PostgresAnchorStore, clock: Clock) -> AnchorsState:
@@ -104,7 +103,7 @@ class _Anchors:
             clock=self._parts.clock,
             health=self._health(AnchorKind.TIMESTAMPS),
         )
-        self._parts.background.every(min(_STAMP_S, timestamps.interval_us / SECOND_US), turn, last=client.close)
+        self._parts.background.every(_STAMP_S, turn, last=client.close)
 
 
 def start_anchors(settings: AnchorSettings, state: AnchorsState, ledger: LedgerStore, parts: Parts) -> None:
