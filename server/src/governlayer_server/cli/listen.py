@@ -128,9 +128,10 @@ def parse_listening(
     tls_client_ca: Path | None,
     behind_tls_proxy: bool,
     trusted_proxies: tuple[str, ...],
+    by_address: bool = True,
 ) -> Listening:
     """
-    Return what the options say.
+    Return what the options say; *by_address* tells whether what is served tells its clients apart by address.
 
     Raises:
         ConfigurationError: they are incomplete or malformed, the certificate cannot be used, or plain HTTP would
@@ -147,6 +148,6 @@ def parse_listening(
     elif any((tls_certificate, tls_key, tls_client_ca)):
         raise ConfigurationError("TLS needs both --tls-certificate and --tls-key")
     check_exposure(host, tls=certificate is not None, behind_tls_proxy=behind_tls_proxy)
-    if behind_tls_proxy and not trusted_proxies:
+    if by_address and behind_tls_proxy and not trusted_proxies:
         click.echo(_ALL_ONE_ADDRESS, err=True)
     return Listening(host=host, certificate=certificate, trusted_proxies=parse_networks(trusted_proxies))

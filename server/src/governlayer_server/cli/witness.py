@@ -58,7 +58,7 @@ def witness(
     keys = [parse_verifier_key(one) for one in (*logs, *_lines(logs_file))]
     if not keys:
         raise ConfigurationError("a witness needs a key to trust: --log VKEY, from `governlayer ledger key`")
-    listening = parse_listening(**where)
+    listening = parse_listening(**where, by_address=False)
     with opened_witness(directory, name, keys) as (opened, application):
         uvloop.run(_serve(application, opened.key, listening, port, as_json))
 
