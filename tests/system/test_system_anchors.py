@@ -147,7 +147,8 @@ def assert_stamped(anchored: Anchored, tmp_path: Path) -> None:
     )  # fmt: skip
     assert checked.returncode == 0, checked.stderr
     dump = anchored.appliance.dump(anchored.tenant)
-    anchored.appliance.assert_verified(dump, "--timestamp", token, "--tsa-ca", ca)
+    note = token.with_suffix(".note")
+    anchored.appliance.assert_verified(dump, "--timestamp", token, "--tsa-ca", ca, "--checkpoint", note)
 
 
 def test_without_its_witness_the_appliance_decides_and_catches_up(anchored: Anchored) -> None:

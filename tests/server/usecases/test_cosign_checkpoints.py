@@ -7,9 +7,10 @@ import pytest
 from governlayer_server.adapters.crypto.signer import Ed25519Signer
 from governlayer_server.adapters.crypto.verify import verify_ed25519
 from governlayer_server.domain.errors import NotFound, Unavailable
+from governlayer_server.domain.ledger.cosignature import Cosignature, cosignature_line
 from governlayer_server.domain.ledger.note import COSIGNATURE, VerifierKey, parse_checkpoint
 from governlayer_server.domain.times import MINUTE_US, SECOND_US
-from governlayer_server.ports.anchors import WitnessAnswer
+from governlayer_server.ports.anchors import StoredCosignature, WitnessAnswer
 from governlayer_server.usecases.anchor_health import AnchorFault
 from governlayer_server.usecases.verify_note import verified_cosignature
 
@@ -112,6 +113,22 @@ async def test_a_rolled_back_database_that_has_grown_again_is_another_history(tm
     assert await backup.anchors.newest_cosigned(backup.ledger_id, 100) == 0
 
 
+async def test_a_ledger_that_was_rewritten_is_not_served_with_the_cosignature_of_the_one_before(tmp_path: Path) -> None:
+    original, rewritten = await appliance(), await appliance()
+    await original.decide(5)
+    published = await original.publish()
+    await original.cosign(original.witness(tmp_path), original.health()[0])()
+    await rewritten.decide(5, "another text")
+    await rewritten.checkpoints.add(published)
+    for line in await original.anchors.cosignatures(original.ledger_id, published.size):
+        await rewritten.anchors.add_cosignature(
+            StoredCosignature(ledger_id=rewritten.ledger_id, size=published.size, witness="w", line=line, time_us=1)
+        )
+    read = parse_checkpoint(await rewritten.read_ledger.checkpoint(rewritten.organization_id))
+    assert read.size == published.size
+    assert "witness.example.com" not in {line.name for line in read.signatures}
+
+
 async def test_a_ledger_in_trouble_does_not_hold_up_the_others(tmp_path: Path) -> None:
     backup, witness = await witnessed_backup(tmp_path)
     await backup.publish()
@@ -157,6 +174,13 @@ async def test_a_refusal_is_a_fault_of_this_ledger_there(tmp_path: Path, status:
 )
 async def test_an_answer_without_its_cosignature_is_refused(tmp_path: Path, text: str) -> None:
     await assert_refused(tmp_path, WitnessAnswer(status=200, text=text))
+
+
+async def test_a_signature_that_does_not_hold_is_refused(tmp_path: Path) -> None:
+    mine = await appliance()
+    key = mine.witness(tmp_path).witness.key
+    forged = Cosignature(time_s=mine.clock.now_us() // SECOND_US, signature=bytes(64))
+    await assert_refused(tmp_path, WitnessAnswer(status=200, text=str(cosignature_line(key, forged))))
 
 
 async def test_a_size_that_is_none_or_never_the_same_is_refused(tmp_path: Path) -> None:

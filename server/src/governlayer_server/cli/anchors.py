@@ -55,7 +55,8 @@ def timestamps(data: Path | None, org: str, as_json: bool, output: Path) -> None
     Write the time stamps (RFC 3161) of a ledger's checkpoints, three files for each.
 
     SIZE.note is the signed checkpoint, SIZE.txt the part of it that is stamped, SIZE.tsr the stamp. An auditor checks
-    one with: openssl ts -verify -data SIZE.txt -in SIZE.tsr -CAfile CA
+    one with: openssl ts -verify -data SIZE.txt -in SIZE.tsr -CAfile CA; or with a dump of the ledger: gl-verify DUMP
+    --checkpoint SIZE.note --timestamp SIZE.tsr --tsa-ca CA
     """
     stamped = run(_stamped(data, org))
     _write(stamped, output)
