@@ -59,6 +59,7 @@ async def outside(tmp_path: Path) -> AsyncIterator[Outside]:
     async def stamp(body: bytes) -> bytes:
         return http(200, await authority.answer(body))
 
+    (tmp_path / "notes").mkdir()
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as log:
         log.bind(str(tmp_path / "log"))
         log.setblocking(False)  # noqa: FBT003

@@ -59,12 +59,15 @@ class Anchored:
         self.tenant = tenant
 
     def decide(self) -> None:
-        answer = httpx.post(
+        answer = self.ask()
+        assert answer.status_code == 200, answer.text
+
+    def ask(self) -> httpx.Response:
+        return httpx.post(
             f"{self.appliance.url}/v1/govern",
             json={"stage": "input", "agent": {"id": "a"}, "action": {"name": "chat.read"}},
             headers={"authorization": f"Bearer {self.tenant.key}"},
         )
-        assert answer.status_code == 200, answer.text
 
     def checkpoint(self, *, cosigned: bool) -> httpx.Response:
         return httpx.get(
@@ -102,6 +105,7 @@ def anchored(new_appliance: Start, tmp_path: Path, tls: Pair) -> Iterator[Anchor
     appliance.stop()
     options = ("--tls-certificate", tls.certificate, "--tls-key", tls.key)
     witness = WitnessProcess(tmp_path / "witness", key, options=options).start()
+    (tmp_path / "notes").mkdir()
     with stamping(tmp_path / "tsa") as (authority, port):
         appliance.environment = {
             "GOVERNLAYER_WITNESSES": witness.setting,
@@ -174,13 +178,12 @@ def test_a_database_put_back_is_found_by_all_that_is_outside(anchored: Anchored,
     shutil.rmtree(appliance.data)
     shutil.copytree(tmp_path / "backup", appliance.data, symlinks=True)
     appliance.start()
-    anchored.decide()
-
-    def is_told() -> bool:
-        told = anchored.anchors()
-        return {told[kind]["fault"] for kind in ("witness", "directory")} == {"contradiction"}
-
-    appliance.wait_for(is_told, PATIENCE_S)
+    assert anchored.ask().status_code == 503, "the directory closes the ledger at once"
+    appliance.wait_for(lambda: anchored.anchors()["directory"]["fault"] == "contradiction", PATIENCE_S)
+    done = appliance.cli("ledger", "accept-restore", "--org", anchored.tenant.id, "--yes-records-are-lost")
+    assert done.returncode == 0, done.stderr
+    appliance.wait_for(lambda: anchored.ask().status_code == 200, PATIENCE_S)
+    appliance.wait_for(lambda: anchored.anchors()["witness"]["fault"] == "contradiction", PATIENCE_S)
     alarms = [json.loads(line) for line in appliance.errors().splitlines() if '"ledger.fork"' in line]
     told = {alarm["component"] for alarm in alarms if alarm["organization_id"] == anchored.tenant.id}
     assert told == {"witness:witness.example.com", "directory:checkpoints"}

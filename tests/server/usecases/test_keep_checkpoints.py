@@ -1,5 +1,6 @@
 """Every published checkpoint is kept outside the database once, in order, and another history there is told of."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from governlayer_server.adapters.anchors.directory import NotesDirectory
 from governlayer_server.domain.errors import Unavailable
 from governlayer_server.domain.ledger.note import parse_checkpoint
 from governlayer_server.domain.times import SECOND_US
+from governlayer_server.ports.refusals import Restored
 from governlayer_server.usecases.anchor_health import AnchorFault, AnchorHealth, AnchorKind
 from governlayer_server.usecases.keep_checkpoints import KeepCheckpoints
 
@@ -32,20 +34,14 @@ class Forgetful:
 
 
 def keeping(
-    mine: AnchoredAppliance, notes: NotesDirectory | Forgetful
+    mine: AnchoredAppliance, notes: NotesDirectory | Forgetful, *accepted: Restored
 ) -> tuple[KeepCheckpoints, AnchorHealth, list[str]]:
     health, alarms = mine.health(AnchorKind.DIRECTORY)
-    return (
-        KeepCheckpoints(
-            notes,
-            mine.anchors,
-            mine.checkpoints,
-            mine.clock,
-            health,
-        ),
-        health,
-        alarms,
-    )
+
+    async def restores(_: str) -> Sequence[Restored]:
+        return accepted
+
+    return KeepCheckpoints(notes, mine.anchors, mine.checkpoints, mine.clock, health, restores), health, alarms
 
 
 async def published(mine: AnchoredAppliance, count: int, text: str = "hello") -> list[str]:
@@ -133,6 +129,21 @@ async def test_a_rolled_back_database_is_found_by_the_directory_and_alarms_once(
     assert alarms == [backup.ledger_id]
     assert health.fault is AnchorFault.CONTRADICTION
     assert kept_in(tmp_path) == before
+
+
+async def test_after_a_restore_was_accepted_what_outgrows_the_lost_checkpoints_is_kept(tmp_path: Path) -> None:
+    original, backup = await appliance(), await appliance()
+    before = await published(original, 5)
+    await keeping(original, NotesDirectory(tmp_path))[0]()
+    lost, kept = parse_checkpoint(before[-1]).size, parse_checkpoint(before[0]).size
+    again = await published(backup, 1) + await published(backup, 6, "another text")
+    turn, health, alarms = keeping(backup, NotesDirectory(tmp_path), Restored(kept=kept, lost=lost))
+    await turn()
+    assert (health.fault, alarms) == (None, [])
+    assert kept_in(tmp_path) == before + [one for one in again if parse_checkpoint(one).size > lost]
+    turn, health, alarms = keeping(backup, NotesDirectory(tmp_path), Restored(kept=kept, lost=lost))
+    await turn()
+    assert (health.fault, alarms) == (None, [])
 
 
 async def test_a_database_put_back_under_a_running_process_is_found_too(tmp_path: Path) -> None:

@@ -1,10 +1,13 @@
 """Keep a copy of every published checkpoint outside the database: in a write-once directory, in the system's log."""
 
+from collections.abc import Awaitable, Callable, Sequence
+
 from governlayer_server.domain.errors import Inconsistent
 from governlayer_server.domain.ledger.note import parse_checkpoint
 from governlayer_server.ports import Clock
 from governlayer_server.ports.anchors import AnchorStore, KeptNotes
 from governlayer_server.ports.checkpoints import Checkpoint, CheckpointStore
+from governlayer_server.ports.refusals import Restored
 from governlayer_server.usecases.anchor_health import AnchorHealth
 
 _AT_ONCE = 100
@@ -20,6 +23,7 @@ class KeepCheckpoints:
         checkpoints: what was published.
         clock: for the time of the last one kept.
         health: of this place.
+        restores: those of a ledger that its operator has accepted: what was lost by them contradicts nothing.
     """
 
     def __init__(
@@ -29,12 +33,14 @@ class KeepCheckpoints:
         checkpoints: CheckpointStore,
         clock: Clock,
         health: AnchorHealth,
+        restores: Callable[[str], Awaitable[Sequence[Restored]]],
     ) -> None:
         self._notes = notes
         self._anchors = anchors
         self._checkpoints = checkpoints
         self._clock = clock
         self._health = health
+        self._restores = restores
         self._reached: dict[str, int] = {}
 
     async def __call__(self) -> None:
@@ -74,8 +80,12 @@ class KeepCheckpoints:
         found = parse_checkpoint(kept)
         published = await self._checkpoints.at(ledger_id, found.size)
         if published is None or parse_checkpoint(published.note).text != found.text:
-            raise Inconsistent("a checkpoint was kept that is not among those published")
+            await self._require_restore(ledger_id, found.size)
         return found.size
+
+    async def _require_restore(self, ledger_id: str, size: int) -> None:
+        if not any(one.kept < size <= one.lost for one in await self._restores(ledger_id)):
+            raise Inconsistent("a checkpoint was kept that is not among those published")
 
     async def _newest(self, ledger_id: str) -> Checkpoint:
         newest = await self._checkpoints.newest(ledger_id)

@@ -90,7 +90,9 @@ class _Anchors:
         self._parts.background.every(_TURN_S, turn, last=client.close)
 
     def _keep(self, kind: AnchorKind, notes: KeptNotes) -> None:
-        turn = KeepCheckpoints(notes, self._store, self._checkpoints, self._parts.clock, self._health(kind))
+        turn = KeepCheckpoints(
+            notes, self._store, self._checkpoints, self._parts.clock, self._health(kind), self._parts.refusals.restores
+        )
         self._parts.background.every(_TURN_S, turn)
 
     def _timestamps(self, timestamps: TimestampSettings) -> None:

@@ -26,12 +26,12 @@ def names_beside(file: Path) -> list[str]:
 
 
 async def test_notes_are_files_that_nobody_may_write(tmp_path: Path) -> None:
-    notes = NotesDirectory(tmp_path / "a" / "b")
+    notes = NotesDirectory(tmp_path)
     assert await notes.newest(LOG.origin) is None
     for size in (2, 10, 9):
         await notes.keep(LOG.origin, size, LOG.grown(size).note())
     assert await notes.newest(LOG.origin) == LOG.grown(10).note()
-    file = file_of(tmp_path / "a" / "b", 9)
+    file = file_of(tmp_path, 9)
     assert file.read_text() == LOG.grown(9).note()
     assert file.stat().st_mode & 0o777 == 0o444
     assert names_beside(file) == ["10.note", "2.note", "9.note"]
@@ -60,8 +60,10 @@ async def test_what_cannot_be_written_is_unavailable_and_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(Unavailable):
-        await NotesDirectory(tmp_path / "file").keep(LOG.origin, 3, LOG.grown(3).note())
+    for place in ("file", "missing"):
+        with pytest.raises(Unavailable):
+            await NotesDirectory(tmp_path / place).keep(LOG.origin, 3, LOG.grown(3).note())
+    assert not (tmp_path / "missing").exists()
 
     def full(_: int) -> None:
         raise OSError(28, "No space left on device")

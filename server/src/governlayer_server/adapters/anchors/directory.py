@@ -20,7 +20,8 @@ class NotesDirectory:
     Keeps a note as ``<SHA-256 of its origin in hex>/<size>.note``, mode 0444; nothing there is ever overwritten.
 
     Args:
-        path: the directory, best on a disk or share that this machine cannot take anything back from.
+        path: the directory, best on a disk or share that this machine cannot take anything back from. It must be
+            there: where it is a share, a missing one is not mounted.
     """
 
     remembers = True
@@ -64,7 +65,7 @@ def _newest(directory: Path) -> str | None:
 def _keep(file: Path, note: str) -> None:
     try:
         if not file.parent.is_dir():
-            file.parent.mkdir(parents=True, exist_ok=True)
+            file.parent.mkdir(exist_ok=True)
             sync_directory(file.parent.parent)
         _write_once(file, note.encode())
         there = file.read_text("utf-8")
