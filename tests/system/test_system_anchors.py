@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -104,9 +104,12 @@ def anchored(new_appliance: Start, tmp_path: Path, tls: Pair) -> Iterator[Anchor
     tenant, key = appliance.tenant("Acme"), appliance.ledger_key()
     appliance.stop()
     options = ("--tls-certificate", tls.certificate, "--tls-key", tls.key)
-    witness = WitnessProcess(tmp_path / "witness", key, options=options).start()
+    witness = WitnessProcess(tmp_path / "witness", key, options=options)
     (tmp_path / "notes").mkdir()
-    with stamping(tmp_path / "tsa") as (authority, port):
+    # Whatever fails, the witness ends: it is nobody's child once the test is over.
+    with ExitStack() as ending, stamping(tmp_path / "tsa") as (authority, port):
+        ending.callback(witness.kill)
+        witness.start()
         appliance.environment = {
             "GOVERNLAYER_WITNESSES": witness.setting,
             "GOVERNLAYER_ANCHOR_CA": str(tls.ca),
@@ -118,7 +121,6 @@ def anchored(new_appliance: Start, tmp_path: Path, tls: Pair) -> Iterator[Anchor
         appliance.start()
         yield Anchored(appliance, witness, tenant)
         appliance.stop()
-    witness.kill()
 
 
 def test_an_auditor_gets_what_outsiders_said(anchored: Anchored, tmp_path: Path) -> None:
