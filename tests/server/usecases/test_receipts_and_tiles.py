@@ -11,6 +11,7 @@ from governlayer_server.domain.ledger.tiles import TilePath
 from governlayer_server.domain.ledger.tree import leaf_hash, root
 from governlayer_server.domain.organization import Organization
 from governlayer_server.ports.checkpoints import Checkpoint
+from governlayer_server.usecases.tile_ledger import TileLedger
 from msgspec.structs import replace
 
 from tests.fakes.appliance import FakeAppliance
@@ -132,6 +133,7 @@ async def test_an_earlier_head_with_an_altered_record_is_not_told(
     appliance: FakeAppliance, acme: Organization, heads: list[Head]
 ) -> None:
     assert heads
+    await TileLedger(ledger=appliance.ledger).one(str(acme.id))
     for size in (100, 200, 290):
         await altered(appliance, acme, size - 1)
         with pytest.raises(LedgerDamaged):
