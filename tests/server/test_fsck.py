@@ -1,6 +1,7 @@
 """fsck names whatever is not as the appliance wrote it: records, columns, tiles, checkpoints, payloads."""
 
 import json
+from uuid import UUID
 
 from governlayer_server.domain.access import Scope
 from governlayer_server.domain.key_terms import KeyTerms
@@ -9,6 +10,7 @@ from governlayer_server.domain.organization import Organization
 from governlayer_server.ports.ledger import Append
 from governlayer_server.usecases.fsck_ledger import Fsck
 from governlayer_server.usecases.new_id import new_id
+from governlayer_server.usecases.seal_payloads import seal_payloads
 from governlayer_server.usecases.tile_ledger import TileLedger
 from governlayer_server.wiring import open_appliance
 
@@ -127,6 +129,20 @@ async def test_a_payload_that_was_erased_on_record_is_missed_by_nobody(place: Pl
     assert at(found) == {("erasure", 3), ("erasure", 4)}, "the other payload is still there, though erased on record"
     await place.tamper(f"DELETE FROM ledger_payload WHERE {mine(acme)} AND seq < 5")
     assert (await place.fsck(acme)).is_sound
+
+
+async def test_another_text_sealed_with_the_appliances_own_keys_is_not_what_was_committed_to(place: Place) -> None:
+    acme = await fill(place, others=0)
+    row = await place.tables.fetchrow(f"SELECT record_id FROM ledger_record WHERE {mine(acme)} AND seq = 3")
+    assert row is not None
+    async with open_appliance(place.settings) as appliance:
+        parts = appliance.parts
+        record_id = UUID(int=row["record_id"].int)
+        other, _ = await seal_payloads(parts.vault, parts.entropy, acme.id, record_id, {"content": "another text"})
+    await place.tables.execute(
+        f"UPDATE ledger_payload SET sealed = $1 WHERE {mine(acme)} AND seq = 3 AND name = 'content'", other[0].sealed
+    )
+    assert at(await place.fsck(acme)) == {("payload", 3)}
 
 
 async def test_no_finding_repeats_what_a_customer_sent(place: Place) -> None:

@@ -8,6 +8,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
 from hashlib import sha256
 from uuid import UUID
 
@@ -78,7 +79,7 @@ class StoredRow(Struct, frozen=True, kw_only=True):
     prev_hash: bytes | None
 
 
-class Facts(Struct, frozen=True, kw_only=True):
+class Facts(Struct, frozen=True, kw_only=True, dict=True):
     """What a record says of its place, and of itself for those who search."""
 
     seq: int
@@ -88,7 +89,7 @@ class Facts(Struct, frozen=True, kw_only=True):
     body: Mapping[str, object]
     commitments: Mapping[str, str] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def time_us(self) -> int:
         """Microseconds since the Unix epoch, UTC."""
         return parse_time(self.time)
@@ -121,7 +122,7 @@ def facts_of(canonical: bytes) -> Facts:
     """
     try:
         facts = _FACTS.decode(canonical)
-        parse_time(facts.time)
+        _ = facts.time_us
     except (msgspec.DecodeError, UnicodeDecodeError, ValueError):
         raise LedgerFormatError("the bytes are no record") from None
     return facts
