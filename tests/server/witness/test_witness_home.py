@@ -1,5 +1,7 @@
 """A witness keeps one key and one memory, and does not sign with the one where the other is gone."""
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -42,6 +44,21 @@ def test_a_witness_without_its_memory_does_not_sign(tmp_path: Path, entropy: Fak
     with pytest.raises(ConfigurationError, match="two histories"), open_witness(tmp_path, None, entropy):
         pass
     assert not (tmp_path / "witness.sqlite").exists()
+
+
+@pytest.mark.parametrize("content", [b"", None])
+def test_an_empty_memory_beside_a_key_is_none(tmp_path: Path, entropy: FakeEntropy, content: bytes | None) -> None:
+    with open_witness(tmp_path, "w.example.com", entropy):
+        pass
+    memory = tmp_path / "witness.sqlite"
+    if content is None:  # a database, but without what was remembered
+        with closing(sqlite3.connect(memory)) as connection:
+            connection.execute("DROP TABLE witnessed")
+    else:
+        memory.write_bytes(content)
+    for _ in range(2):
+        with pytest.raises(ConfigurationError, match="restore the newest state"), open_witness(tmp_path, None, entropy):
+            pass
 
 
 def test_damage_is_named(tmp_path: Path, entropy: FakeEntropy) -> None:

@@ -1,9 +1,11 @@
 """Every answer of a witness over HTTP (c2sp.org/tlog-witness), and what it remembers of each."""
 
 import base64
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from hashlib import sha256
 from pathlib import Path
 
@@ -227,3 +229,23 @@ def test_of_many_at_once_each_cosigned_checkpoint_extends_the_one_before(
     other.close()
     assert cosigned
     assert len({salt for _, salt in cosigned}) == 1
+
+
+def test_what_could_not_be_committed_is_not_served_and_does_not_block(
+    state: SqliteWitnessState, clock: FakeClock, tmp_path: Path
+) -> None:
+    state._connection.execute("PRAGMA busy_timeout = 1")
+    witness, old, new = witness_of(state, clock), LOG.grown(5), LOG.grown(9)
+    witness(old.request(0))
+    shown = witness.newest(sha256(LOG.origin.encode()).hexdigest())
+    with closing(sqlite3.connect(tmp_path / "witness.sqlite", isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT * FROM witnessed").fetchall()
+        for _ in range(2):
+            with pytest.raises(sqlite3.OperationalError, match="database is locked"):
+                witness(new.request(5))
+            assert witness.newest(sha256(LOG.origin.encode()).hexdigest()) == shown
+    witness(new.request(5))
+    last = state.newest(LOG.origin)
+    assert last is not None
+    assert last.size == 9

@@ -44,7 +44,7 @@ def open_witness(
     private_directory(directory)
     memory.touch(0o600)
     try:
-        with closing(SqliteWitnessState(memory)) as state:
+        with closing(SqliteWitnessState(memory, new=not key.exists())) as state:
             yield state, _signer(key, name, entropy)
     except sqlite3.Error:
         raise ConfigurationError(f"{memory} is damaged or cannot be read: restore the newest state") from None

@@ -19,6 +19,7 @@ _SCHEMA = """
         note        TEXT NOT NULL
     ) STRICT
 """
+_ANY = "SELECT 1 FROM witnessed LIMIT 1"
 _NEWEST = "SELECT size, root, note FROM witnessed WHERE origin_hash = ?"
 _REPLACE = """
     INSERT INTO witnessed (origin_hash, origin, size, root, note) VALUES (?, ?, ?, ?, ?)
@@ -32,18 +33,19 @@ class SqliteWitnessState:
 
     Args:
         file: made if it is missing.
+        new: whether there may be no memory in it yet; one is begun then.
 
     Raises:
-        sqlite3.Error: it cannot be opened, or is no such file.
+        sqlite3.Error: it cannot be opened, is no such file, or holds no memory although it is not new.
     """
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, *, new: bool = True) -> None:
         self._lock = threading.Lock()
         self._connection = sqlite3.connect(file, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
         # A rollback journal whose removal is durable too: no power cut takes back what was answered.
         self._connection.execute("PRAGMA journal_mode = DELETE")
         self._connection.execute("PRAGMA synchronous = EXTRA")
-        self._connection.execute(_SCHEMA)
+        self._connection.execute(_SCHEMA if new else _ANY).close()
 
     def close(self) -> None:
         """Close the file."""
@@ -59,7 +61,12 @@ class SqliteWitnessState:
             return self._read(origin_hash)
 
     def replace(self, origin: str, before: Witnessed | None, after: Witnessed) -> bool:
-        """Make *after* the last checkpoint if *before* still is; return whether it is, durably."""
+        """
+        Make *after* the last checkpoint if *before* still is; return whether it is, durably.
+
+        Raises:
+            sqlite3.Error: it could not be made durable; *before* still is the last one.
+        """
         with self._lock, self._writing():
             if self._read(_hash(origin)) != before:
                 return False
@@ -76,10 +83,12 @@ class SqliteWitnessState:
         self._connection.execute("BEGIN IMMEDIATE")
         try:
             yield
+            self._connection.execute("COMMIT")
         except BaseException:
-            self._connection.execute("ROLLBACK")
+            # SQLite has rolled back by itself after some errors of COMMIT, not after "database is locked".
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
             raise
-        self._connection.execute("COMMIT")
 
 
 def _hash(origin: str) -> str:
