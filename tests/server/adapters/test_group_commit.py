@@ -1,7 +1,7 @@
 """Group commit on real PostgreSQL: several replicas, callers that go away, full queues, and what one of many breaks."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 from uuid import uuid4
 
@@ -11,12 +11,20 @@ from governlayer_server.adapters.postgres import group_commit
 from governlayer_server.adapters.postgres.database import Database
 from governlayer_server.adapters.postgres.group_commit import GroupCommit
 from governlayer_server.adapters.postgres.ledger_store import PostgresLedgerStore
-from governlayer_server.domain.errors import LedgerFormatError, LedgerUnavailable, NotFound, Overloaded
+from governlayer_server.domain.errors import (
+    LedgerDamaged,
+    LedgerFormatError,
+    LedgerRefused,
+    LedgerUnavailable,
+    NotFound,
+    Overloaded,
+)
 from governlayer_server.domain.ledger.chain import genesis_hash
 from governlayer_server.domain.ledger.proofs import verify_inclusion
 from governlayer_server.domain.ledger.record import SYSTEM, Draft, Record
 from governlayer_server.domain.ledger.tree import Edge, grow, leaf_hash, root
 from governlayer_server.ports.ledger import AnswerExists, Append, Entry, RecordFilter, Remember, SealedPayload
+from governlayer_server.ports.refusals import Refusal
 
 from tests.fakes.clock import FakeClock
 from tests.fakes.servers import Servers
@@ -171,12 +179,11 @@ async def test_who_waited_for_too_long_is_refused_and_never_written(
 
 
 async def test_a_lost_connection_fails_those_on_their_way_and_the_next_are_written(
-    database: Database, clock: FakeClock, servers: Servers
+    database: Database, clock: FakeClock, admin: "asyncpg.Connection[Any]"
 ) -> None:
     store = PostgresLedgerStore(database, clock)
     ledger_id = await ledger(store)
     await store.append(append(ledger_id))
-    admin = await asyncpg.connect(**{**servers.admin.options(), "database": servers.app.database})
     holder = admin.transaction()
     await holder.start()
     await admin.execute("SELECT FROM ledger WHERE id = $1 FOR UPDATE", ledger_id)
@@ -190,6 +197,102 @@ async def test_a_lost_connection_fails_those_on_their_way_and_the_next_are_writt
         )
     with pytest.raises(LedgerUnavailable):
         await waiting
-    await admin.close()
+    await holder.rollback()
     await store.append(append(ledger_id, 2))
     await assert_whole(store, ledger_id, 2)
+
+
+@pytest.fixture
+async def admin(servers: Servers) -> AsyncIterator["asyncpg.Connection[Any]"]:
+    """Plain SQL as the superuser, in the database of the tests."""
+    connection = await asyncpg.connect(**{**servers.admin.options(), "database": servers.app.database})
+    yield connection
+    await connection.close()
+
+
+async def test_a_ledger_that_is_held_delays_the_others_and_fails_alone(
+    database: Database, clock: FakeClock, admin: "asyncpg.Connection[Any]"
+) -> None:
+    store = PostgresLedgerStore(database, clock)
+    ledgers = [await ledger(store) for _ in range(5)]
+    holder = admin.transaction()
+    await holder.start()
+    await admin.execute("SELECT FROM ledger WHERE id = $1 FOR UPDATE", ledgers[2])
+    results = await asyncio.gather(*(store.append(append(one)) for one in ledgers), return_exceptions=True)
+    assert [type(one) for one in results] == [Entry, Entry, LedgerUnavailable, Entry, Entry]
+    await holder.rollback()
+    await store.append(append(ledgers[2]))
+    for one in ledgers:
+        await assert_whole(store, one, 1)
+
+
+async def test_a_ledger_whose_head_is_damaged_fails_alone(
+    database: Database, clock: FakeClock, admin: "asyncpg.Connection[Any]"
+) -> None:
+    store, later = PostgresLedgerStore(database, clock), PostgresLedgerStore(database, clock)
+    good, bad = await ledger(store), await ledger(store)
+    await asyncio.gather(*(store.append(append(one)) for one in (good, bad)))
+    await admin.execute("UPDATE ledger SET size = 3, edge = 'x' WHERE id = $1", bad)
+    for replica, size in ((store, 2), (later, 3)):
+        results = await asyncio.gather(
+            *(replica.append(append(one)) for one in (good, bad, good)), return_exceptions=True
+        )
+        assert [type(one) for one in results] == [Entry, LedgerDamaged, Entry]
+        await assert_whole(store, good, 2 * size - 1)
+
+
+class Closing:
+    """A guard that notes what it is told."""
+
+    def __init__(self) -> None:
+        self.refusals: list[Refusal] = []
+
+    def require_open(self, ledger_id: str) -> None:
+        if any(one.ledger_id == ledger_id for one in self.refusals):
+            raise LedgerRefused
+
+    async def refuse(self, refusal: Refusal) -> None:
+        self.refusals.append(refusal)
+
+
+@pytest.mark.parametrize("then", ["nothing", "another record"])
+async def test_a_ledger_that_is_put_back_under_a_running_process_is_closed_and_not_signed_for(
+    database: Database, clock: FakeClock, admin: "asyncpg.Connection[Any]", then: str
+) -> None:
+    guard = Closing()
+    store, other = PostgresLedgerStore(database, clock, guard), PostgresLedgerStore(database, clock)
+    ledger_id, sound = await ledger(store), await ledger(store)
+    first = await store.append(append(ledger_id, 0))
+    await store.append(append(ledger_id, 1))
+    async with admin.transaction():
+        await admin.execute("SET LOCAL session_replication_role = replica")  # no triggers
+        await admin.execute("DELETE FROM ledger_record WHERE ledger_id = $1 AND seq = 1", ledger_id)
+        head = first.head
+        await admin.execute(
+            "UPDATE ledger SET size = 1, head_hash = $2, edge = $3 WHERE id = $1",
+            ledger_id, head.hash, head.edge.hashes[0],
+        )  # fmt: skip
+    if then == "another record":
+        await other.append(append(ledger_id, 2))
+    results = await asyncio.gather(*(store.append(append(one)) for one in (ledger_id, sound)), return_exceptions=True)
+    assert [type(one) for one in results] == [LedgerRefused, Entry]
+    assert [one.ledger_id for one in guard.refusals] == [ledger_id]
+    with pytest.raises(LedgerRefused):
+        await store.append(append(ledger_id))
+    await assert_whole(store, ledger_id, 1 if then == "nothing" else 2)
+
+
+async def test_however_many_read_slowly_records_are_written(database: Database, clock: FakeClock) -> None:
+    store = PostgresLedgerStore(database, clock)
+    ledger_id = await ledger(store)
+
+    async def read_slowly() -> None:
+        async with database.connection() as connection:
+            await connection.execute("SELECT pg_sleep(2)")
+
+    readers = [asyncio.create_task(read_slowly()) for _ in range(20)]
+    await asyncio.sleep(0.2)
+    async with asyncio.timeout(1.5):
+        await store.append(append(ledger_id))
+    results = await asyncio.gather(*readers, return_exceptions=True)
+    assert {type(one) for one in results} <= {type(None), LedgerUnavailable}

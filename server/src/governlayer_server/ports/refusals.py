@@ -34,12 +34,18 @@ class WriteGuard(Protocol):
             LedgerRefused: it may not. Nothing was added or signed.
         """
 
+    async def refuse(self, refusal: Refusal) -> None:
+        """Close the ledger: here at once, whatever the database does, and for all once that is stored."""
+
 
 class NoGuard:
     """``WriteGuard`` where nobody checks ledgers: all are open."""
 
     def require_open(self, ledger_id: str) -> None:
         """Return."""
+
+    async def refuse(self, refusal: Refusal) -> None:
+        """Do nothing."""
 
 
 class Refusals(WriteGuard, Protocol):
@@ -51,9 +57,6 @@ class Refusals(WriteGuard, Protocol):
 
     async def reload(self) -> None:
         """Learn what other replicas found."""
-
-    async def refuse(self, refusal: Refusal) -> None:
-        """Close the ledger: here at once, whatever the database does, and for all once that is stored."""
 
     async def of_ledger(self, ledger_id: str) -> Sequence[Refusal]:
         """Return why the ledger is closed, oldest first; nothing if it is open."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from asyncpg import Record as Row
 
-from governlayer_server.domain.errors import NotFound
+from governlayer_server.domain.errors import LedgerDamaged, NotFound
 from governlayer_server.domain.ledger.chain import Head
 from governlayer_server.domain.ledger.growth import Growth, Prepared
 from governlayer_server.domain.ledger.record import Record
@@ -52,15 +52,21 @@ class Moved(Exception):  # not a failure: the records are made anew, for the hea
     """Others have appended to the ledger ``args[0]`` meanwhile. Nothing was written."""
 
 
-async def lock_heads(connection: "PoolConnectionProxy", ledger_ids: Sequence[str]) -> Mapping[str, Head]:
+async def lock_heads(connection: "PoolConnectionProxy", ledger_ids: Sequence[str]) -> dict[str, Head | Exception]:
     """
-    Return the heads of those ledgers that exist, held until the transaction ends.
+    Return the heads of the ledgers, held until the transaction ends; in the place of a head, why there is none.
 
     Args:
         connection: in a transaction.
         ledger_ids: ascending, as all lock them.
     """
-    return {row["id"]: head_of(row) for row in await connection.fetch(LOCK, ledger_ids)}
+    heads: dict[str, Head | Exception] = dict.fromkeys(ledger_ids, NotFound("there is no such ledger"))
+    for row in await connection.fetch(LOCK, ledger_ids):
+        try:
+            heads[row["id"]] = head_of(row)
+        except LedgerDamaged as damaged:
+            heads[row["id"]] = damaged
+    return heads
 
 
 async def write(
@@ -97,11 +103,12 @@ async def append_within(connection: "PoolConnectionProxy", append: Append, now_u
 
     Raises:
         NotFound: there is no such ledger.
+        LedgerDamaged: its head contradicts itself. Nothing was appended.
         AnswerExists: the idempotency key was used meanwhile. Nothing was appended.
     """
-    head = (await lock_heads(connection, [append.ledger_id])).get(append.ledger_id)
-    if head is None:
-        raise NotFound("there is no such ledger")
+    head = (await lock_heads(connection, [append.ledger_id]))[append.ledger_id]
+    if isinstance(head, Exception):
+        raise head
     time_us = now_us()
     growth = Growth(head, time_us)
     record = growth.append(Prepared(append.draft))
@@ -112,13 +119,17 @@ async def append_within(connection: "PoolConnectionProxy", append: Append, now_u
 
 
 def head_of(row: Row) -> Head:
-    """Return the head in a row of ``ledger``."""
-    return Head(
-        origin=row["origin"],
-        hash=row["head_hash"],
-        time_us=row["head_time_us"],
-        edge=edge_from_bytes(row["size"], row["edge"]),
-    )
+    """
+    Return the head in a row of ``ledger``.
+
+    Raises:
+        LedgerDamaged: its edge is not one of its size.
+    """
+    try:
+        edge = edge_from_bytes(row["size"], row["edge"])
+    except ValueError as error:
+        raise LedgerDamaged("the ledger's stored edge is not that of a tree of its size") from error
+    return Head(origin=row["origin"], hash=row["head_hash"], time_us=row["head_time_us"], edge=edge)
 
 
 def answer_of(row: Row) -> StoredAnswer:

@@ -8,7 +8,7 @@ import asyncio
 import os
 import ssl
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -98,11 +98,16 @@ class Database:
 
     def __init__(self, engine: PostgresEngine) -> None:
         self._engine = engine
+        # However many read, one connection is left for who writes the records of all.
+        self._places = asyncio.Semaphore(_POOL_SIZE - 1)
 
     @asynccontextmanager
-    async def connection(self) -> AsyncIterator["PoolConnectionProxy"]:
+    async def connection(self, *, for_writer: bool = False) -> AsyncIterator["PoolConnectionProxy"]:
         """
         Lend a connection.
+
+        Args:
+            for_writer: one is always left for the ledgers' one writer in this process.
 
         Raises:
             LedgerUnavailable: no connection could be had, or it was lost in use. A connection that failed inside
@@ -111,7 +116,10 @@ class Database:
         if self._engine.pool is None:
             raise LedgerUnavailable("the database is closed")
         try:
-            async with self._engine.pool.acquire(timeout=_ACQUIRE_TIMEOUT_S) as connection:
+            async with (
+                nullcontext() if for_writer else self._place(),
+                self._engine.pool.acquire(timeout=_ACQUIRE_TIMEOUT_S) as connection,
+            ):
                 try:
                     yield connection
                 except (*_LOST, asyncio.CancelledError):
@@ -119,6 +127,15 @@ class Database:
                     raise
         except _LOST as error:
             raise LedgerUnavailable("the database did not answer as it should") from error
+
+    @asynccontextmanager
+    async def _place(self) -> AsyncIterator[None]:
+        async with asyncio.timeout(_ACQUIRE_TIMEOUT_S):
+            await self._places.acquire()
+        try:
+            yield
+        finally:
+            self._places.release()
 
     @asynccontextmanager
     async def transaction(self, tenant: str | None = None) -> AsyncIterator["PoolConnectionProxy"]:

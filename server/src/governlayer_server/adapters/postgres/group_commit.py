@@ -5,9 +5,13 @@ There is no timer and no leader. A lonely append is a batch of its own and goes 
 others gather for the next. Each replica remembers the heads that it wrote last and makes its records for them; the
 database compares (``appending.write``). Where another replica was faster, the heads are locked first and the records
 made under the lock: that cannot fail for the same reason, so each turn of each replica gets through.
+
+A ledger that is found shorter than it was, or as long with another head, was put back while this process ran: it is closed
+(``ports.refusals``) before anything is written or signed over what this process has signed already.
 """
 
 import asyncio
+import json
 from collections import OrderedDict, deque
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
@@ -17,11 +21,12 @@ import asyncpg
 
 from governlayer_server.adapters.postgres.appending import Growing, Moved, Placed, lock_heads, write
 from governlayer_server.adapters.postgres.database import Database
-from governlayer_server.domain.errors import GovernLayerError, LedgerUnavailable, NotFound, Overloaded
+from governlayer_server.domain.errors import GovernLayerError, LedgerRefused, LedgerUnavailable, Overloaded
 from governlayer_server.domain.ledger.chain import Head
 from governlayer_server.domain.ledger.growth import Growth, Prepared
 from governlayer_server.ports import Clock
 from governlayer_server.ports.ledger import AnswerExists, Append, Entry
+from governlayer_server.ports.refusals import NoGuard, Refusal, WriteGuard
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
@@ -32,8 +37,13 @@ _MAX_BATCH_BYTES = 32 * 1_048_576
 _MAX_HEADS = 10_000
 # Who waited for longer has been answered by the deadline of requests: what was never sent is not written any more.
 _MAX_AGE_S = 5.0
-# The database read what it was given and wrote nothing of it.
-_REFUSALS = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError)
+# The database says that it wrote nothing of what it was given; it may be due to one of many.
+_REFUSALS = (
+    asyncpg.DataError,
+    asyncpg.IntegrityConstraintViolationError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.QueryCanceledError,
+)
 
 
 class _Waiting(NamedTuple):
@@ -48,6 +58,12 @@ class _Waiting(NamedTuple):
         kept = self.append.remember
         return self.append.ledger_id, self.append.record_id.bytes if kept is None else kept.key
 
+    @property
+    def bytes(self) -> int:
+        """How much is stored beside the record."""
+        kept = self.append.remember
+        return sum(len(one.sealed) for one in self.append.payloads) + (len(kept.sealed) if kept else 0)
+
     def fail(self, error: Exception) -> None:
         """Answer with *error*, unless the caller has gone."""
         if not self.entry.done():
@@ -61,12 +77,16 @@ class GroupCommit:
     Args:
         database: where the ledgers are.
         clock: of the records' times.
+        guard: closes what was put back.
         max_waiting: how many appends may wait; what comes then is refused at once.
     """
 
-    def __init__(self, database: Database, clock: Clock, max_waiting: int = MAX_WAITING) -> None:
+    def __init__(
+        self, database: Database, clock: Clock, guard: WriteGuard | None = None, max_waiting: int = MAX_WAITING
+    ) -> None:
         self._database = database
         self._clock = clock
+        self._guard = guard or NoGuard()
         self._max_waiting = max_waiting
         self._queue: deque[_Waiting] = deque()
         self._heads: OrderedDict[str, Head] = OrderedDict()
@@ -118,7 +138,7 @@ class GroupCommit:
             else:
                 asked.add(one.question)
                 batch.append(one)
-                size += sum(len(payload.sealed) for payload in one.append.payloads)
+                size += one.bytes
         self._queue.extendleft(reversed(later))
         batch.sort(key=lambda one: one.append.ledger_id)
         return batch
@@ -126,7 +146,7 @@ class GroupCommit:
     async def _commit(self, batch: Sequence[_Waiting]) -> None:
         """Write *batch* and answer all who wait for it; nobody gets an error for what another one brought."""
         try:
-            async with self._database.connection() as connection:
+            async with self._database.connection(for_writer=True) as connection:
                 await self._commit_on(connection, batch)
         except LedgerUnavailable as error:
             if len(batch) > 1 and isinstance(error.__cause__, _REFUSALS):
@@ -149,12 +169,27 @@ class GroupCommit:
                 return
         async with connection.transaction():
             heads = await lock_heads(connection, ledger_ids)
+            put_back = self._leave_out_what_was_put_back(heads)
             written = await self._write(connection, batch, heads)
-        self._note_contention(ledger_ids, heads)
+        self._note_contention(heads)
         self._answer(written)
+        for refusal in put_back:
+            await self._guard.refuse(refusal)
+
+    def _leave_out_what_was_put_back(self, heads: dict[str, Head | Exception]) -> list[Refusal]:
+        """Put a refusal in the place of each head that is not beyond the one that this process wrote or saw last."""
+        found = []
+        for ledger_id, head in heads.items():
+            last = self._heads.get(ledger_id)
+            if last is None or isinstance(head, Exception):
+                continue
+            if head.size < last.size or (head.size == last.size and head.hash != last.hash):
+                heads[ledger_id] = LedgerRefused()
+                found.append(_put_back(ledger_id, last, head, self._clock.now_us()))
+        return found
 
     async def _write(
-        self, connection: "PoolConnectionProxy", batch: Iterable[_Waiting], heads: Mapping[str, Head]
+        self, connection: "PoolConnectionProxy", batch: Iterable[_Waiting], heads: Mapping[str, Head | Exception]
     ) -> "Written":
         """Write those of *batch* that can be, again without those whose question turns out to be answered."""
         waiting, answered = list(batch), list[tuple[_Waiting, Exception]]()
@@ -179,20 +214,29 @@ class GroupCommit:
         for one, error in written.refused:
             one.fail(error)
 
-    def _note_contention(self, ledger_ids: Iterable[str], heads: Mapping[str, Head]) -> None:
+    def _note_contention(self, heads: Mapping[str, Head | Exception]) -> None:
         """Lock first next time, where others wrote since our last turn; not any more, where none did."""
-        for one in ledger_ids:
-            last = self._heads.get(one)
-            if last is None or one not in heads or last.hash == heads[one].hash:
-                self._contended.discard(one)
+        for ledger_id, head in heads.items():
+            last = self._heads.get(ledger_id)
+            if last is None or (isinstance(head, Head) and last.hash == head.hash):
+                self._contended.discard(ledger_id)
             else:
-                self._contended.add(one)
+                self._contended.add(ledger_id)
 
     def _give_up(self, batch: Iterable[_Waiting], error: Exception) -> None:
-        """Answer with *error*: whether the batch was written is not known, nor where its ledgers stand."""
+        """Answer with *error*: whether the batch was written is not known, so the next one locks first."""
         for one in batch:
-            self._heads.pop(one.append.ledger_id, None)
+            self._contended.add(one.append.ledger_id)
             one.fail(error)
+
+
+def _put_back(ledger_id: str, last: Head, found: Head, now_us: int) -> Refusal:
+    facts = {
+        "fault": "the ledger was put back while the appliance ran",
+        "found": {"hash": found.hash.hex(), "size": found.size},
+        "known": {"hash": last.hash.hex(), "size": last.size},
+    }
+    return Refusal(ledger_id=ledger_id, found_us=now_us, evidence=json.dumps(facts))
 
 
 class Written(NamedTuple):
@@ -204,17 +248,18 @@ class Written(NamedTuple):
 
 
 def _compose(
-    waiting: Iterable[_Waiting], heads: Mapping[str, Head], now_us: int
+    waiting: Iterable[_Waiting], heads: Mapping[str, Head | Exception], now_us: int
 ) -> tuple[list[Growing], list[tuple[_Waiting, Entry]], list[tuple[_Waiting, Exception]]]:
     """Return the ledgers as they grow, what each of those who wait gets, and who gets nothing and why."""
     growing: list[Growing] = []
     entries: list[tuple[_Waiting, Entry]] = []
     refused: list[tuple[_Waiting, Exception]] = []
     for ledger_id, group in groupby(waiting, key=lambda one: one.append.ledger_id):
-        if ledger_id not in heads:
-            refused += [(one, NotFound("there is no such ledger")) for one in group]
+        head = heads[ledger_id]
+        if isinstance(head, Exception):
+            refused += [(one, head) for one in group]
             continue
-        each = Growing(ledger_id, Growth(heads[ledger_id], now_us), placed := list[Placed]())
+        each = Growing(ledger_id, Growth(head, now_us), placed := list[Placed]())
         for one in group:
             try:
                 record = each.growth.append(one.prepared)

@@ -63,7 +63,7 @@ class PostgresLedgerStore(PostgresTiles):
 
     def __init__(self, database: Database, clock: Clock, guard: WriteGuard | None = None) -> None:
         self._database = database
-        self._group = GroupCommit(database, clock)
+        self._group = GroupCommit(database, clock, guard)
         self._guard = guard or NoGuard()
 
     async def create(self, ledger_id: str, organization_id: UUID | None, origin: str) -> None:

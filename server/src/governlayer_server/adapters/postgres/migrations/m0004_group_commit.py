@@ -23,6 +23,7 @@ _ANSWERS = (
 
 # As the caller, not as the tables' owner: row level security binds each step to the one ledger that it is about.
 # Heads are locked in the order given, which all callers keep ascending, so that no two wait for each other.
+# Nobody holds one for long: a ledger that somebody does hold makes the others of its batch wait for half a second.
 # The nth ledger's rows end at its *_ends[n]; where a head has moved, or a key has its answer, nothing is written.
 _APPEND = """
     CREATE FUNCTION ledger_append(
@@ -41,6 +42,7 @@ _APPEND = """
         a int;
         b int;
     BEGIN
+        PERFORM set_config('lock_timeout', '500ms', true);
         FOR n IN 1 .. cardinality(ids) LOOP
             PERFORM set_config('governlayer.tenant', ids[n], true);
             PERFORM FROM ledger
@@ -97,6 +99,7 @@ _APPEND = """
 _LOCK = """
     CREATE FUNCTION ledger_lock(ids text[]) RETURNS SETOF ledger LANGUAGE plpgsql AS $$
     BEGIN
+        PERFORM set_config('lock_timeout', '500ms', true);
         FOR n IN 1 .. cardinality(ids) LOOP
             PERFORM set_config('governlayer.tenant', ids[n], true);
             RETURN QUERY SELECT * FROM ledger WHERE id = ids[n] FOR UPDATE;
