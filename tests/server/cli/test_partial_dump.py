@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import os
 import stat
 from pathlib import Path
 from typing import IO
@@ -115,3 +116,31 @@ def test_no_link_is_followed(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"a\.part cannot be written"):
         write_partly(tmp_path / "a", lambda file, _: file.write(b"x"))
     assert (tmp_path / "else").read_text() == ""
+
+
+@pytest.mark.parametrize("what", ["others may read", "others may write", "second name", "no file", "other owner"])
+def test_nothing_is_written_into_what_somebody_else_may_have_prepared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    part = tmp_path / "a.part"
+    part.touch(0o600)
+    if what == "others may read":
+        part.chmod(0o640)
+    elif what == "others may write":
+        part.chmod(0o602)
+    elif what == "second name":
+        (tmp_path / "else").hardlink_to(part)
+    elif what == "no file":
+        part.unlink()
+        os.mkfifo(part, 0o600)
+    else:
+        monkeypatch.setattr(os, "geteuid", lambda: part.stat().st_uid + 1)
+
+    def write(file: IO[bytes], found: Kept | None) -> int:
+        return file.write(b"disclosed")
+
+    with pytest.raises(ConfigurationError, match=r"a\.part must be a file of this user alone"):
+        write_partly(tmp_path / "a", write)
+    assert part.exists()
+    assert not part.stat().st_size
+    assert not (tmp_path / "a").exists()

@@ -1,6 +1,7 @@
 """Dumps that were cut off: what is whole of one, and writing the rest of it."""
 
 import os
+import stat
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
@@ -115,12 +116,12 @@ def write_partly(output: Path, write: Callable[[IO[bytes], Kept | None], int]) -
         write: appends the dump, or the rest of the one that is kept, and returns how many records it wrote.
 
     Raises:
-        ConfigurationError: the file cannot be written, or what is kept of it cannot be gone on with.
+        ConfigurationError: the file cannot be written or is open to others, or what is kept of it cannot be gone on
+            with.
     """
     partial = output.with_name(output.name + ".part")
     try:
-        # Mode 0600 from the start, and no link that somebody put there is followed.
-        with open(os.open(partial, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600), "r+b") as file:  # noqa: PTH123
+        with open(partial, "r+b", opener=_open_private) as file:
             kept = kept_of(file)
             if kept is None:
                 file.seek(0)
@@ -132,3 +133,16 @@ def write_partly(output: Path, write: Callable[[IO[bytes], Kept | None], int]) -
     except OSError as error:
         raise ConfigurationError(f"{partial} cannot be written: {error.strerror}") from None
     return result
+
+
+def _open_private(path: str, _: int) -> int:
+    """Open *path*, made with mode 0600 if it is missing; what somebody else may have put there is not written to."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    status = os.fstat(descriptor)
+    alone = stat.S_ISREG(status.st_mode) and status.st_nlink == 1 and status.st_uid == os.geteuid()
+    if not alone or status.st_mode & 0o077:
+        os.close(descriptor)
+        raise ConfigurationError(
+            f"{path} must be a file of this user alone, with mode 600 and no other name: remove it, and begin again"
+        )
+    return descriptor
