@@ -75,11 +75,13 @@ async def test_when_all_connections_are_taken_the_wait_is_bounded(database: Data
         async with database.connection():
             await release.wait()
 
-    holders = [asyncio.create_task(hold()) for _ in range(8)]
+    holders = [asyncio.create_task(hold()) for _ in range(7)]
     await asyncio.sleep(0.3)
     started = time.monotonic()
     assert not await database.answers()
     assert time.monotonic() - started < 4
+    async with database.connection(for_writer=True) as connection:  # one is left for the records
+        assert await connection.fetchval("SELECT 1") == 1
     release.set()
     await asyncio.gather(*holders)
     assert await database.answers()

@@ -6,8 +6,8 @@ others gather for the next. Each replica remembers the heads that it wrote last 
 database compares (``appending.write``). Where another replica was faster, the heads are locked first and the records
 made under the lock: that cannot fail for the same reason, so each turn of each replica gets through.
 
-A ledger that is found shorter than it was, or as long with another head, was put back while this process ran: it is closed
-(``ports.refusals``) before anything is written or signed over what this process has signed already.
+A ledger that is found shorter than it was, or as long with another head, was put back while this process ran: it is
+closed (``ports.refusals``) before anything is written or signed over what this process has signed already.
 """
 
 import asyncio
