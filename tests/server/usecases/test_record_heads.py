@@ -5,8 +5,9 @@ import json
 from uuid import uuid4
 
 import pytest
-from governlayer_server.domain.errors import LedgerUnavailable
+from governlayer_server.domain.errors import LedgerDamaged, LedgerUnavailable
 from governlayer_server.domain.ledger.canonical import MAX_BYTES
+from governlayer_server.domain.ledger.chain import Head
 from governlayer_server.domain.ledger.record import SYSTEM
 from governlayer_server.domain.ledger.tree import root
 from governlayer_server.domain.organization import Organization
@@ -25,6 +26,18 @@ from tests.fakes.ledger_store import MemoryLedgerStore
 
 def recorder(appliance: FakeAppliance) -> RecordHeads:
     return RecordHeads(ledger=appliance.ledger, accounts=appliance.accounts, clock=appliance.clock)
+
+
+def unreadable(appliance: FakeAppliance, organization: Organization, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is stored of the ledger's head contradicts itself."""
+    head = appliance.ledger.head
+
+    async def damaged(ledger_id: str) -> Head:
+        if ledger_id == str(organization.id):
+            raise LedgerDamaged("the edge is damaged")
+        return await head(ledger_id)
+
+    monkeypatch.setattr(appliance.ledger, "head", damaged)
 
 
 def checker(appliance: FakeAppliance) -> CheckHeads:
@@ -146,3 +159,66 @@ async def test_a_ledger_that_is_gone_cut_or_rewritten_is_found(appliance: FakeAp
     del ledgers[ledger_id]
     found = (await checker(appliance)())[1]
     assert [(one.head.id, one.fault) for one in found] == [(ledger_id, "it is gone")]
+
+
+@pytest.mark.parametrize("what", ["gone", "damaged"])
+async def test_a_ledger_that_cannot_be_read_is_recorded_as_such_and_costs_the_others_nothing(
+    appliance: FakeAppliance, acme: Organization, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    monkeypatch.setattr(record_heads, "PER_RECORD", 2)
+    others = []
+    for number in range(2):
+        appliance.clock.advance(1)
+        others.append(await appliance.create_organization(f"Other {number}", acme.plan, f"{number}@example.com", None))
+    if what == "gone":
+        del appliance.ledger._ledgers[str(acme.id)]
+    else:
+        unreadable(appliance, acme, monkeypatch)
+    await recorder(appliance)()
+    heads = [head for body in await bodies(appliance) for head in body["heads"]]  # type: ignore[attr-defined]
+    assert heads[0] == {"id": str(acme.id), "root": None, "size": None}
+    assert [(head["id"], head["size"]) for head in heads[1:]] == [(str(one.id), 2) for one in others]
+    assert [one.fault for one in (await checker(appliance)())[1]] == [
+        "it is gone" if what == "gone" else "the edge is damaged"
+    ]
+
+
+async def test_a_ledger_that_came_back_is_compared_with_what_was_recorded_before_it_was_gone(
+    appliance: FakeAppliance, acme: Organization
+) -> None:
+    await recorder(appliance)()
+    ledgers, ledger_id = appliance.ledger._ledgers, str(acme.id)
+    genuine = ledgers.pop(ledger_id)
+    appliance.clock.advance(HOUR_US)
+    await recorder(appliance)()
+    assert [one.fault for one in (await checker(appliance)())[1]] == ["it is gone"]
+    await appliance.ledger.create(ledger_id, acme.id, genuine.head.origin)
+    for _ in range(genuine.head.size):
+        await grow(appliance, acme)
+    assert [one.fault for one in (await checker(appliance)())[1]] == ["its first 2 records are not those it had"]
+    ledgers[ledger_id] = genuine
+    assert (await checker(appliance)())[1] == []
+
+
+async def test_a_ledger_of_which_no_head_could_be_recorded_yet_has_nothing_to_differ_from(
+    appliance: FakeAppliance, acme: Organization
+) -> None:
+    genuine = appliance.ledger._ledgers.pop(str(acme.id))
+    await recorder(appliance)()
+    appliance.ledger._ledgers[str(acme.id)] = genuine
+    assert await checker(appliance)() == (1, [])
+
+
+async def test_while_the_database_is_away_no_ledger_is_recorded_as_unreadable(
+    appliance: FakeAppliance, acme: Organization, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(_: str) -> Head:
+        raise LedgerUnavailable("away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(appliance.ledger, "head", away)
+        with pytest.raises(LedgerUnavailable):
+            await recorder(appliance)()
+    assert await bodies(appliance) == []
+    await recorder(appliance)()
+    assert len(await bodies(appliance)) == 1

@@ -15,11 +15,11 @@ _PAGE = 100
 
 
 class RecordedHead(Struct, frozen=True):
-    """What the system ledger says of a ledger; ``root`` is 64 hex digits."""
+    """What the system ledger says of a ledger; ``root`` is 64 hex digits. Both are None: it could not be read."""
 
     id: str
-    root: str
-    size: int
+    root: str | None
+    size: int | None
 
 
 class _Body(Struct):
@@ -47,10 +47,15 @@ class CheckHeads(Struct, frozen=True, kw_only=True):
         """
         Return how many ledgers were compared with their newest recorded heads, and those that differ.
 
+        Hours in which a ledger could not be read do not hide what was recorded of it before.
+
         Raises:
             LedgerUnavailable: the database is away.
         """
-        newest = {head.id: head async for head in self._recorded()}
+        newest = dict[str, RecordedHead]()
+        async for head in self._recorded():
+            if head.size is not None or head.id not in newest:
+                newest[head.id] = head
         faults = [HeadFault(head=one, fault=fault) for one in newest.values() if (fault := await self._fault(one))]
         return len(newest), faults
 
@@ -65,6 +70,8 @@ class CheckHeads(Struct, frozen=True, kw_only=True):
     async def _fault(self, recorded: RecordedHead) -> str | None:
         try:
             size = (await self.ledger.head(recorded.id)).size
+            if recorded.size is None:
+                return None
             if size < recorded.size:
                 return f"it has {size} records, and had {recorded.size}"
             if (await self.prove.root(recorded.id, recorded.size)).hex() != recorded.root:

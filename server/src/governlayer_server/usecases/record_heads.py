@@ -1,7 +1,8 @@
 """
 Record the heads: once an hour the size and root of every other ledger, in the ledger of the deployment (ledger-v1 §3).
 
-A whole ledger that was deleted, or put back with all its checkpoints, is found by whoever holds the system ledger.
+A whole ledger that was deleted, or put back with all its checkpoints, is found by whoever holds the system ledger. Of
+one that cannot be read, that is what is recorded: size and root are null.
 """
 
 from collections.abc import Sequence
@@ -9,6 +10,7 @@ from contextlib import suppress
 
 from msgspec import Struct, field
 
+from governlayer_server.domain.errors import LedgerDamaged, NotFound
 from governlayer_server.domain.ids import uuid8
 from governlayer_server.domain.ledger.record import SYSTEM, Draft
 from governlayer_server.domain.ledger.tree import root
@@ -60,5 +62,8 @@ class RecordHeads(Struct, frozen=True, kw_only=True):
             await self.ledger.append(Append(ledger_id=SYSTEM_LEDGER, record_id=record_id, draft=draft, remember=once))
 
     async def _head(self, ledger_id: str) -> dict[str, object]:
-        head = await self.ledger.head(ledger_id)
+        try:
+            head = await self.ledger.head(ledger_id)
+        except (NotFound, LedgerDamaged):  # the others are recorded all the same
+            return {"id": ledger_id, "root": None, "size": None}
         return {"id": ledger_id, "root": root(head.edge).hex(), "size": head.size}
