@@ -7,7 +7,9 @@ import pytest
 from governlayer_server.domain.access import Scope
 from governlayer_server.domain.errors import Conflict, LedgerRefused, Unavailable
 from governlayer_server.domain.key_terms import KeyTerms
+from governlayer_server.domain.ledger.canonical import canonical_bytes
 from governlayer_server.domain.ledger.record import SYSTEM
+from governlayer_server.usecases.record_event import record_event
 from governlayer_server.wiring import open_appliance
 
 from tests.fakes.ledger_place import Place, ask, cut_off_after, mine, rewrite
@@ -120,6 +122,60 @@ async def test_an_older_copy_is_found_by_the_checkpoint_outside_and_goes_on_once
     assert await place.closed() == [], "what was lost binds no more"
     assert [one.status_code for one in await place.decide(acme)] == [200]
     assert (await place.fsck(acme)).is_sound
+
+
+LOST_FOR_EVER = 2**63 - 1
+
+
+async def claim_restore(place: Place, ledger_id: str, kept: int, lost: int) -> None:
+    """Write a row of a restore, as whoever speaks for the runtime role can."""
+    await place.tables.execute("INSERT INTO ledger_restore VALUES ($1, $2, $3, 1)", ledger_id, kept, lost)
+
+
+async def test_a_row_alone_is_no_restore(place: Place) -> None:
+    (acme,) = await place.found("acme")
+    await place.grow(acme, 5)
+    await cut_off_after(place, acme, lost=3)
+    for kept in (0, 5, 99):
+        await claim_restore(place, str(acme.id), kept, LOST_FOR_EVER)
+    assert await place.steps(acme) == {"checkpoint_outside"}
+    assert await place.closed() == [str(acme.id)]
+
+
+@pytest.mark.parametrize("body", ["none", "text", "unsigned", "other size"])
+async def test_a_restore_record_counts_for_the_lost_checkpoint_that_was_signed_and_for_no_other(
+    place: Place, body: str
+) -> None:
+    (acme,) = await place.found("acme")
+    note = await place.publish(str(acme.id), outside=True)
+    await cut_off_after(place, acme, lost=4)
+    lost = int(max(place.outside.glob("*/*.note"), key=lambda one: int(one.stem)).stem)
+    forged = note.replace(f"\n{note.splitlines()[1]}\n", f"\n{lost}\n", 1)
+    bodies = {"none": None, "text": "nothing", "unsigned": forged, "other size": note}
+    async with open_appliance(place.settings) as appliance:
+        parts = appliance.parts
+        claimed = await record_event(
+            appliance.ledger, parts.clock, parts.entropy, str(acme.id), SYSTEM, "restore", {"lost": bodies[body]}
+        )
+    await claim_restore(place, str(acme.id), claimed.record.seq, lost)
+    assert await place.steps(acme) == {"checkpoint_outside"}
+
+
+async def test_a_restore_record_that_is_not_in_the_tree_does_not_count(place: Place) -> None:
+    """Far from the end no check at a start looks at the bytes of a record; what it says is believed by proof only."""
+    (acme,) = await place.found("acme")
+    await place.grow(acme, 700)
+    await cut_off_after(place, acme, lost=3)
+    (file,) = place.outside.glob("*/*.note")
+    canonical = await place.tables.fetchval(f"SELECT canonical FROM ledger_record WHERE {mine(acme)} AND seq = 2")
+    claimed = {**json.loads(canonical), "type": "restore", "body": {"lost": file.read_text()}}
+    await place.tamper()
+    await place.tables.execute(
+        f"UPDATE ledger_record SET type = 'restore', canonical = $1, hash = sha256($1) WHERE {mine(acme)} AND seq = 2",
+        canonical_bytes(claimed),
+    )
+    await claim_restore(place, str(acme.id), 2, int(file.stem))
+    assert await place.steps(acme) == {"checkpoint_outside"}
 
 
 async def test_checkpoints_after_a_restore_bind_again(place: Place) -> None:

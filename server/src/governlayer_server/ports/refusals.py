@@ -62,7 +62,7 @@ class Refusals(WriteGuard, Protocol):
         """Return why the ledger is closed, oldest first; nothing if it is open."""
 
     async def restores(self, ledger_id: str) -> Sequence[Restored]:
-        """Return the restores of the ledger, oldest first."""
+        """Return the restores of the ledger, oldest first, as its rows claim them: only a record is a proof of one."""
 
     async def reopen(self, append: Append, lost: int) -> Entry:
         """

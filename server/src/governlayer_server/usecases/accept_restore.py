@@ -9,6 +9,7 @@ from governlayer_server.domain.ledger.record import SYSTEM
 from governlayer_server.ports import Clock, Entropy
 from governlayer_server.ports.ledger import Entry
 from governlayer_server.ports.refusals import Refusals
+from governlayer_server.usecases.accepted_restores import RESTORE
 from governlayer_server.usecases.check_ledgers import OUTSIDE, CheckLedgers, Kept
 from governlayer_server.usecases.record_event import event
 
@@ -49,7 +50,7 @@ class AcceptRestore(Struct, frozen=True, kw_only=True):
         if named is None and ledger_id not in self.refusals.closed:
             raise Conflict("the ledger is open, and no checkpoint is known to be lost: there is nothing to accept")
         body = {"lost": None if named is None else named.note}
-        append = event(self.clock, self.entropy, ledger_id, SYSTEM, "restore", body)
+        append = event(self.clock, self.entropy, ledger_id, SYSTEM, RESTORE, body)
         return await self.refusals.reopen(append, 0 if named is None else named.size)
 
 

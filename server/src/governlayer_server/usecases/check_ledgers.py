@@ -20,7 +20,7 @@ from governlayer_server.domain.ledger.tree import edge_from_bytes, root
 from governlayer_server.domain.times import time_text
 from governlayer_server.ports import Clock
 from governlayer_server.ports.ledger_audit import LedgerAudit
-from governlayer_server.ports.refusals import Refusal, Refusals, Restored
+from governlayer_server.ports.refusals import Refusal, Refusals
 
 _AT_ONCE = 4
 _MAX_FINDINGS = 20
@@ -58,7 +58,7 @@ class Checked(Struct, frozen=True, kw_only=True):
         return bool(self.findings) and all(one.step == OUTSIDE for one in self.findings)
 
 
-KeptCheckpoints = Callable[[str, str, Sequence[Restored]], Awaitable[Sequence[Kept]]]
+KeptCheckpoints = Callable[[str, str], Awaitable[Sequence[Kept]]]
 """Returns the newest binding checkpoints of a ledger (id, origin) from each place that keeps them."""
 RootAt = Callable[[str, int], Awaitable[bytes]]
 """Returns the root of a ledger at a size, recomputed from what is stored (``ProveLedger.root``)."""
@@ -137,7 +137,7 @@ class CheckLedgers(Struct, frozen=True, kw_only=True):
     async def _findings(self, ledger_id: str) -> Checked:
         # The checkpoints first: what another replica signs meanwhile is of a larger ledger than the one read after.
         stored = await self.audit.ledger(ledger_id)
-        kept = await self.kept(ledger_id, stored.origin, await self.refusals.restores(ledger_id))
+        kept = await self.kept(ledger_id, stored.origin)
         stored = await self.audit.ledger(ledger_id)
         rows = await self.audit.rows(ledger_id, first_of_tail(stored.size), stored.size - 1)
         tail = check_tail(stored, rows, {one.size for one in kept})

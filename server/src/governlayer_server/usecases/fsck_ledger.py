@@ -31,9 +31,9 @@ from governlayer_server.ports import Vault
 from governlayer_server.ports.checkpoints import CheckpointStore
 from governlayer_server.ports.ledger_audit import LedgerAudit
 from governlayer_server.ports.tiles import TileStore
-from governlayer_server.usecases.binding_checkpoints import IsSigned
 from governlayer_server.usecases.fsck_payloads import FsckPayloads
 from governlayer_server.usecases.fsck_tree import FsckCheckpoints, FsckTiles, beyond
+from governlayer_server.usecases.verify_note import IsSigned
 
 _CHUNK = 512
 Progress = Callable[[int, int], None]

@@ -11,7 +11,7 @@ from governlayer_server.domain.ledger.tiles import TILE_BYTES, WIDTH, Tile, subt
 from governlayer_server.domain.ledger.tree import HASH_BYTES, root
 from governlayer_server.ports.checkpoints import Checkpoint, CheckpointStore
 from governlayer_server.ports.tiles import TileStore
-from governlayer_server.usecases.binding_checkpoints import IsSigned
+from governlayer_server.usecases.verify_note import IsSigned
 
 _PAGE = 200
 

@@ -1,11 +1,24 @@
 """Verify what others signed: checkpoints by logs, cosignatures by witnesses."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from governlayer_server.domain.errors import NoteError
 from governlayer_server.domain.ledger.cosignature import Cosignature, cosigned_message, parse_cosignature
-from governlayer_server.domain.ledger.note import ParsedCheckpoint, SignatureLine, VerifierKey
+from governlayer_server.domain.ledger.note import ParsedCheckpoint, SignatureLine, VerifierKey, parse_checkpoint
 from governlayer_server.ports.anchors import Verify
+
+IsSigned = Callable[[ParsedCheckpoint], bool]
+"""Returns whether a key that this deployment has, or had, signed a checkpoint."""
+
+
+def genuine_checkpoint(note: str, size: int, origin: str, is_signed: IsSigned) -> ParsedCheckpoint | None:
+    """Return what *note* says, if it is a signed checkpoint of *origin* at *size*: it may be anybody's."""
+    try:
+        checkpoint = parse_checkpoint(note)
+    except NoteError:
+        return None
+    is_of_ledger = (checkpoint.size, checkpoint.origin) == (size, origin)
+    return checkpoint if is_of_ledger and is_signed(checkpoint) else None
 
 
 def log_signatures(checkpoint: ParsedCheckpoint, keys: Sequence[VerifierKey], verify: Verify) -> list[SignatureLine]:

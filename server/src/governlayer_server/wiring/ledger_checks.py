@@ -16,6 +16,7 @@ from governlayer_server.ports.ledger import LedgerStore
 from governlayer_server.ports.ledger_keys import Algorithm, LedgerKey
 from governlayer_server.settings import Settings
 from governlayer_server.usecases.accept_restore import AcceptRestore
+from governlayer_server.usecases.accepted_restores import AcceptedRestores
 from governlayer_server.usecases.binding_checkpoints import BindingCheckpoints
 from governlayer_server.usecases.check_ledgers import CheckLedgers
 from governlayer_server.usecases.fsck_ledger import FsckLedger
@@ -49,11 +50,13 @@ def ledger_checks(settings: Settings, parts: Parts, ledger: LedgerStore, keys: S
         except NoteError:
             return False
 
+    prove = ProveLedger(ledger=ledger)
+    restores = AcceptedRestores(refusals=parts.refusals, ledger=ledger, head_at=prove.head, is_signed=is_signed)
     check = CheckLedgers(
         audit=audit,
         refusals=parts.refusals,
-        kept=BindingCheckpoints(published=checkpoints, outside=outside, is_signed=is_signed),
-        root_at=ProveLedger(ledger=ledger).root,
+        kept=BindingCheckpoints(published=checkpoints, outside=outside, restores=restores, is_signed=is_signed),
+        root_at=prove.root,
         keep_evidence=EvidenceDirectory(settings.ledgers.evidence).keep,
         log=access_logger(),
         clock=parts.clock,
