@@ -140,6 +140,25 @@ async def test_a_ledger_in_trouble_does_not_hold_up_the_others(tmp_path: Path) -
     assert health.fault is AnchorFault.CONTRADICTION
 
 
+async def test_a_ledger_shorter_than_its_checkpoint_does_not_hold_up_the_others(tmp_path: Path) -> None:
+    original, shorter = await appliance(), await appliance()
+    witness = original.witness(tmp_path)
+    await shorter.decide(3)
+    for _ in range(2):
+        await original.decide(5)
+        published = await original.publish()
+        await shorter.checkpoints.add(published)
+        if published.extends == 0:
+            await original.cosign(witness, original.health()[0])()
+    other = await shorter.start("Other")
+    waiting = await shorter.publish(str(other.id))
+    health, _ = shorter.health()
+    await shorter.cosign(witness, health)()
+    assert await shorter.anchors.newest_cosigned(str(other.id), 100) == waiting.size
+    assert health.fault is AnchorFault.UNPROVEN
+    assert health.resting() == [shorter.ledger_id]
+
+
 async def test_an_unreachable_witness_is_left_alone_longer_and_longer(tmp_path: Path) -> None:
     mine = await appliance()
     witness = mine.witness(tmp_path)

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from enum import StrEnum
 
-from governlayer_server.domain.errors import Inconsistent, LedgerUnavailable, NoteError, Unavailable
+from governlayer_server.domain.errors import GovernLayerError, Inconsistent, LedgerUnavailable, NoteError, Unavailable
 from governlayer_server.domain.times import SECOND_US
 from governlayer_server.ports import Clock
 
@@ -105,6 +105,8 @@ class AnchorHealth:
             self._failed(AnchorFault.UNPROVEN, ledger_id)
         except Unavailable:
             self._failed(AnchorFault.UNREACHABLE, "")
+        except GovernLayerError:  # as of a ledger shorter than its checkpoint: the next one is none the worse for it
+            self._failed(AnchorFault.UNPROVEN, ledger_id)
 
     def _failed(self, fault: AnchorFault, ledger_id: str) -> bool:
         """Note that it failed, for one ledger or as a whole (""); return whether that is news."""
