@@ -102,7 +102,7 @@ class TestGrowth:
         assert appliance.proofs() == {(5, 9): 2}
         other = Session(kind, appliance, consistency_interval_s=0)
         appliance.change = lambda answer: early[0]
-        other.govern()
+        other.govern(idempotency_key="one")
         assert appliance.proofs() == {(5, 9): 3}
         assert other.kept() == 9
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import secrets
 import time
+import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -20,6 +21,7 @@ from ._proofs import Unproven
 from ._state import MemoryStore
 from ._wire import Conversation, Fault, Outcome, Reply, Send
 from ._witness import Surroundings, Witness
+from .ask import checked_idempotency_key
 from .decision import Decision, unavailable
 from .errors import GovernanceUnavailable, ServerError
 from .ledger import Checkpoint
@@ -38,28 +40,31 @@ class Conversations:
     asker: Asker
     witness: Witness
 
-    def govern(self, body: bytes, *, mode: str, idempotency_key: str, verified: bool) -> Conversation[Decision]:
+    def govern(self, body: bytes, *, mode: str, idempotency_key: str | None, verified: bool) -> Conversation[Decision]:
         """
         Return the conversation that asks for one decision; it ends in a Decision or a typed error.
 
         Args:
             body: the question.
             mode: the mode that it asks for.
-            idempotency_key: of all tries.
+            idempotency_key: of all tries; None for a fresh one.
             verified: whether the answer's receipt is verified; the question must ask for one.
         """
+        own_key = idempotency_key is None
+        key = str(uuid.uuid4()) if idempotency_key is None else checked_idempotency_key(idempotency_key)
         deadline_s = self.asker.deadline_s()
         if verified:
             self.witness.refuse_after_fork()
-        request = self.asker.post("/v1/govern", body, idempotency_key)
+        question = yield from self.witness.question(body, key, own_key=own_key and verified)
+        request = self.asker.post("/v1/govern", body, key)
         outcome, tries = yield from self.asker.ask(request, deadline_s)
         decision = self._decision(outcome, mode)
         if decision is not None and verified:
             try:
-                yield from self.witness.check(decision, body, deadline_s)
+                yield from self.witness.check(decision, question, deadline_s)
             except Unproven as why:
                 decision, outcome = None, Fault(f"the keys of its ledger could not be fetched: {why}")
-        return self._without_decision(outcome, tries, mode, idempotency_key) if decision is None else decision
+        return self._without_decision(outcome, tries, mode, key) if decision is None else decision
 
     def ready(self) -> Conversation[bool]:
         """Return the conversation that asks /readyz once, without the key."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, Literal
@@ -80,8 +81,7 @@ class FileStore:
         """
         path = self._path(origin)
         try:
-            with os.fdopen(os.open(path, os.O_RDONLY | _PLAIN), "rb") as file:
-                return _read(file.read(_MAX_BYTES), origin)
+            return _read(_bytes_of(path), origin)
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -91,6 +91,21 @@ class FileStore:
                 f"{path} is not what this client wrote for {origin}. Put a copy back; or, if you know why it is so, "
                 "move it away, and the ledger is remembered anew from its next answer on"
             ) from None
+
+    def sizes(self) -> Mapping[str, int]:
+        """
+        Return the size of each ledger's newest checkpoint, by origin, without the files that cannot be read.
+
+        Those are refused by :meth:`load` once an answer is of their ledger.
+        """
+        return dict(self._readable_sizes())
+
+    def _readable_sizes(self) -> Iterator[tuple[str, int]]:
+        for path in self._directory.glob("*.json"):
+            with suppress(OSError, ValueError):
+                data = _bytes_of(path)
+                origin = msgspec.json.decode(data, type=_File).origin
+                yield origin, _read(data, origin).newest.checkpoint.size
 
     def update(self, origin: str, change: Change) -> LedgerState:
         """
@@ -154,6 +169,11 @@ def _file_name(origin: str) -> str:
     It holds no separator: what could be one is escaped, and the hash tells apart what was cut or differs in case.
     """
     return f"{quote(origin, safe='')[:100]}-{hashlib.sha256(origin.encode()).hexdigest()[:16]}"
+
+
+def _bytes_of(path: Path) -> bytes:
+    with os.fdopen(os.open(path, os.O_RDONLY | _PLAIN), "rb") as file:
+        return file.read(_MAX_BYTES)
 
 
 def _read(data: bytes, origin: str) -> LedgerState:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol, TypeAlias
@@ -85,6 +85,9 @@ class Store(Protocol):
     def load(self, origin: str) -> LedgerState | None:
         """Return what is known of *origin*, None if nothing is."""
 
+    def sizes(self) -> Mapping[str, int]:
+        """Return the size of the newest checkpoint of each ledger that is known, by origin."""
+
     def update(self, origin: str, change: Change) -> LedgerState:
         """Replace what is known of *origin* by what *change* makes of it, in one step; return that."""
 
@@ -106,6 +109,11 @@ class MemoryStore:
     def load(self, origin: str) -> LedgerState | None:
         """Return what is known of *origin*."""
         return self._states.get(origin)
+
+    def sizes(self) -> Mapping[str, int]:
+        """Return the size of each ledger's newest checkpoint."""
+        with self._lock:
+            return {origin: state.newest.checkpoint.size for origin, state in self._states.items()}
 
     def update(self, origin: str, change: Change) -> LedgerState:
         """Replace what is known of *origin*."""

@@ -2,8 +2,9 @@
 Holds every answer against what is known of its ledger: who may sign it, and what it was before.
 
     receipt agrees with answer and question → a trusted key signed → contradicts nothing seen → now and then, proven
+    → newer than the question
 
-The first three happen for each answer and take no request. A proof of consistency takes one, so it is asked for when
+All but the proof happen for each answer and take no request. A proof of consistency takes one, so it is asked for when
 the first answer comes and then at most once per interval: for the answer at hand, and for one drawn from all since the
 last time, which nobody can foresee. What is not proven yet is not kept.
 """
@@ -12,7 +13,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
@@ -22,6 +23,7 @@ from ._history import History, contradiction
 from ._keys import hints_at_successor, succession, superseded, trusted_signers, wrong_key
 from ._note import FormatError, SignedCheckpoint, signers
 from ._proofs import Unproven, is_consistent, key_receipts, listed_keys
+from ._question import Given, Question
 from ._receipt import Sighting, checked_receipt
 from ._state import LedgerState, Store, adopted, advanced, begun, succeeded
 from ._wire import Conversation, done
@@ -59,6 +61,7 @@ class Witness:
         self._given = tuple(key.text for key in asker.config.ledger_keys)
         self._interval_s = asker.config.consistency_interval_s
         self._lock = threading.Lock()
+        self._given_before = Given()
         self._forget()
 
     def _forget(self) -> None:
@@ -87,20 +90,37 @@ class Witness:
         if self._state is not None:
             self._refuse_after_fork(self._state.origin)
 
-    def check(self, decision: Decision, question: bytes, deadline_s: float) -> Conversation[None]:
+    def question(self, body: bytes, idempotency_key: str, *, own_key: bool) -> Conversation[Question]:
+        """
+        Return the question that is sent next.
+
+        Args:
+            body: JSON.
+            idempotency_key: of all its tries.
+            own_key: whether the key was made for it, so that no answer to it can be older than the question.
+        """
+        known: Mapping[str, int] = {}
+        if own_key and self._state is None:
+            known = yield from done(self._around.store.sizes)
+        elif own_key and self._state is not None:
+            newest, latest = self._state.newest, self._history.latest or self._state.newest
+            known = {self._state.origin: max(newest.checkpoint.size, latest.checkpoint.size)}
+        return Question(body, idempotency_key, known)
+
+    def check(self, decision: Decision, question: Question, deadline_s: float) -> Conversation[None]:
         """
         Return if *decision* is proven to be on the ledger, as far as the SDK's README promises.
 
         Args:
             decision: an answer with a place on the ledger.
-            question: the JSON body that it answers.
+            question: what it answers.
             deadline_s: until when requests may take, on the clock.
 
         Raises:
             LedgerError: it is not; which of its kinds says why.
             Unproven: the keys of a ledger that is new here could not be fetched.
         """
-        seen = checked_receipt(decision, question)
+        seen = checked_receipt(decision, question.body)
         origin = seen.checkpoint.origin
         if self._state is not None and self._state.origin != origin:
             raise ReceiptError(f"the answer is of the ledger {origin}, those before were of {self._state.origin}")
@@ -114,6 +134,10 @@ class Witness:
             except Unproven as why:
                 self._next_proof_s = min(self._next_proof_s, self._asker.clock() + _RETRY_S)
                 self._tell("size %d is not proven to continue what is kept: %s", seen.checkpoint.size, why)
+        # Last: a ledger that was put back to an old backup answers with low numbers too, and is worse.
+        question.require_later(seen)
+        with self._lock:
+            self._given_before.require_own(decision.decision_id, question)
 
     def verify_now(self, deadline_s: float) -> Conversation[Checkpoint | None]:
         """

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import uuid
 from collections.abc import Awaitable, Sequence
 from os import PathLike
 from types import TracebackType
@@ -37,7 +36,6 @@ from .ask import (
     Scan,
     Stage,
     System,
-    checked_idempotency_key,
     govern_body,
 )
 from .decision import Decision
@@ -126,8 +124,9 @@ class AsyncGovernLayer:
             receipt=wanted,
             explain=explain,
         )
-        key = str(uuid.uuid4()) if idempotency_key is None else checked_idempotency_key(idempotency_key)
-        return await self._drive(self._conversations.govern(body, mode=mode, idempotency_key=key, verified=verified))
+        return await self._drive(
+            self._conversations.govern(body, mode=mode, idempotency_key=idempotency_key, verified=verified)
+        )
 
     @property
     def ledger(self) -> Ledger[Awaitable[Checkpoint | None]]:

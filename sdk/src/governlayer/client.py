@@ -6,7 +6,6 @@ import contextvars
 import os
 import threading
 import time
-import uuid
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from os import PathLike
@@ -41,7 +40,6 @@ from .ask import (
     Scan,
     Stage,
     System,
-    checked_idempotency_key,
     govern_body,
 )
 from .decision import Decision
@@ -188,8 +186,9 @@ class GovernLayer:
             receipt=wanted,
             explain=explain,
         )
-        key = str(uuid.uuid4()) if idempotency_key is None else checked_idempotency_key(idempotency_key)
-        return self._drive(self._conversations.govern(body, mode=mode, idempotency_key=key, verified=verified))
+        return self._drive(
+            self._conversations.govern(body, mode=mode, idempotency_key=idempotency_key, verified=verified)
+        )
 
     @property
     def ledger(self) -> Ledger[Checkpoint | None]:
