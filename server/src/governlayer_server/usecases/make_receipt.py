@@ -7,11 +7,13 @@ from msgspec import Struct
 from governlayer_server.domain.errors import LedgerDamaged, ProofError
 from governlayer_server.domain.ledger.proofs import verify_inclusion
 from governlayer_server.domain.ledger.receipt import receipt_text
+from governlayer_server.domain.ledger.record import Record
 from governlayer_server.domain.ledger.tree import leaf_hash
 from governlayer_server.ports import Signers
 from governlayer_server.ports.checkpoints import CheckpointStore
 from governlayer_server.ports.refusals import NoGuard, WriteGuard
 from governlayer_server.usecases.prove_ledger import ProveLedger
+from governlayer_server.usecases.record_key_event import KEY_RECORD
 from governlayer_server.usecases.sign_checkpoint import sign_tree
 
 
@@ -31,7 +33,8 @@ class MakeReceipt(Struct, frozen=True, kw_only=True):
             organization_id: whose ledger.
             seq: from 0.
             size: of the checkpoint that it leads to; None for the newest one that was published after the record,
-                or, while there is none, for the ledger as it stands.
+                of a ``ledger.key`` record for the first one after it, or, while there is none, for the ledger as it
+                stands.
 
         Raises:
             NotFound: there is no such record.
@@ -43,7 +46,7 @@ class MakeReceipt(Struct, frozen=True, kw_only=True):
         ledger_id = str(organization_id)
         record = await self.prove.ledger.record(ledger_id, seq)
         if size is None:
-            size = await self._newest(ledger_id, seq)
+            size = await self._published(ledger_id, record)
         proof = await self.prove.inclusion(ledger_id, seq, size)
         root = await self.prove.root(ledger_id, size)
         try:
@@ -52,9 +55,12 @@ class MakeReceipt(Struct, frozen=True, kw_only=True):
             raise LedgerDamaged("the stored record is not the one of the ledger's tree") from error
         return receipt_text(record, proof, await self._note(ledger_id, size, root))
 
-    async def _newest(self, ledger_id: str, seq: int) -> int:
+    async def _published(self, ledger_id: str, record: Record) -> int:
         published, now = await self.checkpoints.newest(ledger_id), await self.prove.ledger.head(ledger_id)
-        if published is None or published.size <= seq:
+        if record.type == KEY_RECORD:
+            # It is read by who trusts the older key alone, and that one may sign no more.
+            published = next(iter(await self.checkpoints.after(ledger_id, record.seq, 1)), None)
+        if published is None or published.size <= record.seq:
             return now.size
         if published.size > now.size:
             raise LedgerDamaged("the ledger is shorter than its published checkpoint")
