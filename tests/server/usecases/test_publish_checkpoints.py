@@ -8,6 +8,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PublicKey
 from governlayer_server.adapters.crypto.signer import Ed25519Signer, KeysInService, MlDsa44Signer
 from governlayer_server.domain.errors import LedgerDamaged, LedgerUnavailable, NotFound
+from governlayer_server.domain.ledger.chain import Head
 from governlayer_server.domain.ledger.cosigned import cosigned_tree
 from governlayer_server.domain.ledger.record import SYSTEM
 from governlayer_server.domain.ledger.tree import root
@@ -189,6 +190,24 @@ async def test_a_refused_ledger_costs_the_others_nothing(press: Press) -> None:
     with pytest.raises(LedgerDamaged):
         await press.publish()
     assert (await press.sizes("a"), await press.sizes("b")) == ([3], [3, 4])
+
+
+async def test_an_unexpected_error_of_one_ledger_costs_the_others_nothing(
+    press: Press, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for ledger_id in ("a", "b"):
+        await press.grow(ledger_id)
+    head = press.ledger.head
+
+    async def broken(ledger_id: str) -> Head:
+        if ledger_id == "a":
+            raise ValueError("edge")
+        return await head(ledger_id)
+
+    monkeypatch.setattr(press.ledger, "head", broken)
+    with pytest.raises(ValueError, match="edge"):
+        await press.publish()
+    assert (await press.sizes("a"), await press.sizes("b")) == ([], [1])
 
 
 async def test_the_figure_says_how_long_a_ledger_has_been_waiting(press: Press) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from msgspec import Struct, field
 
-from governlayer_server.domain.errors import GovernLayerError, LedgerDamaged, LedgerRefused, ProofError
+from governlayer_server.domain.errors import LedgerDamaged, LedgerRefused, ProofError
 from governlayer_server.domain.ledger.chain import Head
 from governlayer_server.domain.ledger.proofs import verify_consistency
 from governlayer_server.domain.ledger.tree import root
@@ -59,9 +59,9 @@ class PublishCheckpoints(Struct, frozen=True, kw_only=True):
         Publish a checkpoint of each ledger that has grown, unless its last one is younger than a second.
 
         Raises:
-            GovernLayerError: of the first ledger that failed, after all others have had their turn.
+            Exception: of the first ledger that failed, after all others have had their turn.
         """
-        failures = []
+        failures = list[Exception]()
         grown = await self.checkpoints.grown()
         self.state.note_grown(grown, self.clock.now_us())
         for ledger_id in grown:
@@ -69,7 +69,7 @@ class PublishCheckpoints(Struct, frozen=True, kw_only=True):
                 await self.one(ledger_id, INTERVAL_US)
             except LedgerRefused:  # for reasons that have been told
                 continue
-            except GovernLayerError as error:
+            except Exception as error:  # noqa: BLE001  # whatever is wrong with one costs the others nothing
                 failures.append(error)
         if failures:
             raise failures[0]

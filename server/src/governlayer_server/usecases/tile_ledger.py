@@ -6,7 +6,7 @@ Any number of replicas may do it at once: each computes the same rows from the s
 
 from msgspec import Struct
 
-from governlayer_server.domain.errors import LedgerDamaged
+from governlayer_server.domain.errors import LedgerDamaged, LedgerRefused
 from governlayer_server.domain.ledger.chain import Head
 from governlayer_server.domain.ledger.proofs import whole
 from governlayer_server.domain.ledger.tiles import (
@@ -21,6 +21,7 @@ from governlayer_server.domain.ledger.tiles import (
 )
 from governlayer_server.domain.ledger.tree import HASH_BYTES
 from governlayer_server.ports.ledger import LedgerStore
+from governlayer_server.ports.refusals import NoGuard, WriteGuard
 
 BATCH = 64
 
@@ -29,6 +30,7 @@ class TileLedger(Struct, frozen=True, kw_only=True):
     """Tiles ledgers. ``batch`` is how many tiles of level 0 one transaction stores."""
 
     ledger: LedgerStore
+    guard: WriteGuard = NoGuard()
     batch: int = BATCH
 
     async def __call__(self) -> None:
@@ -36,17 +38,18 @@ class TileLedger(Struct, frozen=True, kw_only=True):
         Tile all ledgers that have grown by a tile or more.
 
         Raises:
-            LedgerDamaged: some contradict their heads; the others are tiled.
-            LedgerUnavailable: the database is away; what was tiled before stays.
+            Exception: of the first ledger that failed, after all others have had their turn.
         """
-        damaged = None
+        failures = list[Exception]()
         for ledger_id in await self.ledger.untiled():
             try:
                 await self.one(ledger_id)
-            except LedgerDamaged as error:
-                damaged = error
-        if damaged is not None:
-            raise damaged
+            except LedgerRefused:  # for reasons that have been told
+                continue
+            except Exception as error:  # noqa: BLE001  # whatever is wrong with one costs the others nothing
+                failures.append(error)
+        if failures:
+            raise failures[0]
 
     async def one(self, ledger_id: str) -> None:
         """
@@ -55,8 +58,10 @@ class TileLedger(Struct, frozen=True, kw_only=True):
         Raises:
             NotFound: there is no such ledger.
             LedgerDamaged: its records do not give its head; nothing is stored of the last batch.
+            LedgerRefused: the ledger is closed. Nothing was stored.
             LedgerUnavailable: the database is away; what was tiled before stays.
         """
+        self.guard.require_open(ledger_id)
         head = await self.ledger.head(ledger_id)
         done, full = await self.ledger.tiled(ledger_id), head.size // WIDTH
         while done < full:

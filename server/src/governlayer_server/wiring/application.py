@@ -156,7 +156,7 @@ def _use_cases(
     parts.background.every(_USAGE_S, usage.flush)
     remove_stale = RemoveStale(accounts=accounts, clock=parts.clock, limits=settings.identity.sessions)
     parts.background.every(_STALE_S, remove_stale, at_end=False)
-    parts.background.every(_TILES_S, TileLedger(ledger=operations.ledger), at_end=False)
+    parts.background.every(_TILES_S, TileLedger(ledger=operations.ledger, guard=parts.refusals), at_end=False)
     parts.background.every(_CHECKPOINTS_S, operations.publish_checkpoints)
     record_heads = RecordHeads(ledger=operations.ledger, accounts=accounts, clock=parts.clock)
     parts.background.every(_HEADS_S, record_heads, at_end=False)
