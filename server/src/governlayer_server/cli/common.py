@@ -18,12 +18,13 @@ from governlayer_server.adapters.embedded.errors import AlreadyRunningError
 from governlayer_server.adapters.embedded.postgres import EmbeddedPostgres
 from governlayer_server.adapters.embedded.redis import EmbeddedRedis
 from governlayer_server.adapters.embedded.roles import Login
+from governlayer_server.adapters.logs.access import configure_logs
 from governlayer_server.adapters.postgres.database import PostgresAddress
 from governlayer_server.adapters.redis.address import RedisAddress
 from governlayer_server.adapters.system import SystemEntropy
 from governlayer_server.cli.progress import Meter
 from governlayer_server.domain.errors import ConfigurationError, InvalidRequest, LedgerUnavailable, NotFound
-from governlayer_server.domain.tenants import SYSTEM_TENANT
+from governlayer_server.domain.tenants import SYSTEM_TENANT, tenant_name
 from governlayer_server.settings import (
     DEFAULT_DEPLOYMENT,
     PREFIX,
@@ -185,6 +186,7 @@ async def running_appliance(data: Path | None) -> AsyncIterator[Appliance]:
         if not (path / "lock").exists():
             raise ConfigurationError(f"there is no appliance in {path}: start one with `governlayer up --data {path}`")
         settings = embedded_settings(DataDirectory.open(path))
+    configure_logs()  # to stderr: a dump may go to stdout
     try:
         async with open_appliance(settings) as appliance:
             yield appliance
@@ -215,8 +217,24 @@ async def opened_appliance(data: Path | None) -> AsyncIterator[Appliance]:
         yield await stack.enter_async_context(running_appliance(data))
 
 
+async def check_ledger(appliance: Appliance, organization_id: UUID | None) -> None:
+    """
+    Check the end of one ledger before a command writes it or signs for it; what fails is closed.
+
+    The command may be the first to do so since the database was put back, before any server has started.
+
+    Args:
+        appliance: that was opened.
+        organization_id: whose ledger; None for the deployment's own.
+
+    Raises:
+        Unavailable: it could not be checked. Nothing may be written or signed.
+    """
+    await appliance.checks.check([tenant_name(organization_id)])
+
+
 async def check_ledgers(appliance: Appliance) -> None:
-    """Check the ends of all ledgers before they are written, and say which are closed."""
+    """Check the ends of all ledgers as ``check_ledger`` does, and say which are closed."""
     with Meter("checking ledgers", "ledgers") as meter:
         closed = await appliance.check_ledgers(meter.show)
     for ledger_id in closed:

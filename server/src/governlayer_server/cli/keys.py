@@ -10,6 +10,7 @@ import msgspec
 
 from governlayer_server.adapters.system import SystemClock
 from governlayer_server.cli.common import (
+    check_ledger,
     data_option,
     find_organization,
     json_option,
@@ -72,6 +73,7 @@ def create(
 async def _create(data: Path | None, org: str, terms: KeyTerms) -> NewKey:
     async with running_appliance(data) as appliance:
         organization_id = await find_organization(appliance, org)
+        await check_ledger(appliance, organization_id)
         return await appliance.manage_keys.create(SYSTEM, organization_id, terms)
 
 
@@ -124,6 +126,7 @@ def rotate(data: Path | None, as_json: bool, key_id: UUID, org: str | None, grac
 async def _rotate(data: Path | None, key_id: UUID, org: str | None, grace: int) -> NewKey:
     async with running_appliance(data) as appliance:
         organization_id = await _organization_of(appliance, key_id, org)
+        await check_ledger(appliance, organization_id)
         return await appliance.manage_keys.rotate(SYSTEM, organization_id, key_id, grace)
 
 
@@ -146,6 +149,7 @@ def revoke(data: Path | None, as_json: bool, key_id: UUID, org: str | None) -> N
 async def _revoke(data: Path | None, key_id: UUID, org: str | None) -> KeyFacts:
     async with running_appliance(data) as appliance:
         organization_id = await _organization_of(appliance, key_id, org)
+        await check_ledger(appliance, organization_id)
         await appliance.manage_keys.revoke(SYSTEM, organization_id, key_id)
         return await appliance.manage_keys.one(organization_id, key_id)
 

@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from governlayer_server.cli.anchors import cosigned_option, last_cosigned, timestamps
 from governlayer_server.cli.common import (
+    check_ledger,
     data_option,
     find_ledger,
     json_option,
@@ -119,6 +120,7 @@ def _write_whole(output: Path, write: Callable[[IO[bytes]], int]) -> int:
 async def _dump(wanted: Wanted, file: IO[bytes], kept: Kept | None = None) -> int:
     async with running_appliance(wanted.data) as appliance:
         organization_id = await find_ledger(appliance, wanted.org)
+        await check_ledger(appliance, organization_id)
         if kept is not None and kept.origin != (await appliance.read_ledger.state(organization_id)).origin:
             raise ConfigurationError("the dump that was cut off is one of another ledger: begin a new one")
         export = await appliance.export_ledger(
@@ -175,6 +177,7 @@ def checkpoint(data: Path | None, org: str, as_json: bool, cosigned: bool) -> No
 async def _checkpoint(data: Path | None, org: str, cosigned: bool) -> str:
     async with running_appliance(data) as appliance:
         read, ledger_of = appliance.read_ledger, await find_ledger(appliance, org)
+        await check_ledger(appliance, ledger_of)
         if cosigned:
             return await read.cosigned_checkpoint(ledger_of)
         return await read.checkpoint_for_keeping(ledger_of, appliance.parts.clock.now_us())

@@ -6,7 +6,15 @@ from pathlib import Path
 
 import click
 
-from governlayer_server.cli.common import Command, data_option, json_option, print_json, run, running_appliance
+from governlayer_server.cli.common import (
+    Command,
+    check_ledgers,
+    data_option,
+    json_option,
+    print_json,
+    run,
+    running_appliance,
+)
 from governlayer_server.domain.times import time_text
 from governlayer_server.ports.ledger_keys import Algorithm, LedgerKey
 from governlayer_server.usecases.rotate_keys import RotateKeys
@@ -103,6 +111,7 @@ def retire_key(data: Path | None, as_json: bool, algorithm: str, at_once: bool) 
 
 async def _act(data: Path | None, act: _Act) -> LedgerKey:
     async with running_appliance(data) as appliance:
+        await check_ledgers(appliance)
         try:
             return await act(appliance.rotate_keys)
         finally:

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from governlayer_server.cli.common import (
+    check_ledger,
     data_option,
     find_organization,
     json_option,
@@ -93,7 +94,9 @@ def set_plan(data: Path | None, as_json: bool, org: str, plan: str) -> None:
 
 async def _set_plan(data: Path | None, org: str, plan: Plan) -> Organization:
     async with running_appliance(data) as appliance:
-        return await appliance.manage_organizations.set_plan(await find_organization(appliance, org), plan)
+        organization_id = await find_organization(appliance, org)
+        await check_ledger(appliance, organization_id)
+        return await appliance.manage_organizations.set_plan(organization_id, plan)
 
 
 @orgs.command("close")
@@ -110,7 +113,9 @@ def close(data: Path | None, as_json: bool, org: str, yes: bool) -> None:
 
 async def _close(data: Path | None, org: str) -> Organization:
     async with running_appliance(data) as appliance:
-        return await appliance.manage_organizations.close(await find_organization(appliance, org))
+        organization_id = await find_organization(appliance, org)
+        await check_ledger(appliance, organization_id)
+        return await appliance.manage_organizations.close(organization_id)
 
 
 @orgs.command("reopen")
@@ -124,7 +129,9 @@ def reopen(data: Path | None, as_json: bool, org: str) -> None:
 
 async def _reopen(data: Path | None, org: str) -> Organization:
     async with running_appliance(data) as appliance:
-        return await appliance.manage_organizations.reopen(await find_organization(appliance, org))
+        organization_id = await find_organization(appliance, org)
+        await check_ledger(appliance, organization_id)
+        return await appliance.manage_organizations.reopen(organization_id)
 
 
 @orgs.command("invite")

@@ -8,6 +8,7 @@ import click
 
 from governlayer_server.cli.common import (
     Command,
+    check_ledger,
     data_option,
     find_organization,
     json_option,
@@ -112,12 +113,16 @@ async def _list(data: Path | None, org: str) -> list[tuple[User, str]]:
 
 async def _reset(data: Path | None, org: str, email: str) -> NewToken:
     async with running_appliance(data) as appliance:
-        return await appliance.operate_users.reset_token(await find_organization(appliance, org), email)
+        organization_id = await find_organization(appliance, org)
+        await check_ledger(appliance, organization_id)
+        return await appliance.operate_users.reset_token(organization_id, email)
 
 
 async def _act(data: Path | None, org: str, email: str, act: _Act) -> User:
     async with running_appliance(data) as appliance:
-        return await act(appliance.operate_users, await find_organization(appliance, org), email)
+        organization_id = await find_organization(appliance, org)
+        await check_ledger(appliance, organization_id)
+        return await act(appliance.operate_users, organization_id, email)
 
 
 def _report(user: User, as_json: bool, done: str) -> None:
