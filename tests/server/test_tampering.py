@@ -171,12 +171,13 @@ async def test_a_kept_answer_is_no_answer_to_another_body(deployment: Deployment
     """The row says that the key was used with the dangerous question; the answer in it was given to the harmless one."""
     key, _ = await deployment.key(await deployment.organization("acme"), Scope.GOVERN)
     allowed = await deployment.govern(key, HARMLESS, "one")
-    await deployment.govern(key, FINAL, "two")
-    await deployment.tables.execute(
+    refused = await deployment.govern(key, FINAL, "two")
+    done = await deployment.tables.execute(
         "UPDATE idempotent_answer one SET body = two.body FROM idempotent_answer two "
-        "WHERE one.record_id = $1 AND two.record_id <> $1",
-        allowed.json()["decision_id"],
-    )
+        "WHERE one.record_id = $1 AND two.record_id = $2",
+        allowed.json()["decision_id"], refused.json()["decision_id"],
+    )  # fmt: skip
+    assert done == "UPDATE 1"
     again = await deployment.govern(key, FINAL, "one")
     assert (again.status_code, "decision" in again.json()) == (500, False)
 

@@ -168,9 +168,13 @@ class ExportLedger(Struct, frozen=True, kw_only=True):
 
 
 async def in_chunks(lines: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """Yield *lines* joined to chunks of 64 KiB or little more: as many writes as that, and no more memory."""
+    """
+    Yield *lines* joined to chunks of 64 KiB or little more: as many writes as that, and no more memory.
+
+    The first line goes by itself, so that whoever waits sees that the answer has begun.
+    """
     waiting: list[bytes] = []
-    size = 0
+    size = _CHUNK_BYTES
     async for line in lines:
         waiting.append(line)
         size += len(line)
