@@ -11,7 +11,7 @@ from governlayer_server.domain.plan import Plan
 from governlayer_server.ports.ledger import Append, Entry, RecordFilter
 from governlayer_server.ports.ledger_keys import Algorithm, KeyState
 from governlayer_server.settings import Settings
-from governlayer_server.usecases.sign_checkpoint import sign_checkpoint
+from governlayer_server.usecases.sign_checkpoint import keys_of_then, sign_checkpoint
 from governlayer_server.wiring import Appliance, open_appliance
 
 Act = Callable[[Appliance], Awaitable[object]]
@@ -106,3 +106,8 @@ async def test_another_replica_signs_with_both_keys_and_then_with_the_new_one_al
         await until(2)
         assert await signatures() == 1
         assert old not in replica.read_ledger.keys
+        size = (await replica.ledger.head("system")).size
+        async with open_appliance(migrated) as restarted:
+            for one in (replica, restarted):
+                for records, expected in ((1, [old]), (size, [])):
+                    assert await keys_of_then(one.parts.signer, one.ledger, "system", records) == expected

@@ -252,6 +252,19 @@ async def test_a_seed_put_in_the_place_of_another_signs_nothing(appliance: FakeA
     assert appliance.read_ledger.keys == [FIRST, new.vkey], "nothing was changed"
 
 
+async def test_a_retired_seed_that_does_not_open_is_left_out_and_stops_nothing(
+    appliance: FakeAppliance, acme: Organization
+) -> None:
+    assert acme
+    new = await rotate(appliance)
+    await retire(appliance, at_once=True)
+    first, second = await appliance.ledger_keys.all()
+    assert appliance.signer.retired == [FIRST]
+    appliance.sealed_keys._opened.clear()
+    appliance.sealed_keys.renew([replace(first, wrapped_seed=second.wrapped_seed), second])
+    assert (appliance.signer.retired, appliance.read_ledger.keys) == ([], [new.vkey])
+
+
 async def test_an_event_is_recorded_once_however_many_record_it_at_once(
     appliance: FakeAppliance, acme: Organization
 ) -> None:

@@ -7,7 +7,7 @@ one-time codes and passwords are pure computation and are used as they are. Ever
 at once.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 from uuid import UUID
@@ -91,9 +91,17 @@ class Signers(Protocol):
     def vkeys(self) -> Sequence[str]:
         """Their verifier keys: Ed25519 first, and of a kind the oldest first."""
 
-    def sign(self, text: str) -> Sequence[str]:
+    @property
+    def retired(self) -> Sequence[str]:
+        """The verifier keys of the Ed25519 keys that are out of service, the oldest first."""
+
+    def sign(self, text: str, also: Collection[str] = ()) -> Sequence[str]:
         """
         Return the signature lines of the checkpoint *text* by all Ed25519 keys: the same bytes each time.
+
+        Args:
+            text: of the checkpoint.
+            also: verifier keys of retired keys that sign too, before the others.
 
         Raises:
             LedgerUnavailable: it is not known which keys are in service. Nothing was signed.

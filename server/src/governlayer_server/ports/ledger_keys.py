@@ -89,8 +89,8 @@ class KeyMaker(Protocol):
 
     def renew(self, keys: Sequence[LedgerKey]) -> None:
         """
-        Sign with those of *keys* that are in service, from now on.
+        Sign with those of *keys* that are in service, from now on, and where asked with those that are retired.
 
         Raises:
-            CipherError: a seed does not open, or is not that of its key. Nothing was changed.
+            CipherError: a seed in service does not open, or is not that of its key. Nothing was changed.
         """

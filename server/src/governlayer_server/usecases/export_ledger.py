@@ -18,7 +18,7 @@ from governlayer_server.domain.ledger.dump import (
 )
 from governlayer_server.domain.ledger.note import parse_checkpoint
 from governlayer_server.domain.ledger.record import Actor, Record
-from governlayer_server.domain.ledger.tree import grow, leaf_hash
+from governlayer_server.domain.ledger.tree import grow, leaf_hash, root
 from governlayer_server.domain.tenants import tenant_name
 from governlayer_server.domain.times import time_text
 from governlayer_server.ports import Clock, Entropy, Signers, Vault
@@ -28,7 +28,7 @@ from governlayer_server.usecases.prove_ledger import ProveLedger
 from governlayer_server.usecases.read_cosigned import ReadCosigned
 from governlayer_server.usecases.record_event import record_event
 from governlayer_server.usecases.seal_payloads import open_payload
-from governlayer_server.usecases.sign_checkpoint import sign_checkpoint
+from governlayer_server.usecases.sign_checkpoint import keys_of_then, sign_tree
 
 _CHUNK_BYTES = 65_536
 PAYLOAD_NAMES = ("arguments", "content", "context", "findings")
@@ -164,7 +164,9 @@ class ExportLedger(Struct, frozen=True, kw_only=True):
             if before < first:
                 yield consistency_line(before, size, await self.prove.consistency(ledger_id, before, size))
             yield checkpoint_line(older)
-        yield checkpoint_line(await self.cosigned.with_cosignatures(ledger_id, sign_checkpoint(self.signer, reached)))
+        also = await keys_of_then(self.signer, self.ledger, ledger_id, size)
+        note = sign_tree(self.signer, reached.origin, size, root(reached.edge), also)
+        yield checkpoint_line(await self.cosigned.with_cosignatures(ledger_id, note))
 
 
 async def in_chunks(lines: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

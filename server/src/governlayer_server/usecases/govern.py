@@ -31,7 +31,7 @@ from governlayer_server.usecases.answer_once import Once, Question, open_answer,
 from governlayer_server.usecases.evaluate import Evaluate, Evaluation
 from governlayer_server.usecases.new_id import new_id
 from governlayer_server.usecases.seal_payloads import seal_payloads
-from governlayer_server.usecases.sign_checkpoint import receipt_again, receipt_for
+from governlayer_server.usecases.sign_checkpoint import keys_of_then, receipt_again, receipt_for
 
 _LONG_CHARACTERS = 8_192
 # One is enough to keep a core busy; a second lets a short one pass a long one.
@@ -145,7 +145,10 @@ class Govern(Struct, frozen=True, kw_only=True):
         decision = msgspec.json.decode(opened, type=Decision)
         record = await self.ledger.place_of(ledger_id, stored.record_id)
         head = await self.ledger.head(ledger_id)
-        receipt = receipt_again(self.signer, head.origin, record, stored) if request.options.receipt else None
+        receipt = None
+        if request.options.receipt:
+            also = await keys_of_then(self.signer, self.ledger, ledger_id, stored.size)
+            receipt = receipt_again(self.signer, head.origin, record, stored, also)
         return _placed(decision, head.origin, record, receipt)
 
 

@@ -14,7 +14,7 @@ from governlayer_server.ports.checkpoints import CheckpointStore
 from governlayer_server.ports.refusals import NoGuard, WriteGuard
 from governlayer_server.usecases.prove_ledger import ProveLedger
 from governlayer_server.usecases.record_key_event import KEY_RECORD
-from governlayer_server.usecases.sign_checkpoint import sign_tree
+from governlayer_server.usecases.sign_checkpoint import keys_of_then, sign_tree
 
 
 class MakeReceipt(Struct, frozen=True, kw_only=True):
@@ -70,7 +70,9 @@ class MakeReceipt(Struct, frozen=True, kw_only=True):
         published = await self.checkpoints.at(ledger_id, size)
         if published is None:
             self.guard.require_open(ledger_id)
-            return sign_tree(self.signer, (await self.prove.ledger.head(ledger_id)).origin, size, root)
+            origin = (await self.prove.ledger.head(ledger_id)).origin
+            also = await keys_of_then(self.signer, self.prove.ledger, ledger_id, size)
+            return sign_tree(self.signer, origin, size, root, also)
         if published.root != root:
             raise LedgerDamaged("the ledger is not the one of its published checkpoint")
         return published.note

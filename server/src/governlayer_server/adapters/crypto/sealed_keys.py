@@ -62,12 +62,13 @@ class SealedKeys:
 
     def renew(self, keys: Sequence[LedgerKey]) -> None:
         """
-        Sign with those of *keys* that are in service.
+        Sign with those of *keys* that are in service; retired ones that do not open are left out.
 
         Raises:
-            CipherError: a seed does not open, or is not that of its key. Nothing was changed.
+            CipherError: a seed in service does not open, or is not that of its key. Nothing was changed.
         """
-        self.signer.renew([self._open(key) for key in keys if key.in_service])
+        serving = [self._open(key) for key in keys if key.in_service]
+        self.signer.renew(serving, [self._open(key) for key in keys if not key.in_service and self._is_genuine(key)])
 
     def genuine(self, keys: Sequence[LedgerKey]) -> Sequence[str]:
         """Return the verifier keys of those of *keys*, retired ones too, that were made here."""

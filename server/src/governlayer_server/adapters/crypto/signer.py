@@ -1,6 +1,6 @@
 """The ledgers' signing keys: Ed25519 (RFC 8032) and ML-DSA-44 (FIPS 204), each from a 32-byte seed."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import lru_cache
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -89,8 +89,9 @@ class KeysInService:
         """No key material."""
         return f"KeysInService({self._keys!r})"
 
-    def renew(self, keys: Sequence[SigningKey]) -> None:
-        """Sign with *keys* from now on; of a kind the oldest comes first."""
+    def renew(self, keys: Sequence[SigningKey], retired: Sequence[SigningKey] = ()) -> None:
+        """Sign with *keys* from now on, and where asked with those *retired*; of a kind the oldest comes first."""
+        self._retired = tuple(key for key in retired if isinstance(key, Ed25519Signer))
         self._keys = tuple(sorted(keys, key=lambda one: one.kind))
         self._renewed_us = self._clock.monotonic_us()
 
@@ -99,9 +100,15 @@ class KeysInService:
         """The verifier keys, Ed25519 first."""
         return [key.vkey for key in self._keys]
 
-    def sign(self, text: str) -> Sequence[str]:
-        """Return the signature lines of *text* by the Ed25519 keys."""
-        return [key.line(text) for key in self._known() if isinstance(key, Ed25519Signer)]
+    @property
+    def retired(self) -> Sequence[str]:
+        """The verifier keys of the Ed25519 keys that are out of service."""
+        return [key.vkey for key in self._retired]
+
+    def sign(self, text: str, also: Collection[str] = ()) -> Sequence[str]:
+        """Return the signature lines of *text* by the Ed25519 keys, and before them by the retired ones in *also*."""
+        asked = [key for key in self._retired if key.vkey in also]
+        return [key.line(text) for key in (*asked, *self._known()) if isinstance(key, Ed25519Signer)]
 
     def cosign(self, origin: str, size: int, root: bytes, time_s: int) -> Sequence[str]:
         """Return the signature lines of a checkpoint by the ML-DSA-44 keys."""
