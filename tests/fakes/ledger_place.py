@@ -131,16 +131,30 @@ async def rewrite(place: Place, organization: Organization) -> None:
     await place.grow(organization, 2)
 
 
-async def cut_off_after(place: Place, organization: Organization, lost: int) -> None:
-    """Keep a checkpoint outside, then put the database back to where it was some records before."""
-    condition, ledger_id = mine(organization), str(organization.id)
-    before = await place.tables.fetchrow("SELECT * FROM ledger WHERE id = $1", ledger_id)
-    assert before is not None
-    await place.grow(organization, lost)
-    await place.publish(ledger_id, outside=True)
-    await place.tamper(f"DELETE FROM ledger_record WHERE {condition} AND seq >= {before['size']}")
-    await place.tamper(f"DELETE FROM ledger_tile WHERE {condition} AND (n + 1) * 256 > {before['size']}")
+async def backed_up(place: Place, organization: Organization) -> asyncpg.Record:
+    """Return the head of the organization's ledger, to put it back to."""
+    head = await place.tables.fetchrow("SELECT * FROM ledger WHERE id = $1", str(organization.id))
+    assert head is not None
+    return head
+
+
+async def put_back(place: Place, organization: Organization, backup: asyncpg.Record) -> None:
+    """Put the database back to where it was when the ledger had the head *backup*."""
+    condition, size = mine(organization), backup["size"]
+    await place.tamper(
+        f"DELETE FROM ledger_record WHERE {condition} AND seq >= {size}",
+        f"DELETE FROM ledger_tile WHERE {condition} AND (n + 1) * 256 > {size}",
+        f"DELETE FROM ledger_restore WHERE {condition} AND kept >= {size}",
+    )
     await place.tables.execute(
         "UPDATE ledger SET size = $2, head_hash = $3, head_time_us = $4, edge = $5 WHERE id = $1",
-        ledger_id, before["size"], before["head_hash"], before["head_time_us"], before["edge"],
+        str(organization.id), size, backup["head_hash"], backup["head_time_us"], backup["edge"],
     )  # fmt: skip
+
+
+async def cut_off_after(place: Place, organization: Organization, lost: int) -> None:
+    """Keep a checkpoint outside, then put the database back to where it was some records before."""
+    backup = await backed_up(place, organization)
+    await place.grow(organization, lost)
+    await place.publish(str(organization.id), outside=True)
+    await put_back(place, organization, backup)

@@ -4,15 +4,21 @@ import json
 import stat
 
 import pytest
+from governlayer_server.adapters.anchors.directory import NotesDirectory
+from governlayer_server.adapters.postgres.anchors import PostgresAnchorStore
+from governlayer_server.adapters.postgres.checkpoints import PostgresCheckpointStore
 from governlayer_server.domain.access import Scope
 from governlayer_server.domain.errors import Conflict, LedgerRefused, Unavailable
 from governlayer_server.domain.key_terms import KeyTerms
 from governlayer_server.domain.ledger.canonical import canonical_bytes
 from governlayer_server.domain.ledger.record import SYSTEM
+from governlayer_server.domain.organization import Organization
+from governlayer_server.usecases.anchor_health import AnchorHealth, AnchorKind
+from governlayer_server.usecases.keep_checkpoints import KeepCheckpoints
 from governlayer_server.usecases.record_event import record_event
 from governlayer_server.wiring import open_appliance
 
-from tests.fakes.ledger_place import Place, ask, cut_off_after, mine, rewrite
+from tests.fakes.ledger_place import Place, ask, backed_up, cut_off_after, mine, put_back, rewrite
 
 # What is done, and which step of the check at the start names it; the ledger has over 20 records.
 ATTACKS = {
@@ -192,6 +198,49 @@ async def test_checkpoints_after_a_restore_bind_again(place: Place) -> None:
     assert await place.steps(acme) == {"checkpoint_outside"}
 
 
+async def keep_outside(place: Place, organization: Organization) -> None:
+    """Publish a checkpoint, and keep it as a running appliance does; then its copy in the database is removed."""
+    await place.publish(str(organization.id))
+    async with open_appliance(place.settings) as appliance:
+        parts, alarms = appliance.parts, list[str]()
+        health = AnchorHealth(AnchorKind.DIRECTORY, "checkpoints", parts.clock, alarms.append)
+        anchors, checkpoints = PostgresAnchorStore(parts.database), PostgresCheckpointStore(parts.database)
+        notes, restores = NotesDirectory(place.outside), appliance.checks.restores
+        await KeepCheckpoints(notes, anchors, checkpoints, parts.clock, health, restores)()
+        assert (health.fault, alarms) == (None, [])
+    await place.tamper(f"DELETE FROM ledger_checkpoint WHERE {mine(organization)}")
+
+
+async def test_the_new_history_is_bound_from_its_restore_on_by_sizes_of_the_lost_one_too(place: Place) -> None:
+    (acme,) = await place.found("acme")
+    await place.grow(acme, 3)
+    await cut_off_after(place, acme, lost=20)
+    await place.closed()
+    async with open_appliance(place.settings) as appliance:
+        restore = (await appliance.checks.accept_restore(str(acme.id))).record
+    await place.grow(acme, 4)
+    await keep_outside(place, acme)
+    assert await place.closed() == []
+    await rewrite(place, acme)
+    assert await place.steps(acme) == {"checkpoint_outside"}
+    assert len(list(place.outside.glob(f"*/{restore.hash.hex()}/*.note"))) == 1
+
+
+async def test_a_second_restore_owns_up_to_both_lost_histories(place: Place) -> None:
+    """The database is put back to before the first restore, of which it then knows nothing."""
+    (acme,) = await place.found("acme")
+    await place.grow(acme, 3)
+    backup = await backed_up(place, acme)
+    for lost in (9, 4):
+        await place.grow(acme, lost)
+        await keep_outside(place, acme)
+        await put_back(place, acme, backup)
+        assert await place.steps(acme) == {"checkpoint_outside"}
+        async with open_appliance(place.settings) as appliance:
+            await appliance.checks.accept_restore(str(acme.id))
+        assert await place.steps(acme) == set()
+
+
 @pytest.mark.parametrize("name", ["5.note", "9223372036854775807.note"])
 async def test_a_file_that_no_key_of_ours_signed_binds_nothing(place: Place, name: str) -> None:
     (acme,) = await place.found("acme")
@@ -207,6 +256,17 @@ async def test_a_directory_of_checkpoints_that_is_away_stops_the_start(place: Pl
     await place.found("acme")
     place.outside.rmdir()
     with pytest.raises(Unavailable, match="no directory"):
+        await place.closed()
+
+
+async def test_a_folder_of_checkpoints_that_cannot_be_read_stops_the_start(place: Place) -> None:
+    (acme,) = await place.found("acme")
+    await place.publish(str(acme.id), outside=True)
+    (file,) = place.outside.glob("*/*.note")
+    file.rename(place.outside / "elsewhere")
+    file.parent.rmdir()
+    file.parent.write_text("")
+    with pytest.raises(Unavailable, match="cannot be read"):
         await place.closed()
 
 

@@ -9,7 +9,7 @@ from governlayer_server.adapters.anchors.directory import NotesDirectory
 from governlayer_server.domain.errors import Unavailable
 from governlayer_server.domain.ledger.note import parse_checkpoint
 from governlayer_server.domain.times import SECOND_US
-from governlayer_server.ports.refusals import Restored
+from governlayer_server.usecases.accepted_restores import Accepted
 from governlayer_server.usecases.anchor_health import AnchorFault, AnchorHealth, AnchorKind
 from governlayer_server.usecases.keep_checkpoints import KeepCheckpoints
 
@@ -24,21 +24,21 @@ class Forgetful:
     kept: list[str] = field(default_factory=list)
     fails: bool = False
 
-    async def newest(self, origin: str) -> str | None:
+    async def newest(self, origin: str, incarnation: str = "") -> str | None:
         return None
 
-    async def keep(self, origin: str, size: int, note: str) -> None:
+    async def keep(self, origin: str, size: int, note: str, incarnation: str = "") -> None:
         if self.fails:
             raise Unavailable("full")
         self.kept.append(note)
 
 
 def keeping(
-    mine: AnchoredAppliance, notes: NotesDirectory | Forgetful, *accepted: Restored
+    mine: AnchoredAppliance, notes: NotesDirectory | Forgetful, *accepted: Accepted
 ) -> tuple[KeepCheckpoints, AnchorHealth, list[str]]:
     health, alarms = mine.health(AnchorKind.DIRECTORY)
 
-    async def restores(_: str) -> Sequence[Restored]:
+    async def restores(_: str, __: str) -> Sequence[Accepted]:
         return accepted
 
     return KeepCheckpoints(notes, mine.anchors, mine.checkpoints, mine.clock, health, restores), health, alarms
@@ -56,8 +56,8 @@ def kept_in(path: Path) -> list[str]:
     return [one.read_text() for one in files_in(path)]
 
 
-def files_in(path: Path) -> list[Path]:
-    return sorted(path.glob("*/*.note"), key=lambda one: int(one.stem))
+def files_in(path: Path, folder: str = "*") -> list[Path]:
+    return sorted(path.glob(f"{folder}/*.note"), key=lambda one: int(one.stem))
 
 
 async def test_all_that_was_ever_published_is_kept_over_restarts(tmp_path: Path) -> None:
@@ -131,19 +131,33 @@ async def test_a_rolled_back_database_is_found_by_the_directory_and_alarms_once(
     assert kept_in(tmp_path) == before
 
 
-async def test_after_a_restore_was_accepted_what_outgrows_the_lost_checkpoints_is_kept(tmp_path: Path) -> None:
+async def test_after_a_restore_was_accepted_the_new_history_is_kept_whole_beside_the_lost_one(tmp_path: Path) -> None:
     original, backup = await appliance(), await appliance()
     before = await published(original, 5)
     await keeping(original, NotesDirectory(tmp_path))[0]()
     lost, kept = parse_checkpoint(before[-1]).size, parse_checkpoint(before[0]).size
-    again = await published(backup, 1) + await published(backup, 6, "another text")
-    turn, health, alarms = keeping(backup, NotesDirectory(tmp_path), Restored(kept=kept, lost=lost))
+    await published(backup, 1)
+    accepted = Accepted(kept=kept, lost=lost, incarnation="ab" * 32)
+    again: list[str] = []
+    for _ in range(2):
+        again += await published(backup, 3, "another text")
+        turn, health, alarms = keeping(backup, NotesDirectory(tmp_path), accepted)
+        await turn()
+        assert (health.fault, alarms) == (None, [])
+        assert [one.read_text() for one in files_in(tmp_path, f"*/{accepted.incarnation}")] == again
+    assert {parse_checkpoint(one).size for one in again} & {parse_checkpoint(one).size for one in before}
+    assert kept_in(tmp_path) == before
+
+
+async def test_what_is_set_back_again_after_a_restore_is_found_again(tmp_path: Path) -> None:
+    original, backup = await appliance(), await appliance()
+    accepted = Accepted(kept=1, lost=99, incarnation="ab" * 32)
+    await published(original, 5)
+    await keeping(original, NotesDirectory(tmp_path), accepted)[0]()
+    await published(backup, 3)
+    turn, health, alarms = keeping(backup, NotesDirectory(tmp_path), accepted)
     await turn()
-    assert (health.fault, alarms) == (None, [])
-    assert kept_in(tmp_path) == before + [one for one in again if parse_checkpoint(one).size > lost]
-    turn, health, alarms = keeping(backup, NotesDirectory(tmp_path), Restored(kept=kept, lost=lost))
-    await turn()
-    assert (health.fault, alarms) == (None, [])
+    assert (health.fault, alarms) == (AnchorFault.CONTRADICTION, [backup.ledger_id])
 
 
 async def test_a_database_put_back_under_a_running_process_is_found_too(tmp_path: Path) -> None:

@@ -77,17 +77,21 @@ class KeptNotes(Protocol):
     def remembers(self) -> bool:
         """Whether it can tell what it has."""
 
-    async def newest(self, origin: str) -> str | None:
+    async def newest(self, origin: str, incarnation: str = "") -> str | None:
         """
         Return the note of the largest size that it has of *origin*, if it remembers and has any.
+
+        Args:
+            origin: of the ledger.
+            incarnation: of it: 64 hex digits for each accepted restore, "" before.
 
         Raises:
             Unavailable: it cannot tell now.
         """
 
-    async def keep(self, origin: str, size: int, note: str) -> None:
+    async def keep(self, origin: str, size: int, note: str, incarnation: str = "") -> None:
         """
-        Return once *note* is kept. The same note may be kept again.
+        Return once *note* is kept, apart from those of other incarnations. The same note may be kept again.
 
         Raises:
             Unavailable: it could not be written; it may be tried again.

@@ -1,18 +1,16 @@
 """Which checkpoints a ledger has to extend: the newest in the database, and the newest outside of it."""
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from msgspec import Struct
 
 from governlayer_server.ports.checkpoints import CheckpointStore
-from governlayer_server.ports.refusals import Restored
+from governlayer_server.usecases.accepted_restores import Restores, is_lost
 from governlayer_server.usecases.check_ledgers import DATABASE, OUTSIDE, Kept
 from governlayer_server.usecases.verify_note import IsSigned, genuine_checkpoint
 
-Notes = Callable[[str], Iterator[tuple[int, str]]]
-"""Yields size and note of what is kept outside of an origin, largest first."""
-Restores = Callable[[str, str], Awaitable[Sequence[Restored]]]
-"""Returns the restores of a ledger (id, origin) that its operator has accepted."""
+Notes = Callable[[str], Iterator[tuple[str, int, str]]]
+"""Yields incarnation, size and note of what is kept outside of an origin, largest first."""
 
 
 class BindingCheckpoints(Struct, frozen=True, kw_only=True):
@@ -37,13 +35,9 @@ class BindingCheckpoints(Struct, frozen=True, kw_only=True):
         newest = await self.published.newest(ledger_id)
         kept = [] if newest is None else [Kept(size=newest.size, root=newest.root, note=newest.note, place=DATABASE)]
         restores = await self.restores(ledger_id, origin)
-        for size, note in self.outside(origin):
-            if _is_lost(size, restores):
+        for incarnation, size, note in self.outside(origin):
+            if is_lost(size, incarnation, restores):
                 continue
             if checkpoint := genuine_checkpoint(note, size, origin, self.is_signed):
                 return [*kept, Kept(size=size, root=checkpoint.root, note=note, place=OUTSIDE)]
         return kept
-
-
-def _is_lost(size: int, restores: Sequence[Restored]) -> bool:
-    return any(one.kept < size <= one.lost for one in restores)

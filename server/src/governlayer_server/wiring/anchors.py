@@ -16,6 +16,7 @@ from governlayer_server.ports import Clock
 from governlayer_server.ports.anchors import KeptNotes
 from governlayer_server.ports.ledger import LedgerStore
 from governlayer_server.settings.anchors import AnchorSettings, TimestampSettings, WitnessSettings
+from governlayer_server.usecases.accepted_restores import Restores
 from governlayer_server.usecases.anchor_health import AnchorHealth, AnchorKind, Recall
 from governlayer_server.usecases.anchors_state import AnchorsState
 from governlayer_server.usecases.cosign_checkpoints import CosignCheckpoints
@@ -53,10 +54,13 @@ def anchors_state(settings: AnchorSettings, store: PostgresAnchorStore, clock: C
 class _Anchors:
     """Puts each anchor to work under its health."""
 
-    def __init__(self, settings: AnchorSettings, state: AnchorsState, ledger: LedgerStore, parts: Parts) -> None:
+    def __init__(
+        self, settings: AnchorSettings, state: AnchorsState, ledger: LedgerStore, parts: Parts, restores: Restores
+    ) -> None:
         self._settings = settings
         self._state = state
         self._parts = parts
+        self._restores = restores
         self._prove = ProveLedger(ledger=ledger)
         self._store = PostgresAnchorStore(parts.database)
         self._checkpoints = PostgresCheckpointStore(parts.database)
@@ -91,7 +95,7 @@ class _Anchors:
 
     def _keep(self, kind: AnchorKind, notes: KeptNotes) -> None:
         turn = KeepCheckpoints(
-            notes, self._store, self._checkpoints, self._parts.clock, self._health(kind), self._parts.refusals.restores
+            notes, self._store, self._checkpoints, self._parts.clock, self._health(kind), self._restores
         )
         self._parts.background.every(_TURN_S, turn)
 
@@ -108,14 +112,16 @@ class _Anchors:
         self._parts.background.every(_STAMP_S, turn, last=client.close)
 
 
-def start_anchors(settings: AnchorSettings, state: AnchorsState, ledger: LedgerStore, parts: Parts) -> None:
+def start_anchors(
+    settings: AnchorSettings, state: AnchorsState, ledger: LedgerStore, parts: Parts, restores: Restores
+) -> None:
     """
     Put all anchors to work, each in a task of its own.
 
     Raises:
         ConfigurationError: certificates to trust cannot be read.
     """
-    _Anchors(settings, state, ledger, parts).start()
+    _Anchors(settings, state, ledger, parts, restores).start()
 
 
 def show_anchors(figures: PrometheusMetrics, state: AnchorsState) -> None:

@@ -118,6 +118,7 @@ class Appliance(Struct, frozen=True, kw_only=True):
             export_ledger=self.export_ledger,
             publish_checkpoints=self.publish_checkpoints,
             anchors=self.anchors,
+            restores=self.checks.restores,
             record=self.record_event,
             found=self.create_organization.found,
             one_time=self.set_up.one_time,

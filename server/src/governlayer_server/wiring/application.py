@@ -28,6 +28,7 @@ from governlayer_server.ports.accounts import AccountStore
 from governlayer_server.ports.ledger import LedgerStore
 from governlayer_server.ports.sign_in import SignInAttempts
 from governlayer_server.settings import Settings
+from governlayer_server.usecases.accepted_restores import Restores
 from governlayer_server.usecases.anchors_state import AnchorsState
 from governlayer_server.usecases.answer_once import AnswerOnce
 from governlayer_server.usecases.authenticate import Authenticate
@@ -81,6 +82,7 @@ class Operations(Struct, frozen=True, kw_only=True):
     export_ledger: ExportLedger
     publish_checkpoints: PublishCheckpoints
     anchors: AnchorsState
+    restores: Restores
     record: Record
     found: FoundOrganization
     one_time: OneTimeTokens
@@ -109,7 +111,7 @@ async def build_application(operations: Operations, parts: Parts, settings: Sett
         lambda: float(limit_requests.mode is Mode.LOCAL),
     )
     _show_publishing(figures, operations.publish_checkpoints.state, parts.clock)
-    start_anchors(settings.anchors, operations.anchors, operations.ledger, parts)
+    start_anchors(settings.anchors, operations.anchors, operations.ledger, parts, operations.restores)
     show_anchors(figures, operations.anchors)
     figures.gauge(
         "ledgers_closed",

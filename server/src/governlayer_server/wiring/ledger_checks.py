@@ -32,6 +32,7 @@ class LedgerChecks(Struct, frozen=True, kw_only=True):
     fsck: FsckLedger
     accept_restore: AcceptRestore
     checkpoints: PostgresCheckpointStore
+    restores: AcceptedRestores
 
 
 def ledger_checks(settings: Settings, parts: Parts, ledger: LedgerStore, keys: Sequence[LedgerKey]) -> LedgerChecks:
@@ -40,7 +41,7 @@ def ledger_checks(settings: Settings, parts: Parts, ledger: LedgerStore, keys: S
     signing = [key for key in keys if key.algorithm is Algorithm.ED25519]
     known = [parse_verifier_key(vkey) for vkey in parts.sealed_keys.genuine(signing)]
 
-    def outside(origin: str) -> Iterator[tuple[int, str]]:
+    def outside(origin: str) -> Iterator[tuple[str, int, str]]:
         directory = settings.anchors.directory
         return iter(()) if directory is None else kept_notes(directory, origin)
 
@@ -66,4 +67,5 @@ def ledger_checks(settings: Settings, parts: Parts, ledger: LedgerStore, keys: S
         fsck=FsckLedger(audit=audit, tiles=ledger, checkpoints=checkpoints, vault=parts.vault, is_signed=is_signed),
         accept_restore=AcceptRestore(check=check, refusals=parts.refusals, clock=parts.clock, entropy=parts.entropy),
         checkpoints=checkpoints,
+        restores=restores,
     )

@@ -19,6 +19,8 @@ class NotesDirectory:
     """
     Keeps a note as ``<SHA-256 of its origin in hex>/<size>.note``, mode 0444; nothing there is ever overwritten.
 
+    Those of an incarnation that an accepted restore began are in a folder of its name beside the files before.
+
     Args:
         path: the directory, best on a disk or share that this machine cannot take anything back from. It must be
             there: where it is a share, a missing one is not mounted.
@@ -29,16 +31,16 @@ class NotesDirectory:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    async def newest(self, origin: str) -> str | None:
+    async def newest(self, origin: str, incarnation: str = "") -> str | None:
         """
         Return the note of the largest size.
 
         Raises:
             Unavailable: the directory cannot be read.
         """
-        return await asyncio.to_thread(_newest, self._of(origin))
+        return await asyncio.to_thread(_newest, self._of(origin, incarnation))
 
-    async def keep(self, origin: str, size: int, note: str) -> None:
+    async def keep(self, origin: str, size: int, note: str, incarnation: str = "") -> None:
         """
         Write *note*, durably, unless it is there.
 
@@ -46,10 +48,27 @@ class NotesDirectory:
             Unavailable: it cannot be written.
             Inconsistent: another checkpoint of this size is there.
         """
-        await asyncio.to_thread(_keep, self._of(origin) / f"{size}.note", note)
+        await asyncio.to_thread(self._keep, self._of(origin, incarnation) / f"{size}.note", note)
 
-    def _of(self, origin: str) -> Path:
-        return self._path / sha256(origin.encode()).hexdigest()
+    def _of(self, origin: str, incarnation: str) -> Path:
+        return self._path / sha256(origin.encode()).hexdigest() / incarnation
+
+    def _keep(self, file: Path, note: str) -> None:
+        try:
+            self._make(file.parent)
+            _write_once(file, note.encode())
+            there = file.read_text("utf-8")
+        except (OSError, UnicodeDecodeError):
+            raise Unavailable("the checkpoint cannot be written to its directory") from None
+        if there != note and parse_checkpoint(there).text != parse_checkpoint(note).text:
+            raise Inconsistent("another checkpoint of this size is in the directory")
+
+    def _make(self, folder: Path) -> None:
+        """Make *folder*, durably; never the directory itself."""
+        if folder != self._path and not folder.is_dir():
+            self._make(folder.parent)
+            folder.mkdir(exist_ok=True)
+            sync_directory(folder.parent)
 
 
 def _newest(directory: Path) -> str | None:
@@ -60,19 +79,6 @@ def _newest(directory: Path) -> str | None:
         return None
     except (OSError, UnicodeDecodeError):
         raise Unavailable("the directory of checkpoints cannot be read") from None
-
-
-def _keep(file: Path, note: str) -> None:
-    try:
-        if not file.parent.is_dir():
-            file.parent.mkdir(exist_ok=True)
-            sync_directory(file.parent.parent)
-        _write_once(file, note.encode())
-        there = file.read_text("utf-8")
-    except (OSError, UnicodeDecodeError):
-        raise Unavailable("the checkpoint cannot be written to its directory") from None
-    if there != note and parse_checkpoint(there).text != parse_checkpoint(note).text:
-        raise Inconsistent("another checkpoint of this size is in the directory")
 
 
 def _write_once(file: Path, content: bytes) -> None:

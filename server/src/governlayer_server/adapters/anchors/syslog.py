@@ -36,11 +36,11 @@ class SyslogNotes:
     def __init__(self, address: str) -> None:
         self._address = syslog_address(address)
 
-    async def newest(self, origin: str) -> str | None:  # noqa: ARG002  # it cannot tell
+    async def newest(self, origin: str, incarnation: str = "") -> str | None:  # noqa: ARG002  # it cannot tell
         """Return nothing."""
         return None
 
-    async def keep(self, origin: str, size: int, note: str) -> None:  # noqa: ARG002  # both stand in the note
+    async def keep(self, origin: str, size: int, note: str, incarnation: str = "") -> None:  # noqa: ARG002  # the note says it
         """
         Hand *note* to the log.
 

@@ -1,4 +1,8 @@
-"""Published checkpoints as files, written once: ``<hex SHA-256 of the origin>/<size>.note``."""
+"""
+Published checkpoints as files, written once: ``<hex SHA-256 of the origin>/<size>.note``.
+
+Those after an accepted restore are in a folder beside these, named by the SHA-256 of its record.
+"""
 
 import re
 from collections.abc import Iterator
@@ -7,13 +11,13 @@ from pathlib import Path
 
 from governlayer_server.domain.errors import Unavailable
 
-_NAME = re.compile(r"(0|[1-9][0-9]{0,18})\.note")
+_NAME = re.compile(r"(?:([0-9a-f]{64})/)?(0|[1-9][0-9]{0,18})\.note")
 _MAX_BYTES = 65_536
 
 
-def kept_notes(directory: Path, origin: str) -> Iterator[tuple[int, str]]:
+def kept_notes(directory: Path, origin: str) -> Iterator[tuple[str, int, str]]:
     """
-    Yield size and note of the checkpoints of *origin*, largest first; what is read has not been verified.
+    Yield incarnation, size and note of the checkpoints of *origin*, largest first; nothing has been verified.
 
     Args:
         directory: of all ledgers; without a folder for *origin* there are none.
@@ -26,9 +30,15 @@ def kept_notes(directory: Path, origin: str) -> Iterator[tuple[int, str]]:
     try:
         if not directory.is_dir():
             raise Unavailable(f"there is no directory of checkpoints at {directory}: make it, or put it back")
-        names = [match for file in folder.glob("*.note") if (match := _NAME.fullmatch(file.name))]
-        for match in sorted(names, key=lambda one: int(one[1]), reverse=True):
+        names = [match for one in _files(folder) if (match := _NAME.fullmatch(one.relative_to(folder).as_posix()))]
+        for match in sorted(names, key=lambda one: int(one[2]), reverse=True):
             with (folder / match[0]).open("rb") as file:
-                yield int(match[1]), file.read(_MAX_BYTES + 1).decode("utf-8", "replace")
+                yield match[1] or "", int(match[2]), file.read(_MAX_BYTES + 1).decode("utf-8", "replace")
     except OSError as error:
         raise Unavailable(f"the checkpoints in {folder} cannot be read: {error.strerror}") from None
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """Yield what is in *folder* and in the folders there; what cannot be listed is an error, where a glob is silent."""
+    for one in folder.iterdir() if folder.exists() else ():
+        yield from one.iterdir() if one.is_dir() else (one,)
