@@ -1,4 +1,4 @@
-"""Where the server listens, and how: the options that ``up`` and ``serve`` share."""
+"""Where a server listens, and how: the options that ``up``, ``serve`` and ``ledger witness`` share."""
 
 import asyncio
 import socket
@@ -99,10 +99,10 @@ class Listening(Struct, frozen=True, kw_only=True):
             where = f"{self.host} port {port}"
             raise ConfigurationError(f"{where} cannot be used ({error.strerror}): choose another --port") from None
 
-    def url(self, bound: socket.socket) -> str:
-        """Return the URL of the server on *bound*."""
+    def url(self, bound: socket.socket, known_as: str = "localhost") -> str:
+        """Return the URL of the server on *bound*; where it listens on all addresses, by the host *known_as*."""
         address = ip_address(self.host)
-        host = "localhost" if address.is_unspecified else f"[{address}]" if address.version == 6 else self.host
+        host = known_as if address.is_unspecified else f"[{address}]" if address.version == 6 else self.host
         return f"{'https' if self.certificate else 'http'}://{host}:{bound.getsockname()[1]}"
 
     @asynccontextmanager

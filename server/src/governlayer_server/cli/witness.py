@@ -78,7 +78,8 @@ async def _serve(application: Observed, key: VerifierKey, listening: Listening, 
     async with listening.watching():
 
         def ready() -> None:
-            url = listening.url(bound)
+            # Asked from another machine, where localhost is another host.
+            url = listening.url(bound, key.name.partition("/")[0])
             if as_json:
                 print_json({"key": str(key), "url": url})
             else:
