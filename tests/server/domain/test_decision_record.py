@@ -19,7 +19,7 @@ from governlayer_server.domain.decision import (
     Redacted,
     ScanResult,
 )
-from governlayer_server.domain.decision_record import action_digest, decision_body, payload_texts
+from governlayer_server.domain.decision_record import action_digest, decision_body, payload_values, written
 from governlayer_server.domain.errors import InvalidRequest
 from governlayer_server.domain.ledger.commitment import MAX_PAYLOAD_BYTES
 from governlayer_server.domain.ledger.growth import Prepared
@@ -105,7 +105,7 @@ def canonical(request: ActionRequest, answer: Decision) -> bytes:
         type="decision",
         actor=Actor(id="0198c5c0-7f00-7000-8000-000000000001", kind=ActorKind.API_KEY),
         body=decision_body(request, answer),
-        commitments=dict.fromkeys(payload_texts(request, answer), "ab" * 32),
+        commitments=dict.fromkeys(written(payload_values(request, answer)), "ab" * 32),
     )
     return Prepared(draft).at(2**53 - 1, bytes(32), b"2026-11-23T18:00:00.000001Z")
 
@@ -126,7 +126,7 @@ def test_every_free_text_of_the_question_stands_in_a_payload() -> None:
     value, _ = full_request()
     request = msgspec.convert(value, ActionRequest)
     given = {text for text in leaves(value) if isinstance(text, str) and CANARY in text}
-    texts = payload_texts(request, decision(request))
+    texts = written(payload_values(request, decision(request)))
     kept = {text for payload in texts.values() for text in leaves(json.loads(payload)) if isinstance(text, str)}
     assert given - kept == {value["approval_id"]}, "an approval's id is refused before anything is recorded"
     assert set(texts) == {"arguments", "content", "context", "findings"}
@@ -202,9 +202,9 @@ def test_a_payload_longer_than_a_mebibyte_is_refused() -> None:
         answer = decision(request, redacted=None)
         if refused:
             with pytest.raises(InvalidRequest, match="content"):
-                payload_texts(request, answer)
+                written(payload_values(request, answer))
         else:
-            assert len(payload_texts(request, answer)["content"]) > length
+            assert len(written(payload_values(request, answer))["content"]) > length
 
 
 def test_the_digest_is_that_of_the_action_in_rfc_8785_form() -> None:

@@ -69,16 +69,6 @@ def decision_body(request: ActionRequest, decision: Decision) -> Mapping[str, ob
     }
 
 
-def payload_texts(request: ActionRequest, decision: Decision) -> Mapping[str, str]:
-    """
-    Return the payloads of the decision's record by name, each one JSON value.
-
-    Raises:
-        InvalidRequest: one of them is longer than 1 MiB once it is written out.
-    """
-    return written(payload_values(request, decision))
-
-
 def payload_values(request: ActionRequest, decision: Decision) -> dict[str, object]:
     """Return what there is to store of the question and its findings, by payload name."""
     context = {
