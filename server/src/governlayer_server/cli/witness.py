@@ -78,12 +78,13 @@ async def _serve(application: Observed, key: VerifierKey, listening: Listening, 
     async with listening.watching():
 
         def ready() -> None:
+            host, _, _ = key.name.partition("/")
             # Asked from another machine, where localhost is another host.
-            url = listening.url(bound, key.name.partition("/")[0])
+            url = listening.url(bound, host)
             if as_json:
                 print_json({"key": str(key), "url": url})
             else:
-                click.echo(f"GOVERNLAYER_WITNESSES='{key.name} {key} {url}'")
+                click.echo(f"GOVERNLAYER_WITNESSES='{host} {key} {url}'")
                 click.echo(f"governlayer: witness on {url}", err=True)
 
         server = Server(application, ready, tls=listening.tls, trusted_proxies=listening.trusted_proxies)
