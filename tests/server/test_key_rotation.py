@@ -17,7 +17,7 @@ from governlayer_server.wiring import Appliance, open_appliance
 Act = Callable[[Appliance], Awaitable[object]]
 
 
-def nothing(_: int) -> None:
+def nothing(*_: int) -> None:
     pass
 
 

@@ -28,7 +28,7 @@ STEPS = [
 ]  # fmt: skip
 
 
-def quiet(_: int) -> None:
+def quiet(*_: int) -> None:
     pass
 
 
@@ -58,9 +58,9 @@ async def both(appliance: FakeAppliance, acme: Organization) -> list[str]:
 
 
 async def test_a_new_key_is_introduced_in_every_ledger_and_both_sign(appliance: FakeAppliance, both: list[str]) -> None:
-    told: list[int] = []
-    new = await appliance.rotate_keys.rotate(Algorithm.ED25519, told.append)
-    assert told == [1, 2, 3]
+    told: list[tuple[int, int]] = []
+    new = await appliance.rotate_keys.rotate(Algorithm.ED25519, lambda *one: told.append(one))
+    assert told == [(1, 3), (2, 3), (3, 3)]
     assert (new.state, new.vkey != FIRST) == (KeyState.ACTIVE, True)
     for ledger_id in both:
         assert await key_records(appliance, ledger_id) == [("introduced", new.vkey)]

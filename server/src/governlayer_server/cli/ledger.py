@@ -26,13 +26,12 @@ from governlayer_server.cli.fsck import accept_restore, fsck
 from governlayer_server.cli.ledger_heads import heads
 from governlayer_server.cli.ledger_keys import key, keys, retire_key, rotate_key
 from governlayer_server.cli.partial_dump import Kept, require_link, write_partly
+from governlayer_server.cli.progress import Meter
 from governlayer_server.cli.witness import witness
 from governlayer_server.domain.errors import ConfigurationError
 from governlayer_server.domain.ledger.record import SYSTEM
 from governlayer_server.usecases.export_ledger import PAYLOAD_NAMES
 from governlayer_server.wiring.appliance import Appliance
-
-_PROGRESS_LINES = 5_000
 
 
 class Wanted(Struct, frozen=True, kw_only=True):
@@ -118,6 +117,7 @@ def _write_whole(output: Path, write: Callable[[IO[bytes]], int]) -> int:
 
 
 async def _dump(wanted: Wanted, file: IO[bytes], kept: Kept | None = None) -> int:
+    """Write the dump, or the rest of the one that is kept; return how many records the whole dump has."""
     async with running_appliance(wanted.data) as appliance:
         organization_id = await find_ledger(appliance, wanted.org)
         await check_ledger(appliance, organization_id)
@@ -127,14 +127,14 @@ async def _dump(wanted: Wanted, file: IO[bytes], kept: Kept | None = None) -> in
             SYSTEM, organization_id, **await _range(appliance, organization_id, wanted, kept)
         )
         lines = export.lines if kept is None else _continued(export.lines, kept, file)
-        total, written = export.last + 1 - export.start, 0
-        async for line in lines:
-            file.write(line)
-            written += line.startswith(b'{"actor":')
-            if written % _PROGRESS_LINES == 0 and written and sys.stderr.isatty():
-                click.echo(f"\r{written} of {total} records", nl=False, err=True)
+        with Meter("dump", "records") as meter:
+            written = 0
+            async for line in lines:
+                file.write(line)
+                written += line.startswith(b'{"actor":')
+                meter.show(written, export.last + 1 - export.start)
         file.flush()
-    return written
+    return export.last + 1 - wanted.first
 
 
 async def _range(

@@ -1,6 +1,5 @@
 """``governlayer ledger key``, ``keys``, ``rotate-key`` and ``retire-key``: the keys that sign checkpoints."""
 
-import sys
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
@@ -15,11 +14,13 @@ from governlayer_server.cli.common import (
     run,
     running_appliance,
 )
+from governlayer_server.cli.progress import Meter
 from governlayer_server.domain.times import time_text
 from governlayer_server.ports.ledger_keys import Algorithm, LedgerKey
+from governlayer_server.usecases.check_ledgers import Progress
 from governlayer_server.usecases.rotate_keys import RotateKeys
 
-_Act = Callable[[RotateKeys], Awaitable[LedgerKey]]
+_Act = Callable[[RotateKeys, Progress], Awaitable[LedgerKey]]
 
 
 def _algorithm_option(command: Command) -> Command:
@@ -80,7 +81,7 @@ def rotate_key(data: Path | None, as_json: bool, algorithm: str) -> None:
     Safe to repeat: a rotation that was interrupted is completed. Finish it with `retire-key`, once auditors and agents
     know the new key.
     """
-    made = run(_act(data, lambda use: use.rotate(Algorithm(algorithm), _progress)))
+    made = run(_act(data, lambda use, told: use.rotate(Algorithm(algorithm), told)))
     if as_json:
         print_json(_shown(made))
         return
@@ -102,7 +103,7 @@ def retire_key(data: Path | None, as_json: bool, algorithm: str, at_once: bool) 
     Before that each ledger gets a checkpoint by both keys, so that who trusts the old one follows to the new one.
     Safe to repeat.
     """
-    retired = run(_act(data, lambda use: use.retire(Algorithm(algorithm), _progress, at_once=at_once)))
+    retired = run(_act(data, lambda use, told: use.retire(Algorithm(algorithm), told, at_once=at_once)))
     if as_json:
         print_json(_shown(retired))
     else:
@@ -112,16 +113,8 @@ def retire_key(data: Path | None, as_json: bool, algorithm: str, at_once: bool) 
 async def _act(data: Path | None, act: _Act) -> LedgerKey:
     async with running_appliance(data) as appliance:
         await check_ledgers(appliance)
-        try:
-            return await act(appliance.rotate_keys)
-        finally:
-            if sys.stderr.isatty():
-                click.echo(err=True)
-
-
-def _progress(ledgers: int) -> None:
-    if sys.stderr.isatty():
-        click.echo(f"\r{ledgers} ledgers", nl=False, err=True)
+        with Meter("telling ledgers", "ledgers") as meter:
+            return await act(appliance.rotate_keys, meter.show)
 
 
 def _shown(one: LedgerKey) -> dict[str, object]:

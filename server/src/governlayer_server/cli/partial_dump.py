@@ -113,7 +113,7 @@ def write_partly(output: Path, write: Callable[[IO[bytes], Kept | None], int]) -
 
     Args:
         output: where the whole dump goes.
-        write: appends the dump, or the rest of the one that is kept, and returns how many records it wrote.
+        write: appends the dump, or the rest of the one that is kept, and returns how many records the whole dump has.
 
     Raises:
         ConfigurationError: the file cannot be written or is open to others, or what is kept of it cannot be gone on

@@ -16,13 +16,13 @@ from governlayer_server.ports import Clock, Signers
 from governlayer_server.ports.accounts import AccountStore
 from governlayer_server.ports.ledger import LedgerStore
 from governlayer_server.ports.ledger_keys import Algorithm, KeyMaker, KeyState, LedgerKey, LedgerKeyStore
+from governlayer_server.usecases.check_ledgers import Progress
 from governlayer_server.usecases.publish_checkpoints import PublishCheckpoints
 from governlayer_server.usecases.record_key_event import KeyEvent, key_record, record_key_event
 
 # Longer than any process signs without having read which keys are in service.
 MIN_OVERLAP_US = 2 * MINUTE_US
 _ATTEMPTS = 5
-Progress = Callable[[int], object]
 
 
 class RotateKeys(Struct, frozen=True, kw_only=True):
@@ -44,7 +44,7 @@ class RotateKeys(Struct, frozen=True, kw_only=True):
 
         Args:
             algorithm: of the key.
-            progress: is told how many ledgers know the key, again and again.
+            progress: is told how many ledgers of how many know the key, again and again.
 
         Raises:
             Conflict: the rotation before has not been finished by retiring its old key.
@@ -69,7 +69,7 @@ class RotateKeys(Struct, frozen=True, kw_only=True):
 
         Args:
             algorithm: of the key.
-            progress: is told how many ledgers know of it, again and again.
+            progress: is told how many ledgers of how many know of it, again and again.
             at_once: whether the new key may be younger than two minutes: some process may not know it yet.
 
         Raises:
@@ -138,13 +138,14 @@ class RotateKeys(Struct, frozen=True, kw_only=True):
         done: set[str] = set()
         failures: list[GovernLayerError] = []
         while missing := [one for one in await self._ledger_ids() if one not in done]:
+            total = len(done) + len(missing)
             for ledger_id in missing:
                 try:
                     await work(ledger_id)
                 except GovernLayerError as error:
                     failures.append(error)
                 done.add(ledger_id)
-                progress(len(done))
+                progress(len(done), total)
         if failures:
             raise failures[0]
 
