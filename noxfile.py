@@ -91,9 +91,12 @@ def tests(session: nox.Session) -> None:
 
     A full run uses up to four cores; the tests of a file run on one of them, with the servers started for it.
     """
-    spread = ["-n", "auto", "--maxprocesses", "4", "--dist", "loadfile"]
+    # By far the longest file first, so that nobody waits for it at the end.
+    longest = "tests/system/test_system_schemathesis.py"
+    spread = ["-n", "auto", "--maxprocesses", "4", "--dist", "loadfile", "--no-loadscope-reorder"]
     chosen = session.posargs or [*spread, "-p", "tools.claims", "--claims", "security/claims.toml"]
-    session.run(PYTHON, "-m", "pytest", "--doctest-modules", *DOCTESTS, "tests", *chosen)
+    first = [] if session.posargs else [longest]
+    session.run(PYTHON, "-m", "pytest", "--doctest-modules", *first, *DOCTESTS, "tests", *chosen)
 
 
 @nox.session
