@@ -43,6 +43,8 @@ async def sizes(place: Place) -> list[Any]:
 
 
 async def test_each_store_that_is_away_is_named_with_what_starts_it(migrated: Settings, tmp_path: Path) -> None:
+    async with open_appliance(migrated):
+        pass
     nowhere = replace(migrated, redis=replace(migrated.redis, socket=str(tmp_path / "none")))
     assert failing(await seen(nowhere)) == {"redis"}
     nowhere = replace(migrated, database=replace(migrated.database, host=str(tmp_path)))
@@ -50,6 +52,12 @@ async def test_each_store_that_is_away_is_named_with_what_starts_it(migrated: Se
     assert failing(checks) == {"postgresql"}
     assert checks["postgresql"].mend == START
     assert checks["ledgers"].ok is None
+
+
+async def test_a_deployment_that_was_never_founded_is_named_and_not_founded(place: Place) -> None:
+    assert "ledgers" in failing(await seen(place.settings))
+    assert await place.tables.fetchval("SELECT count(*) FROM deployment") == 0
+    assert await sizes(place) == []
 
 
 async def test_missing_migrations_are_named(settings: Settings) -> None:

@@ -1,13 +1,17 @@
 """The secrets that ``governlayer up`` makes in its data directory."""
 
 import stat
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import pytest
 from governlayer_server.adapters.embedded.directory import DataDirectory
-from governlayer_server.cli.common import embedded_settings
+from governlayer_server.adapters.embedded.postgres import EmbeddedPostgres
+from governlayer_server.cli.common import embedded_settings, kept_settings, opened_appliance, running_appliance
 from governlayer_server.domain.errors import ConfigurationError
 from governlayer_server.settings import PREFIX, encode_secret
+from governlayer_server.wiring import Appliance
 
 
 @pytest.fixture
@@ -41,6 +45,35 @@ def test_a_weak_secret_in_the_directory_is_refused(directory: DataDirectory, nam
         with pytest.raises(ConfigurationError) as refused:
             embedded_settings(directory)
         assert weak not in str(refused.value)
+
+
+@pytest.fixture
+def started(directory: DataDirectory) -> DataDirectory:
+    """A directory with all that a first start makes in it, but the databases."""
+    embedded_settings(directory)
+    postgres = EmbeddedPostgres(directory)
+    assert postgres.owner != postgres.admin
+    directory.postgres.mkdir()
+    return directory
+
+
+MADE = [
+    *("key-encryption-key", "pepper", "jwt-secret", "deployment", "redis.password"),
+    *("governlayer-admin.password", "governlayer-app.password", "governlayer-owner.password"),
+]
+
+
+@pytest.mark.parametrize("name", MADE)
+@pytest.mark.parametrize("opening", [running_appliance, opened_appliance])
+async def test_no_command_makes_a_lost_secret_anew(
+    started: DataDirectory, opening: Callable[[Path], AbstractAsyncContextManager[Appliance]], name: str
+) -> None:
+    assert kept_settings(started) == embedded_settings(started)
+    (started.secrets / name).unlink()
+    with pytest.raises(ConfigurationError, match=f"{name} is missing"):
+        async with opening(started.path):
+            pytest.fail("it opened")
+    assert sorted(file.name for file in started.secrets.iterdir()) == sorted({*MADE, "metrics-token"} - {name})
 
 
 def test_the_environment_sets_lifetime_and_cost(directory: DataDirectory, monkeypatch: pytest.MonkeyPatch) -> None:

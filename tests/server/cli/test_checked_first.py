@@ -1,4 +1,4 @@
-"""A command that is the first to write after the database was put back checks before it writes or signs (claim 1)."""
+"""A command that writes or signs checks first after the database was put back (claim 1); one that looks writes nothing."""
 
 import asyncio
 from collections.abc import Iterator
@@ -22,6 +22,16 @@ COMMANDS = [
     "orgs set-plan --org acme --plan free",
     "users disable --org acme --email acme@example.org",
 ]
+
+LOOKS = [
+    "ledger fsck --all",
+    "ledger key",
+    "ledger keys",
+    "ledger heads",
+    "ledger checkpoint --org acme",
+    "ledger accept-restore --org system --yes-records-are-lost",
+]
+WRITTEN = ("deployment", "ledger", "ledger_key", "ledger_record", "ledger_checkpoint", "ledger_refusal")
 
 
 @pytest.fixture
@@ -79,3 +89,26 @@ async def test_a_sound_ledger_is_no_hindrance(place_of_commands: Place, command:
     done = await run(command)
     assert done.exit_code == 0, done.output
     assert not await place_of_commands.tables.fetchval("SELECT count(*) FROM ledger_refusal")
+
+
+async def written(place: Place) -> dict[str, int]:
+    return {table: int(await place.tables.fetchval(f"SELECT count(*) FROM {table}")) for table in WRITTEN}
+
+
+@pytest.mark.parametrize("command", LOOKS)
+async def test_a_look_begins_no_system_ledger_that_is_gone(place_of_commands: Place, command: str) -> None:
+    place = place_of_commands
+    await place.found("acme")
+    for table, column in (("idempotent_answer", "ledger_id"), ("ledger_record", "ledger_id"), ("ledger", "id")):
+        await place.tamper(f"DELETE FROM {table} WHERE {column} = 'system'")
+    before = await written(place)
+    await run(command)
+    assert await written(place) == before
+
+
+@pytest.mark.parametrize("command", LOOKS)
+async def test_a_look_founds_no_deployment(place_of_commands: Place, command: str) -> None:
+    done = await run(command)
+    assert done.exit_code != 0
+    assert set((await written(place_of_commands)).values()) == {0}
+    assert "has not been founded" in f"{done.exception} {done.stderr}"

@@ -67,7 +67,7 @@ def timestamps(data: Path | None, org: str, as_json: bool, output: Path) -> None
 
 
 async def _stamped(data: Path | None, org: str) -> list[StampedCheckpoint]:
-    async with running_appliance(data) as appliance:
+    async with running_appliance(data, found=False) as appliance:
         organization_id = await find_ledger(appliance, org)
         return [one async for one in appliance.read_timestamps(organization_id)]
 

@@ -44,6 +44,8 @@ from governlayer_server.settings import (
 from governlayer_server.usecases.set_up import SET_UP_MINUTES
 from governlayer_server.wiring import Appliance, open_appliance
 
+_PASSWORDS = (*(f"governlayer-{role}.password" for role in ("admin", "app", "owner")), "redis.password")
+_MADE_AT_FIRST_START = ("key-encryption-key", "pepper", "jwt-secret", "deployment", *_PASSWORDS)
 _T = TypeVar("_T")
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -124,6 +126,19 @@ def embedded_settings(directory: DataDirectory, deployment: str | None = None) -
     )
 
 
+def kept_settings(directory: DataDirectory) -> Settings:
+    """
+    Return the settings of the appliance in *directory*, which has been started before.
+
+    Raises:
+        ConfigurationError: a secret is missing that the first start made. It is not made anew.
+    """
+    for name in _MADE_AT_FIRST_START:
+        if directory.existing_secret(name) is None:
+            raise ConfigurationError(f"{directory.secrets / name} is missing: without it nothing opens")
+    return embedded_settings(directory)
+
+
 def embedded_identity(directory: DataDirectory) -> IdentitySettings:
     """Return how people sign in to the appliance in *directory*; ``jwt-secret.previous`` verifies, if it is there."""
     secret = directory.secret("jwt-secret", lambda: encode_secret(SystemEntropy().bytes(KEY_BYTES)))
@@ -172,9 +187,13 @@ async def find_ledger(appliance: Appliance, org: str) -> UUID | None:
 
 
 @asynccontextmanager
-async def running_appliance(data: Path | None) -> AsyncIterator[Appliance]:
+async def running_appliance(data: Path | None, *, found: bool = True) -> AsyncIterator[Appliance]:
     """
     Open the appliance in *data*, or the one that the environment names when *data* is None and it names one.
+
+    Args:
+        data: the data directory.
+        found: as for ``open_appliance``; a command that only looks says False.
 
     Raises:
         ConfigurationError: there is no such appliance, or it is not running.
@@ -185,10 +204,10 @@ async def running_appliance(data: Path | None) -> AsyncIterator[Appliance]:
         path = data or default_data()
         if not (path / "lock").exists():
             raise ConfigurationError(f"there is no appliance in {path}: start one with `governlayer up --data {path}`")
-        settings = embedded_settings(DataDirectory.open(path))
+        settings = kept_settings(DataDirectory.open(path))
     configure_logs()  # to stderr: a dump may go to stdout
     try:
-        async with open_appliance(settings) as appliance:
+        async with open_appliance(settings, found=found) as appliance:
             yield appliance
     except LedgerUnavailable:
         hint = f"start it with `governlayer up --data {data or default_data()}`"
@@ -200,6 +219,8 @@ async def opened_appliance(data: Path | None) -> AsyncIterator[Appliance]:
     """
     Open the appliance as ``running_appliance`` does; one in a data directory need not run: PostgreSQL does meanwhile.
 
+    Opening it writes nothing.
+
     Raises:
         ConfigurationError: there is no such appliance, or it does not answer.
         EmbeddedError: PostgreSQL does not start. The data is as it was.
@@ -209,12 +230,13 @@ async def opened_appliance(data: Path | None) -> AsyncIterator[Appliance]:
     async with AsyncExitStack() as stack:
         if is_embedded and (path / "postgres").exists():
             directory = DataDirectory.open(path)
+            kept_settings(directory)  # else the start of PostgreSQL would make passwords anew
             with suppress(AlreadyRunningError):
                 stack.enter_context(directory.lock())
                 postgres = EmbeddedPostgres(directory)
                 await postgres.start()
                 stack.push_async_callback(postgres.stop)
-        yield await stack.enter_async_context(running_appliance(data))
+        yield await stack.enter_async_context(running_appliance(data, found=False))
 
 
 async def check_ledger(appliance: Appliance, organization_id: UUID | None) -> None:

@@ -2,21 +2,20 @@
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 from msgspec import to_builtins
 
 from governlayer_server.adapters.embedded.directory import DataDirectory
-from governlayer_server.cli.common import data_option, default_data, embedded_settings, json_option, print_json, run
+from governlayer_server.cli.common import data_option, default_data, json_option, kept_settings, print_json, run
 from governlayer_server.cli.progress import Meter
 from governlayer_server.domain.errors import ConfigurationError
-from governlayer_server.settings import PREFIX, Settings, settings_from
+from governlayer_server.settings import PREFIX, settings_from
 from governlayer_server.wiring.doctor import Check, Patient, examine
 
 _CERTIFICATES = ("TLS_CERTIFICATE", "DATABASE_CERTIFICATE")
-_MADE_AT_FIRST_START = ("key-encryption-key", "pepper", "jwt-secret", "deployment")
 _SIGNS = {True: "ok  ", False: "FAIL", None: "--  "}
 
 
@@ -61,15 +60,9 @@ def _patient(data: Path | None, certificates: Sequence[Path]) -> Patient:
     path = data or default_data()
     if not (path / "lock").exists():
         raise ConfigurationError(f"there is no appliance in {path}: start one with `governlayer up --data {path}`")
-    return Patient(settings=_embedded(path), start=f"governlayer up --data {path}", data=path, certificates=served)
-
-
-def _embedded(path: Path) -> Callable[[], Settings]:
-    def settings() -> Settings:
-        directory = DataDirectory.open(path)
-        for name in _MADE_AT_FIRST_START:  # a look must not make them anew
-            if directory.existing_secret(name) is None:
-                raise ConfigurationError(f"{directory.secrets / name} is missing: without it nothing opens")
-        return embedded_settings(directory)
-
-    return settings
+    return Patient(
+        settings=lambda: kept_settings(DataDirectory.open(path)),
+        start=f"governlayer up --data {path}",
+        data=path,
+        certificates=served,
+    )

@@ -8,10 +8,18 @@ from uuid import UUID
 import click
 from msgspec import to_builtins
 
-from governlayer_server.cli.common import data_option, find_organization, json_option, opened_appliance, print_json, run
+from governlayer_server.cli.common import (
+    data_option,
+    find_ledger,
+    json_option,
+    ledger_option,
+    opened_appliance,
+    print_json,
+    run,
+)
 from governlayer_server.cli.progress import Meter
 from governlayer_server.domain.errors import GovernLayerError
-from governlayer_server.domain.tenants import SYSTEM_LEDGER
+from governlayer_server.domain.tenants import SYSTEM_LEDGER, tenant_name
 from governlayer_server.ports.ledger import Entry
 from governlayer_server.usecases.fsck_ledger import Fsck
 from governlayer_server.wiring import Appliance
@@ -56,21 +64,9 @@ async def _fsck(data: Path | None, org: str | None) -> Sequence[Fsck]:
 
 async def _ledgers(appliance: Appliance, org: str | None) -> Sequence[tuple[str, UUID | None]]:
     if org is not None:
-        return [await find_ledger(appliance, org)]
+        organization_id = await find_ledger(appliance, org)
+        return [(tenant_name(organization_id), organization_id)]
     return [(one, None if one == SYSTEM_LEDGER else UUID(one)) for one in await appliance.ledger_ids()]
-
-
-async def find_ledger(appliance: Appliance, org: str) -> tuple[str, UUID | None]:
-    """
-    Return the ledger that *org* names, and whose it is; ``system`` is the deployment's own.
-
-    Raises:
-        NotFound, InvalidRequest: as ``find_organization``.
-    """
-    if org == SYSTEM_LEDGER:
-        return SYSTEM_LEDGER, None
-    organization_id = await find_organization(appliance, org)
-    return str(organization_id), organization_id
 
 
 def _members(one: Fsck) -> dict[str, object]:
@@ -92,7 +88,7 @@ def _print(one: Fsck) -> None:
 @click.command("accept-restore")
 @data_option
 @json_option
-@click.option("--org", required=True, help="Id or name of the organization, or `system`.")
+@ledger_option
 @click.option(
     "--yes-records-are-lost",
     is_flag=True,
@@ -115,5 +111,5 @@ def accept_restore(data: Path | None, as_json: bool, org: str, yes_records_are_l
 
 async def _accept(data: Path | None, org: str) -> Entry:
     async with opened_appliance(data) as appliance:
-        ledger_id, _ = await find_ledger(appliance, org)
-        return await appliance.checks.accept_restore(ledger_id)
+        organization_id = await find_ledger(appliance, org)
+        return await appliance.checks.accept_restore(tenant_name(organization_id))

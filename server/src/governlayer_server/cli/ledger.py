@@ -175,7 +175,7 @@ def checkpoint(data: Path | None, org: str, as_json: bool, cosigned: bool) -> No
 
 
 async def _checkpoint(data: Path | None, org: str, cosigned: bool) -> str:
-    async with running_appliance(data) as appliance:
+    async with running_appliance(data, found=False) as appliance:
         read, ledger_of = appliance.read_ledger, await find_ledger(appliance, org)
         await check_ledger(appliance, ledger_of)
         if cosigned:

@@ -27,5 +27,5 @@ def heads(data: Path | None, as_json: bool) -> None:
 
 
 async def _check(data: Path | None) -> tuple[int, list[HeadFault]]:
-    async with running_appliance(data) as appliance:
+    async with running_appliance(data, found=False) as appliance:
         return await appliance.check_heads()

@@ -46,7 +46,7 @@ def key(data: Path | None, as_json: bool, every: bool) -> None:
 
 
 async def _in_service(data: Path | None) -> tuple[str, list[str]]:
-    async with running_appliance(data) as appliance:
+    async with running_appliance(data, found=False) as appliance:
         return appliance.read_ledger.key, appliance.read_ledger.keys
 
 
@@ -66,7 +66,7 @@ def keys(data: Path | None, as_json: bool) -> None:
 
 
 async def _all(data: Path | None) -> Sequence[LedgerKey]:
-    async with running_appliance(data) as appliance:
+    async with running_appliance(data, found=False) as appliance:
         return await appliance.rotate_keys.keys.all()
 
 

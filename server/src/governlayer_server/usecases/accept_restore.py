@@ -22,17 +22,16 @@ class AcceptRestore(Struct, frozen=True, kw_only=True):
     clock: Clock
     entropy: Entropy
 
-    async def __call__(self, ledger_id: str, lost: Kept | None = None) -> Entry:
+    async def __call__(self, ledger_id: str) -> Entry:
         """
         Append the ``restore`` record that names the lost checkpoint (ledger-v1 §2.2), and open the ledger.
 
+        The lost checkpoint is the largest that contradicts the ledger from outside of the database, if one does.
         Nothing is undone: whoever holds a checkpoint of what is lost still finds that the ledger does not extend it,
         and finds in the record that its operator says so.
 
         Args:
             ledger_id: which ledger.
-            lost: a checkpoint that the operator knows to be lost; None for the largest that contradicts the ledger
-                from outside of the database, if one does.
 
         Raises:
             Conflict: there is nothing to accept, or what is stored contradicts itself: that is no older copy but
@@ -46,7 +45,7 @@ class AcceptRestore(Struct, frozen=True, kw_only=True):
                 f"the ledger is damaged, not restored ({first.step}: expected {first.expected}, found {first.found}): "
                 "put a backup of the whole database back first"
             )
-        named = lost or _largest(checked.kept if checked.findings else ())
+        named = _largest(checked.kept if checked.findings else ())
         if named is None and ledger_id not in self.refusals.closed:
             raise Conflict("the ledger is open, and no checkpoint is known to be lost: there is nothing to accept")
         body = {"lost": None if named is None else named.note}

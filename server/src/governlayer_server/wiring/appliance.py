@@ -132,19 +132,24 @@ class Appliance(Struct, frozen=True, kw_only=True):
 
 
 @asynccontextmanager
-async def open_appliance(settings: Settings) -> AsyncIterator[Appliance]:
+async def open_appliance(settings: Settings, *, found: bool = True) -> AsyncIterator[Appliance]:
     """
     Open the appliance that *settings* name; its database must have been migrated.
 
+    Args:
+        settings: of this appliance.
+        found: whether to make what a first start makes and is not there: the deployment, its signing keys, the
+            beginning of its own ledger. False for who only looks: nothing is written then.
+
     Raises:
         LedgerUnavailable: PostgreSQL is away.
-        ConfigurationError: migrations are missing, the keys or the name belong to another installation, or row level
-            security would not bind the database role.
+        ConfigurationError: migrations are missing, the keys or the name belong to another installation, row level
+            security would not bind the database role, or *found* is False and there is no whole deployment.
     """
     redis = connect_redis(settings.redis)
     passwords = BcryptPasswords(settings.pepper, settings.identity.bcrypt_cost, threads=_password_threads())
     try:
-        async with _opened(settings, redis, passwords) as appliance:
+        async with _opened(settings, redis, passwords, found=found) as appliance:
             yield appliance
     finally:
         passwords.close()
@@ -152,7 +157,9 @@ async def open_appliance(settings: Settings) -> AsyncIterator[Appliance]:
 
 
 @asynccontextmanager
-async def _opened(settings: Settings, redis: AnyRedis, passwords: BcryptPasswords) -> AsyncIterator[Appliance]:
+async def _opened(
+    settings: Settings, redis: AnyRedis, passwords: BcryptPasswords, *, found: bool
+) -> AsyncIterator[Appliance]:
     database = await connect(settings.database)
     try:
         if pending := await pending_migrations():
@@ -161,13 +168,14 @@ async def _opened(settings: Settings, redis: AnyRedis, passwords: BcryptPassword
         clock, entropy = SystemClock(), SystemEntropy()
         ledger_keys = PostgresLedgerKeyStore(database)
         vault, sealed_keys = await deployment_keys(
-            settings, PostgresDeploymentStore(database), ledger_keys, clock, entropy
+            settings, PostgresDeploymentStore(database), ledger_keys, clock, entropy, found=found
         )
         refusals = PostgresRefusals(database, clock)
         await refusals.reload()
         ledger = PostgresLedgerStore(database, clock, refusals)
-        with suppress(LedgerRefused):  # it is there then, and closed
-            await begin_system_ledger(ledger, sealed_keys.signer, settings.deployment, clock)
+        if found:
+            with suppress(LedgerRefused):  # it is there then, and closed
+                await begin_system_ledger(ledger, sealed_keys.signer, settings.deployment, clock)
         async with Background(access_logger()) as background:
             refresh = RefreshKeys(keys=ledger_keys, maker=sealed_keys)
             background.every(_KEYS_S, refresh, at_end=False)

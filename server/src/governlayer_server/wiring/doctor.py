@@ -151,7 +151,7 @@ async def _clock(database: Database) -> Check:
 
 async def _ledgers(settings: Settings, progress: Progress) -> Sequence[Check]:
     try:
-        async with open_appliance(settings) as appliance:
+        async with open_appliance(settings, found=False) as appliance:
             return [
                 await _seen("ledgers", lambda: _ends(appliance, progress)),
                 await _seen("checkpoints", lambda: _published(appliance)),

@@ -26,14 +26,19 @@ async def deployment_keys(
     ledger_keys: LedgerKeyStore,
     clock: Clock,
     entropy: Entropy,
+    *,
+    found: bool,
 ) -> tuple[EnvelopeVault, SealedKeys]:
     """
-    Read the deployment's keys, or found the deployment; its signing keys are in service.
+    Read the deployment's keys, or found the deployment where *found* allows it; its signing keys are in service.
 
     Raises:
-        ConfigurationError: the name, the key-encryption key or the pepper belong to another installation.
+        ConfigurationError: the name, the key-encryption key or the pepper belong to another installation, or *found*
+            is False and something would have to be made.
     """
     row = await deployments.read()
+    if not found and (row is None or not _is_complete(await ledger_keys.all())):
+        raise ConfigurationError("the deployment has not been founded: start it with `governlayer up` or `serve` first")
     if row is None:
         row = await deployments.found(_new_deployment(settings, clock, entropy))
     if row.name != settings.deployment:
@@ -54,7 +59,7 @@ async def _signing_keys(
 ) -> Sequence[LedgerKey]:
     """Return all signing keys: the one that the deployment was founded with, those that followed, one of ML-DSA-44."""
     stored = await ledger_keys.all()
-    if {key.algorithm for key in stored} == set(Algorithm):
+    if _is_complete(stored):
         return stored
     founded = verifier_key(row.name, row.public_key)
     first = sealed.stored(founded, Algorithm.ED25519, row.wrapped_seed, KeyState.ACTIVE, row.created_us)
@@ -63,6 +68,10 @@ async def _signing_keys(
     await ledger_keys.add_first(first)
     await ledger_keys.add_first(sealed.new(Algorithm.ML_DSA_44, KeyState.ACTIVE, clock.now_us()))
     return await ledger_keys.all()
+
+
+def _is_complete(keys: Sequence[LedgerKey]) -> bool:
+    return {key.algorithm for key in keys} == set(Algorithm)
 
 
 async def begin_system_ledger(ledger: LedgerStore, signer: Signers, deployment: str, clock: Clock) -> None:
