@@ -9,7 +9,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from governlayer_server.domain.errors import LedgerFormatError, NotFound
+from governlayer_server.domain.errors import NotFound
 from governlayer_server.domain.ledger.audit import (
     Facts,
     Finding,
@@ -19,7 +19,7 @@ from governlayer_server.domain.ledger.audit import (
     after,
     canonical_findings,
     column_findings,
-    facts_of,
+    facts_if_readable,
     hash_findings,
     head_findings,
     place_findings,
@@ -131,7 +131,7 @@ class _Pass:
         return _result(self._ledger_id, self._stored.origin, self._found, self._checked())
 
     async def _record(self, row: StoredRow) -> AsyncIterator[tuple[StoredRow, Facts]]:
-        facts = _facts(row)
+        facts = facts_if_readable(row)
         self._found.add(canonical_findings(row.seq, row.canonical))
         self._found.add(hash_findings(row))
         if facts is not None:
@@ -166,13 +166,6 @@ class _Pass:
             "records": self._reached.size,
             "tiles": self._tiles.compared,
         }
-
-
-def _facts(row: StoredRow) -> Facts | None:
-    try:
-        return facts_of(row.canonical)
-    except LedgerFormatError:
-        return None
 
 
 def _result(ledger_id: str, origin: str | None, found: Findings, checked: Mapping[str, int]) -> Fsck:

@@ -128,6 +128,14 @@ def facts_of(canonical: bytes) -> Facts:
     return facts
 
 
+def facts_if_readable(row: StoredRow) -> Facts | None:
+    """Return what the bytes of *row* say, None where they are no record."""
+    try:
+        return facts_of(row.canonical)
+    except LedgerFormatError:
+        return None
+
+
 def canonical_findings(seq: int, canonical: bytes) -> Iterator[Finding]:
     """Yield what is wrong with the form of a record: its bytes must be their own re-serialization (ledger-v1 §2.1)."""
     try:

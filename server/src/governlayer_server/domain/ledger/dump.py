@@ -60,12 +60,12 @@ def checkpoint_line(note: str) -> bytes:
 
 def inclusion_line(seq: int, size: int, proof: Sequence[bytes]) -> bytes:
     """Return the line that roots a dump whose range starts at *seq*; it stands before the last checkpoint."""
-    return _line("inclusion", {"hashes": _texts(proof), "seq": seq, "size": size})
+    return _line("inclusion", {"hashes": base64_texts(proof), "seq": seq, "size": size})
 
 
 def consistency_line(first: int, second: int, proof: Sequence[bytes]) -> bytes:
     """Return the line that shows the tree of *second* records to extend that of *first*, which is above 0."""
-    return _line("consistency", {"from": first, "hashes": _texts(proof), "to": second})
+    return _line("consistency", {"from": first, "hashes": base64_texts(proof), "to": second})
 
 
 def end_line(head_hash: str, records: int) -> bytes:
@@ -73,5 +73,6 @@ def end_line(head_hash: str, records: int) -> bytes:
     return _line("end", {"head_hash": head_hash, "records": records})
 
 
-def _texts(hashes: Sequence[bytes]) -> list[str]:
+def base64_texts(hashes: Sequence[bytes]) -> list[str]:
+    """Return *hashes* as a proof spells them: base64, one text each (ledger-v1 §7)."""
     return [base64.b64encode(one).decode() for one in hashes]

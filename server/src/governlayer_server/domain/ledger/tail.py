@@ -4,7 +4,6 @@ from collections.abc import Collection, Mapping, Sequence
 
 from msgspec import Struct
 
-from governlayer_server.domain.errors import LedgerFormatError
 from governlayer_server.domain.ledger.audit import (
     UNREADABLE,
     Facts,
@@ -12,7 +11,7 @@ from governlayer_server.domain.ledger.audit import (
     StoredLedger,
     StoredRow,
     after,
-    facts_of,
+    facts_if_readable,
     hash_findings,
     head_findings,
     place_findings,
@@ -55,7 +54,7 @@ def check_tail(stored: StoredLedger, rows: Sequence[StoredRow], sizes: Collectio
     findings: list[Finding] = []
     roots = {reached.size: root(reached.edge)} if first == 0 else {}
     for seq, row in zip(_numbers(first, rows), rows, strict=True):
-        facts = _facts(row)
+        facts = facts_if_readable(row)
         findings += [*_findings(row, facts, reached, seq), *hash_findings(row)]
         reached = after(reached, row, facts)
         if first == 0 and reached.size in sizes:
@@ -74,7 +73,7 @@ def _findings(row: StoredRow, facts: Facts | None, before: Head, seq: int) -> Se
 
 def _before(origin: str, first: int, rows: Sequence[StoredRow]) -> Head:
     """Return the head that the first record names as the one before it; its tree is not known here."""
-    facts = _facts(rows[0]) if rows else None
+    facts = facts_if_readable(rows[0]) if rows else None
     unknown = Edge(first, (bytes(32),) * first.bit_count())
     if facts is None:
         return Head(origin=origin, hash=b"", time_us=0, edge=unknown)
@@ -86,13 +85,6 @@ def _bytes_of(text: str) -> bytes:
         return bytes.fromhex(text)
     except ValueError:
         return b""
-
-
-def _facts(row: StoredRow) -> Facts | None:
-    try:
-        return facts_of(row.canonical)
-    except LedgerFormatError:
-        return None
 
 
 def _numbers(first: int, rows: Sequence[StoredRow]) -> Sequence[int]:

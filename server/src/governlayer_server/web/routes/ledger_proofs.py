@@ -1,7 +1,5 @@
 """GET /v1/ledger/records/{seq}/receipt, /v1/ledger/proofs/…: what proves records, and that the ledger only grew."""
 
-import base64
-from collections.abc import Sequence
 from typing import Annotated
 
 from litestar import Response, get
@@ -9,6 +7,7 @@ from litestar.di import NamedDependency
 from litestar.params import PathParameter, QueryParameter
 from msgspec import Struct, field
 
+from governlayer_server.domain.ledger.dump import base64_texts
 from governlayer_server.usecases.make_receipt import MakeReceipt
 from governlayer_server.usecases.prove_ledger import ProveLedger
 from governlayer_server.web.authenticate import UserRequest
@@ -66,7 +65,7 @@ async def inclusion_route(
     """Return the inclusion proof of record *seq* in the ledger of *size*."""
     ledger_id = str(request.auth.organization_id)
     at = (await prove_ledger.ledger.head(ledger_id)).size if size is None else size
-    return InclusionBody(seq, at, _texts(await prove_ledger.inclusion(ledger_id, seq, at)))
+    return InclusionBody(seq, at, base64_texts(await prove_ledger.inclusion(ledger_id, seq, at)))
 
 
 @get(
@@ -87,11 +86,7 @@ async def consistency_route(
     """Return the consistency proof between two sizes of the ledger."""
     ledger_id = str(request.auth.organization_id)
     end = (await prove_ledger.ledger.head(ledger_id)).size if to is None else to
-    return ConsistencyBody(start, end, _texts(await prove_ledger.consistency(ledger_id, start, end)))
-
-
-def _texts(hashes: Sequence[bytes]) -> list[str]:
-    return [base64.b64encode(one).decode() for one in hashes]
+    return ConsistencyBody(start, end, base64_texts(await prove_ledger.consistency(ledger_id, start, end)))
 
 
 PROOF_ROUTES = (receipt_route, inclusion_route, consistency_route)
