@@ -98,6 +98,7 @@ def bodies(own: Party) -> dict[str, dict[str, Any]]:
         "reset_password": {"token": "x", "new_password": "x"},
         "create_key": {"name": own.name, "scopes": ["govern"]},
         "rotate_key": {"grace_seconds": 0},
+        "verify_ledger": {"first": 0},
     }
 
 
