@@ -35,12 +35,12 @@ class Rotated:
             await self.appliance.export_ledger(SYSTEM, self.organization_id)
 
     async def rotate(self) -> None:
-        key = await self.appliance.rotate_keys.rotate(Algorithm.ED25519, lambda _: None)
+        key = await self.appliance.rotate_keys.rotate(Algorithm.ED25519, lambda *_: None)
         self.keys.append(key.vkey)
 
     async def retire(self) -> None:
         self.appliance.clock.advance(MIN_OVERLAP_US)
-        await self.appliance.rotate_keys.retire(Algorithm.ED25519, lambda _: None)
+        await self.appliance.rotate_keys.retire(Algorithm.ED25519, lambda *_: None)
 
     async def dump(self, **options: int) -> bytes:
         return await self.appliance.dump(self.organization_id, **options)

@@ -17,7 +17,7 @@ MIB = 1_048_576
 SENT_AT_MOST = 8 * MIB
 GROWTH_AT_MOST = 2 * MIB
 AT_ONCE = 7
-PROMPT_S = 5.0
+PROMPT_S = 15.0
 BODY = json.dumps(question()).encode()
 CHUNKS = b"%x\r\n%s\r\n0\r\n" % (len(BODY), BODY)
 

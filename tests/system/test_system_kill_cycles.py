@@ -65,7 +65,7 @@ def load(new_appliance: Start) -> Iterator[Load]:
     """Half of the writers are patient, half give up; half ask the one server, half the other."""
     appliance = new_appliance().start()
     tenants = [appliance.tenant(name) for name in ("Acme", "Umbrella", "Initech")]
-    with running_replicas(appliance, 1) as (replica,):
+    with running_replicas(appliance, 1, ENTERPRISE_LIMIT="60000") as (replica,):
         servers = (appliance, replica)
         writers = [
             Writer(servers[n // 2 % 2], tenants[n % LEDGERS].key, f"w{n}", patient=n % 2 == 0) for n in range(WRITERS)

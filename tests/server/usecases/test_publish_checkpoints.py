@@ -228,7 +228,7 @@ async def test_the_figure_says_how_long_a_ledger_has_been_waiting(press: Press) 
 async def test_nothing_is_published_with_keys_of_long_ago(press: Press, monkeypatch: pytest.MonkeyPatch) -> None:
     await press.grow()
 
-    def stale(_: str) -> list[str]:
+    def stale(*_: object) -> list[str]:
         raise LedgerUnavailable("stale")
 
     monkeypatch.setattr(press.signer, "sign", stale)

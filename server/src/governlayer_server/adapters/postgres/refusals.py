@@ -27,7 +27,7 @@ class PostgresRefusals:
         self._database = database
         self._clock = clock
         self._stored: frozenset[str] = frozenset()
-        # Found here and not seen in the table yet: perhaps it could not be stored, and it stays closed all the same.
+        # Found here and not stored: it stays closed all the same.
         self._found: frozenset[str] = frozenset()
 
     @property
@@ -57,6 +57,9 @@ class PostgresRefusals:
         self._found |= {refusal.ledger_id}
         async with self._database.transaction(refusal.ledger_id) as connection:
             await connection.execute(_REFUSE, refusal.ledger_id, refusal.found_us, refusal.evidence)
+        # From now on the table says when it is open again: another process may have lifted it before the next reload.
+        self._stored |= {refusal.ledger_id}
+        self._found -= {refusal.ledger_id}
 
     async def of_ledger(self, ledger_id: str) -> Sequence[Refusal]:
         """Return why the ledger is closed."""
