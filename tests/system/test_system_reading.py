@@ -247,7 +247,16 @@ def test_a_dump_up_to_a_record_verifies(reader: Client, shared: Appliance, tmp_p
 
 @pytest.mark.parametrize(
     "query",
-    ["first=1", "first=-1", "first=x", "last=99999999", "last=-2", "payloads=nothing", "payloads=content,secrets"],
+    [
+        "first=2&last=1",
+        "first=99999999",
+        "first=-1",
+        "first=x",
+        "last=99999999",
+        "last=-2",
+        "payloads=nothing",
+        "payloads=content,secrets",
+    ],
 )
 def test_a_dump_that_cannot_be_made_is_refused_and_leaves_no_record(reader: Client, query: str) -> None:
     before = reader.size()
