@@ -9,6 +9,7 @@ from governlayer_server.domain.organization import Organization
 from governlayer_server.domain.session_limits import SessionLimits
 from governlayer_server.domain.sign_in_throttle import FAMILIAR_S
 from governlayer_server.domain.stale import KEPT_US, USAGE_KEPT_DAYS, stale_at
+from governlayer_server.ports.ledger import Remember
 from governlayer_server.usecases.remove_stale import RemoveStale
 from msgspec.structs import replace
 
@@ -121,3 +122,14 @@ async def test_a_transaction_removes_a_batch_and_nothing_of_another_tenant(world
         assert [await tenant.remove_stale(stale, 3) for _ in range(3)] == [3, 2, 0]
     async with world.accounts.tenant(other.id) as tenant:
         assert len(await tenant.sessions.of_user(another.id)) == 5
+
+
+async def test_kept_answers_go_once_they_have_expired(world: World, remove: RemoveStale) -> None:
+    one, _ = await founded(world)
+    ledger_id = str(one.id)
+    for name, expires_us in ((b"goes", NOW_US - 1), (b"stays", NOW_US), (b"good", NOW_US + 1)):
+        kept = Remember(key=name, body=b"b", sealed=b"s", expires_us=expires_us)
+        await world.ledger.append(replace(world.append(remember=kept), ledger_id=ledger_id))
+    await remove()
+    found = {name: await world.ledger.answer(ledger_id, name, 0) is not None for name in (b"goes", b"stays", b"good")}
+    assert found == {b"goes": False, b"stays": True, b"good": True}

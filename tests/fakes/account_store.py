@@ -242,6 +242,7 @@ class MemoryTenant:
                 (one.ended_us is not None and one.ended_us < stale.ended_us) or one.created_us < stale.began_us)]),
             (rows.tokens, [key for key, one in rows.tokens.items()
                            if one.tenant == self.name and one.expires_us < stale.expired_us]),
+            self._ledger.expired_answers(self.name, stale.answers_us),
             (rows.addresses, [key for key, seen_us in rows.addresses.items() if key[0] in own and seen_us < stale.seen_us]),
             (rows.usage, [key for key in rows.usage if key[0] == self.organization_id and key[2] < stale.day]),
         ]  # fmt: skip

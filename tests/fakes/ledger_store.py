@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from typing import Any
 from uuid import UUID
 
 from governlayer_server.domain.errors import ConfigurationError, NotFound
@@ -61,6 +62,11 @@ class MemoryLedgerStore(MemoryTiles):
     async def answer(self, ledger_id: str, key: bytes, now_us: int) -> StoredAnswer | None:
         answer, expires_us = self._ledger(ledger_id).answers.get(key, (None, 0))
         return answer if expires_us > now_us else None
+
+    def expired_answers(self, ledger_id: str, before_us: int) -> tuple[dict[bytes, Any], list[bytes]]:
+        """All answers of the ledger, and the keys of those that expired before."""
+        answers = self._ledgers[ledger_id].answers if ledger_id in self._ledgers else {}
+        return answers, [key for key, (_, expires_us) in answers.items() if expires_us < before_us]
 
     async def head(self, ledger_id: str) -> Head:
         return self._ledger(ledger_id).head

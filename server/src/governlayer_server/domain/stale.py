@@ -18,6 +18,7 @@ class Stale(Struct, frozen=True, kw_only=True):
         ended_us: sessions that were ended before.
         began_us: sessions that began before: they passed their absolute limit as long ago.
         expired_us: one-time tokens that expired before, used or not.
+        answers_us: answers kept for idempotency keys that expired before.
         seen_us: addresses that nobody has signed in from since.
         day: usage counts of days before, days since the Unix epoch.
     """
@@ -25,6 +26,7 @@ class Stale(Struct, frozen=True, kw_only=True):
     ended_us: int
     began_us: int
     expired_us: int
+    answers_us: int
     seen_us: int
     day: int
 
@@ -41,6 +43,7 @@ def stale_at(now_us: int, limits: SessionLimits) -> Stale:
         ended_us=now_us - KEPT_US,
         began_us=now_us - KEPT_US - limits.absolute_us,
         expired_us=now_us - KEPT_US,
+        answers_us=now_us,
         seen_us=now_us - FAMILIAR_S * SECOND_US,
         day=now_us // DAY_US - USAGE_KEPT_DAYS,
     )

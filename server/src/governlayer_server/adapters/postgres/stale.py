@@ -18,6 +18,11 @@ DELETE FROM one_time_token WHERE fingerprint IN (
     SELECT fingerprint FROM one_time_token WHERE tenant = $1 AND expires_us < $2 LIMIT $3
     FOR UPDATE SKIP LOCKED)
 """
+_ANSWERS = """
+DELETE FROM idempotent_answer WHERE (ledger_id, key) IN (
+    SELECT ledger_id, key FROM idempotent_answer WHERE ledger_id = $1 AND expires_us < $2 LIMIT $3
+    FOR UPDATE SKIP LOCKED)
+"""
 _ADDRESSES = """
 DELETE FROM familiar_address WHERE (user_id, address) IN (
     SELECT user_id, address FROM familiar_address WHERE organization_id = $1 AND seen_us < $2 LIMIT $3
@@ -38,6 +43,7 @@ async def remove_stale(
     tags = [
         await connection.execute(_SESSIONS, organization_id, stale.ended_us, stale.began_us, limit),
         await connection.execute(_TOKENS, tenant, stale.expired_us, limit),
+        await connection.execute(_ANSWERS, tenant, stale.answers_us, limit),
         await connection.execute(_ADDRESSES, organization_id, stale.seen_us, limit),
         await connection.execute(_USAGE, organization_id, stale.day, limit),
     ]
