@@ -255,6 +255,19 @@ class Closing:
         self.refusals.append(refusal)
 
 
+async def put_back(store: PostgresLedgerStore, admin: "asyncpg.Connection[Any]", ledger_id: str) -> None:
+    """Append two records, and put the ledger back to the first."""
+    head = (await store.append(append(ledger_id, 0))).head
+    await store.append(append(ledger_id, 1))
+    async with admin.transaction():
+        await admin.execute("SET LOCAL session_replication_role = replica")  # no triggers
+        await admin.execute("DELETE FROM ledger_record WHERE ledger_id = $1 AND seq = 1", ledger_id)
+        await admin.execute(
+            "UPDATE ledger SET size = 1, head_hash = $2, edge = $3 WHERE id = $1",
+            ledger_id, head.hash, head.edge.hashes[0],
+        )  # fmt: skip
+
+
 @pytest.mark.parametrize("then", ["nothing", "another record"])
 async def test_a_ledger_that_is_put_back_under_a_running_process_is_closed_and_not_signed_for(
     database: Database, clock: FakeClock, admin: "asyncpg.Connection[Any]", then: str
@@ -262,16 +275,7 @@ async def test_a_ledger_that_is_put_back_under_a_running_process_is_closed_and_n
     guard = Closing()
     store, other = PostgresLedgerStore(database, clock, guard), PostgresLedgerStore(database, clock)
     ledger_id, sound = await ledger(store), await ledger(store)
-    first = await store.append(append(ledger_id, 0))
-    await store.append(append(ledger_id, 1))
-    async with admin.transaction():
-        await admin.execute("SET LOCAL session_replication_role = replica")  # no triggers
-        await admin.execute("DELETE FROM ledger_record WHERE ledger_id = $1 AND seq = 1", ledger_id)
-        head = first.head
-        await admin.execute(
-            "UPDATE ledger SET size = 1, head_hash = $2, edge = $3 WHERE id = $1",
-            ledger_id, head.hash, head.edge.hashes[0],
-        )  # fmt: skip
+    await put_back(store, admin, ledger_id)
     if then == "another record":
         await other.append(append(ledger_id, 2))
     results = await asyncio.gather(*(store.append(append(one)) for one in (ledger_id, sound)), return_exceptions=True)
@@ -280,6 +284,36 @@ async def test_a_ledger_that_is_put_back_under_a_running_process_is_closed_and_n
     with pytest.raises(LedgerRefused):
         await store.append(append(ledger_id))
     await assert_whole(store, ledger_id, 1 if then == "nothing" else 2)
+
+
+class Unstored(Closing):
+    """A guard whose refusals cannot be stored."""
+
+    async def refuse(self, refusal: Refusal) -> None:
+        await super().refuse(refusal)
+        raise LedgerUnavailable("not stored") from asyncpg.QueryCanceledError()
+
+
+async def test_a_refusal_that_cannot_be_stored_costs_the_others_of_its_batch_nothing(
+    database: Database, clock: FakeClock, admin: "asyncpg.Connection[Any]", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = PostgresLedgerStore(database, clock, Unstored())
+    ledger_id, sound = await ledger(store), await ledger(store)
+    await put_back(store, admin, ledger_id)
+    commits = 0
+    commit = GroupCommit._commit
+
+    async def counted(group: GroupCommit, batch: Any) -> None:
+        nonlocal commits
+        commits += 1
+        await commit(group, batch)
+
+    monkeypatch.setattr(GroupCommit, "_commit", counted)
+    results = await asyncio.gather(*(store.append(append(one)) for one in (ledger_id, sound)), return_exceptions=True)
+    assert [type(one) for one in results] == [LedgerRefused, Entry]
+    await assert_whole(store, sound, 1)
+    await store.append(append(sound))
+    assert commits == 2, "what was written is not written again"
 
 
 async def test_however_many_read_slowly_records_are_written(database: Database, clock: FakeClock) -> None:

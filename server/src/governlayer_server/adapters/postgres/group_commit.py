@@ -14,6 +14,7 @@ import asyncio
 import json
 from collections import OrderedDict, deque
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -147,7 +148,7 @@ class GroupCommit:
         """Write *batch* and answer all who wait for it; nobody gets an error for what another one brought."""
         try:
             async with self._database.connection(for_writer=True) as connection:
-                await self._commit_on(connection, batch)
+                written, put_back = await self._commit_on(connection, batch)
         except LedgerUnavailable as error:
             if len(batch) > 1 and isinstance(error.__cause__, _REFUSALS):
                 middle = len(batch) // 2
@@ -155,26 +156,30 @@ class GroupCommit:
                 await self._commit(batch[middle:])
             else:
                 self._give_up(batch, error)
+            return
+        # The batch stands, whether or not a refusal can be stored: the ledger is closed here all the same.
+        for refusal in put_back:
+            with suppress(LedgerUnavailable):
+                await self._guard.refuse(refusal)
+        self._answer(written)
 
-    async def _commit_on(self, connection: "PoolConnectionProxy", batch: Sequence[_Waiting]) -> None:
+    async def _commit_on(
+        self, connection: "PoolConnectionProxy", batch: Sequence[_Waiting]
+    ) -> tuple["Written", Sequence[Refusal]]:
+        """Make *batch* durable; return what to tell those who wait, and which ledgers were found put back."""
         ledger_ids = sorted({one.append.ledger_id for one in batch})
         known = {one: self._heads[one] for one in ledger_ids if one in self._heads and one not in self._contended}
         if len(known) == len(ledger_ids):
             try:
-                written = await self._write(connection, batch, known)
+                return await self._write(connection, batch, known), ()
             except Moved as moved:
                 self._contended.add(str(moved))
-            else:
-                self._answer(written)
-                return
         async with connection.transaction():
             heads = await lock_heads(connection, ledger_ids)
             put_back = self._leave_out_what_was_put_back(heads)
             written = await self._write(connection, batch, heads)
         self._note_contention(heads)
-        self._answer(written)
-        for refusal in put_back:
-            await self._guard.refuse(refusal)
+        return written, put_back
 
     def _leave_out_what_was_put_back(self, heads: dict[str, Head | Exception]) -> list[Refusal]:
         """Put a refusal in the place of each head that is not beyond the one that this process wrote or saw last."""
