@@ -1,7 +1,8 @@
 """The first schema: identity, ledgers, policy sets."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
-from piccolo.apps.migrations.tables import Migration
+
+from governlayer_server.adapters.postgres.statements import migration_of
 
 ID = "2026-11-23T22:00:00:000000"
 VERSION = "1.38.0"
@@ -154,13 +155,6 @@ STATEMENTS = (
 )
 
 
-async def _create() -> None:
-    for statement in STATEMENTS:
-        await Migration.raw(statement)  # any table will do: Piccolo runs raw SQL through one
-
-
 async def forwards() -> MigrationManager:
     """Return the changes of this migration."""
-    manager = MigrationManager(migration_id=ID, app_name="governlayer", description=DESCRIPTION)
-    manager.add_raw(_create)
-    return manager
+    return migration_of(ID, DESCRIPTION, STATEMENTS)

@@ -1,7 +1,8 @@
 """Who may do what: users, sessions, one-time tokens, rotating keys, usage; and row level security on every tenant table."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
-from piccolo.apps.migrations.tables import Migration
+
+from governlayer_server.adapters.postgres.statements import migration_of, row_security
 
 ID = "2026-11-25T23:00:00:000000"
 VERSION = "1.38.0"
@@ -172,17 +173,6 @@ _GRANTS = (
 _DATA_KEY = "UPDATE data_key SET owner = 'system' WHERE owner = 'deployment'"
 
 
-def _row_security() -> tuple[str, ...]:
-    return tuple(
-        statement
-        for table, rule in TENANT_TABLES.items()
-        for statement in (
-            f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY",
-            f"CREATE POLICY {table}_of_tenant ON {table} USING ({rule}) WITH CHECK ({rule})",
-        )
-    )
-
-
 # Their seals are of another kind, or missing: no one could sign in, and to seal them now would trust what is there.
 _REFUSE_UNSEALED = """
     DO $$ BEGIN
@@ -199,19 +189,12 @@ STATEMENTS = (
     _DATA_KEY,
     _TENANT,
     _TENANT_ORGANIZATION,
-    *_row_security(),
+    *row_security(TENANT_TABLES),
     *_BEFORE_THE_TENANT,
     *_GRANTS,
 )
 
 
-async def _change() -> None:
-    for statement in STATEMENTS:
-        await Migration.raw(statement)  # any table will do: Piccolo runs raw SQL through one
-
-
 async def forwards() -> MigrationManager:
     """Return the changes of this migration."""
-    manager = MigrationManager(migration_id=ID, app_name="governlayer", description=DESCRIPTION)
-    manager.add_raw(_change)
-    return manager
+    return migration_of(ID, DESCRIPTION, STATEMENTS)

@@ -1,7 +1,8 @@
 """Appends to any number of ledgers by one statement; a kept answer's receipt is made again from its proof."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
-from piccolo.apps.migrations.tables import Migration
+
+from governlayer_server.adapters.postgres.statements import migration_of
 
 ID = "2026-11-26T02:30:00:000000"
 VERSION = "1.38.0"
@@ -116,13 +117,6 @@ STATEMENTS = (
 )
 
 
-async def _change() -> None:
-    for statement in STATEMENTS:
-        await Migration.raw(statement)  # any table will do: Piccolo runs raw SQL through one
-
-
 async def forwards() -> MigrationManager:
     """Return the changes of this migration."""
-    manager = MigrationManager(migration_id=ID, app_name="governlayer", description=DESCRIPTION)
-    manager.add_raw(_change)
-    return manager
+    return migration_of(ID, DESCRIPTION, STATEMENTS)

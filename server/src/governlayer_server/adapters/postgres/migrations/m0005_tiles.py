@@ -1,7 +1,8 @@
 """The tiles of the ledgers' trees: rows that only grow, written beside the appends."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
-from piccolo.apps.migrations.tables import Migration
+
+from governlayer_server.adapters.postgres.statements import migration_of
 
 ID = "2026-11-26T03:00:00:000000"
 VERSION = "1.38.0"
@@ -63,13 +64,6 @@ STATEMENTS = (
 )
 
 
-async def _change() -> None:
-    for statement in STATEMENTS:
-        await Migration.raw(statement)  # any table will do: Piccolo runs raw SQL through one
-
-
 async def forwards() -> MigrationManager:
     """Return the changes of this migration."""
-    manager = MigrationManager(migration_id=ID, app_name="governlayer", description=DESCRIPTION)
-    manager.add_raw(_change)
-    return manager
+    return migration_of(ID, DESCRIPTION, STATEMENTS)

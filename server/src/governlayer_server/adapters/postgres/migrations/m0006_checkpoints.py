@@ -1,7 +1,8 @@
 """Published checkpoints, what contradicted one, and the keys that sign them."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
-from piccolo.apps.migrations.tables import Migration
+
+from governlayer_server.adapters.postgres.statements import append_only, migration_of, row_security
 
 ID = "2026-11-26T06:00:00:000000"
 VERSION = "1.38.0"
@@ -59,21 +60,6 @@ _TABLES = (
     """,
 )
 
-_TRIGGERS = tuple(
-    f"CREATE TRIGGER {table}_is_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON {table} "
-    "FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()"
-    for table in TENANT_TABLES
-)
-
-_ROW_SECURITY = tuple(
-    statement
-    for table, rule in TENANT_TABLES.items()
-    for statement in (
-        f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY",
-        f"CREATE POLICY {table}_of_tenant ON {table} USING ({rule}) WITH CHECK ({rule})",
-    )
-)
-
 # Asked for all tenants at once: names only. A ledger that is smaller than what was published is named too, so that
 # whoever publishes finds out.
 _TO_PUBLISH = """
@@ -93,16 +79,9 @@ _GRANTS = (
     "GRANT UPDATE (state, introduced_us, retired_us) ON ledger_key TO governlayer_app",
 )
 
-STATEMENTS = (*_TABLES, *_TRIGGERS, *_ROW_SECURITY, _TO_PUBLISH, *_GRANTS)
-
-
-async def _change() -> None:
-    for statement in STATEMENTS:
-        await Migration.raw(statement)  # any table will do: Piccolo runs raw SQL through one
+STATEMENTS = (*_TABLES, *append_only(TENANT_TABLES), *row_security(TENANT_TABLES), _TO_PUBLISH, *_GRANTS)
 
 
 async def forwards() -> MigrationManager:
     """Return the changes of this migration."""
-    manager = MigrationManager(migration_id=ID, app_name="governlayer", description=DESCRIPTION)
-    manager.add_raw(_change)
-    return manager
+    return migration_of(ID, DESCRIPTION, STATEMENTS)

@@ -1,7 +1,8 @@
 """Ledgers that are closed to writing, and restores that their operator owned up to."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
-from piccolo.apps.migrations.tables import Migration
+
+from governlayer_server.adapters.postgres.statements import migration_of, row_security
 
 ID = "2026-11-26T08:00:00:000000"
 VERSION = "1.38.0"
@@ -49,27 +50,9 @@ _GRANTS = (
 )
 
 
-def _row_security() -> tuple[str, ...]:
-    return tuple(
-        statement
-        for table, rule in TENANT_TABLES.items()
-        for statement in (
-            f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY",
-            f"CREATE POLICY {table}_of_tenant ON {table} USING ({rule}) WITH CHECK ({rule})",
-        )
-    )
-
-
-STATEMENTS = (*_TABLES, *_row_security(), *_CLOSED, *_GRANTS)
-
-
-async def _change() -> None:
-    for statement in STATEMENTS:
-        await Migration.raw(statement)  # any table will do: Piccolo runs raw SQL through one
+STATEMENTS = (*_TABLES, *row_security(TENANT_TABLES), *_CLOSED, *_GRANTS)
 
 
 async def forwards() -> MigrationManager:
     """Return the changes of this migration."""
-    manager = MigrationManager(migration_id=ID, app_name="governlayer", description=DESCRIPTION)
-    manager.add_raw(_change)
-    return manager
+    return migration_of(ID, DESCRIPTION, STATEMENTS)
