@@ -11,6 +11,7 @@ from governlayer_server.domain.plan import Plan
 from governlayer_server.ports.ledger import Append, Entry, RecordFilter
 from governlayer_server.ports.ledger_keys import Algorithm, KeyState
 from governlayer_server.settings import Settings
+from governlayer_server.usecases.every_ledger import all_ledger_ids
 from governlayer_server.usecases.sign_checkpoint import keys_of_then, sign_checkpoint
 from governlayer_server.wiring import Appliance, open_appliance
 
@@ -60,7 +61,7 @@ async def interrupted(settings: Settings, monkeypatch: pytest.MonkeyPatch, act: 
 
 
 async def first_failure_ends(use: object, work: Callable[[str], Awaitable[None]], _: object) -> None:
-    for ledger_id in await use._ledger_ids():  # type: ignore[attr-defined]
+    for ledger_id in await all_ledger_ids(use.accounts):  # type: ignore[attr-defined]
         await work(ledger_id)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from msgspec import Struct, field
 
-from governlayer_server.domain.errors import LedgerDamaged, LedgerRefused, ProofError
+from governlayer_server.domain.errors import LedgerDamaged, ProofError
 from governlayer_server.domain.ledger.chain import Head
 from governlayer_server.domain.ledger.proofs import verify_consistency
 from governlayer_server.domain.ledger.tree import root
@@ -13,6 +13,7 @@ from governlayer_server.ports import Clock, Signers
 from governlayer_server.ports.checkpoints import Checkpoint, CheckpointStore, Fork
 from governlayer_server.ports.ledger import LedgerStore
 from governlayer_server.ports.refusals import NoGuard, WriteGuard
+from governlayer_server.usecases.every_ledger import for_each_open
 from governlayer_server.usecases.prove_ledger import ProveLedger
 from governlayer_server.usecases.sign_checkpoint import sign_checkpoint, sign_for_keeping
 
@@ -61,18 +62,9 @@ class PublishCheckpoints(Struct, frozen=True, kw_only=True):
         Raises:
             Exception: of the first ledger that failed, after all others have had their turn.
         """
-        failures = list[Exception]()
         grown = await self.checkpoints.grown()
         self.state.note_grown(grown, self.clock.now_us())
-        for ledger_id in grown:
-            try:
-                await self.one(ledger_id, INTERVAL_US)
-            except LedgerRefused:  # for reasons that have been told
-                continue
-            except Exception as error:  # noqa: BLE001  # whatever is wrong with one costs the others nothing
-                failures.append(error)
-        if failures:
-            raise failures[0]
+        await for_each_open(grown, lambda ledger_id: self.one(ledger_id, INTERVAL_US))
 
     async def one(self, ledger_id: str, interval_us: int = 0) -> Checkpoint | None:
         """

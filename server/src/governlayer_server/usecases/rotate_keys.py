@@ -10,13 +10,13 @@ from collections.abc import Awaitable, Callable, Sequence
 from msgspec import Struct
 
 from governlayer_server.domain.errors import Conflict, GovernLayerError, LedgerUnavailable
-from governlayer_server.domain.tenants import SYSTEM_LEDGER
 from governlayer_server.domain.times import MINUTE_US, SECOND_US
 from governlayer_server.ports import Clock, Signers
 from governlayer_server.ports.accounts import AccountStore
 from governlayer_server.ports.ledger import LedgerStore
 from governlayer_server.ports.ledger_keys import Algorithm, KeyMaker, KeyState, LedgerKey, LedgerKeyStore
 from governlayer_server.usecases.check_ledgers import Progress
+from governlayer_server.usecases.every_ledger import all_ledger_ids
 from governlayer_server.usecases.publish_checkpoints import PublishCheckpoints
 from governlayer_server.usecases.record_key_event import KeyEvent, key_record, record_key_event
 
@@ -137,7 +137,7 @@ class RotateKeys(Struct, frozen=True, kw_only=True):
         """Do *work* for the system ledger and those of all organizations, also of those that are founded meanwhile."""
         done: set[str] = set()
         failures: list[GovernLayerError] = []
-        while missing := [one for one in await self._ledger_ids() if one not in done]:
+        while missing := [one for one in await all_ledger_ids(self.accounts) if one not in done]:
             total = len(done) + len(missing)
             for ledger_id in missing:
                 try:
@@ -148,9 +148,6 @@ class RotateKeys(Struct, frozen=True, kw_only=True):
                 progress(len(done), total)
         if failures:
             raise failures[0]
-
-    async def _ledger_ids(self) -> Sequence[str]:
-        return [SYSTEM_LEDGER, *(str(one.id) for one in await self.accounts.organizations())]
 
     async def _in_service(self, algorithm: Algorithm) -> Sequence[LedgerKey]:
         return [key for key in await self.keys.all() if key.algorithm is algorithm and key.in_service]

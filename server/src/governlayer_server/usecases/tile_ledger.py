@@ -6,7 +6,7 @@ Any number of replicas may do it at once: each computes the same rows from the s
 
 from msgspec import Struct
 
-from governlayer_server.domain.errors import LedgerDamaged, LedgerRefused
+from governlayer_server.domain.errors import LedgerDamaged
 from governlayer_server.domain.ledger.chain import Head
 from governlayer_server.domain.ledger.proofs import whole
 from governlayer_server.domain.ledger.tiles import (
@@ -22,6 +22,7 @@ from governlayer_server.domain.ledger.tiles import (
 from governlayer_server.domain.ledger.tree import HASH_BYTES
 from governlayer_server.ports.ledger import LedgerStore
 from governlayer_server.ports.refusals import NoGuard, WriteGuard
+from governlayer_server.usecases.every_ledger import for_each_open
 
 BATCH = 64
 
@@ -40,16 +41,7 @@ class TileLedger(Struct, frozen=True, kw_only=True):
         Raises:
             Exception: of the first ledger that failed, after all others have had their turn.
         """
-        failures = list[Exception]()
-        for ledger_id in await self.ledger.untiled():
-            try:
-                await self.one(ledger_id)
-            except LedgerRefused:  # for reasons that have been told
-                continue
-            except Exception as error:  # noqa: BLE001  # whatever is wrong with one costs the others nothing
-                failures.append(error)
-        if failures:
-            raise failures[0]
+        await for_each_open(await self.ledger.untiled(), self.one)
 
     async def one(self, ledger_id: str) -> None:
         """

@@ -27,7 +27,6 @@ from governlayer_server.adapters.redis.running_requests import RedisRunningReque
 from governlayer_server.adapters.system import SystemClock, SystemEntropy
 from governlayer_server.adapters.system.background import Background
 from governlayer_server.domain.errors import ConfigurationError, LedgerRefused
-from governlayer_server.domain.tenants import SYSTEM_LEDGER
 from governlayer_server.ports.accounts import AccountStore
 from governlayer_server.ports.ledger import LedgerStore
 from governlayer_server.ports.ledger_keys import LedgerKey
@@ -37,6 +36,7 @@ from governlayer_server.usecases.answer_once import AnswerOnce
 from governlayer_server.usecases.check_heads import CheckHeads
 from governlayer_server.usecases.check_ledgers import Progress
 from governlayer_server.usecases.create_organization import CreateOrganization, FoundOrganization
+from governlayer_server.usecases.every_ledger import all_ledger_ids
 from governlayer_server.usecases.export_ledger import ExportLedger
 from governlayer_server.usecases.identity import operate_users
 from governlayer_server.usecases.manage_keys import ManageKeys
@@ -87,7 +87,7 @@ class Appliance(Struct, frozen=True, kw_only=True):
 
     async def ledger_ids(self) -> Sequence[str]:
         """Return the ids of all ledgers that there must be: the deployment's own, and one for each organization."""
-        return [SYSTEM_LEDGER, *(str(one.id) for one in await self.accounts.organizations())]
+        return await all_ledger_ids(self.accounts)
 
     async def check_ledgers(self, progress: Progress) -> Sequence[str]:
         """Check the end of every ledger before it is written; return the ids of those that are closed."""
