@@ -5,13 +5,16 @@ from uuid import UUID, uuid4
 
 import pytest
 from governlayer_server.adapters.postgres.account_store import PostgresAccountStore
+from governlayer_server.adapters.postgres.data_keys import PostgresDataKeys
 from governlayer_server.adapters.postgres.ledger_store import PostgresLedgerStore
 from governlayer_server.domain.ledger.record import Actor, ActorKind, Draft
 from governlayer_server.ports.accounts import AccountStore
+from governlayer_server.ports.data_keys import DataKeyStore
 from governlayer_server.ports.ledger import Append, LedgerStore, Remember, SealedPayload
 
 from tests.fakes.account_store import MemoryAccountStore
 from tests.fakes.clock import FakeClock
+from tests.fakes.data_keys import MemoryDataKeys
 from tests.fakes.ledger_store import MemoryLedgerStore
 
 ACTOR = Actor(id="0198c5c0-7f00-7000-8000-00000000000a", kind=ActorKind.API_KEY)
@@ -24,6 +27,7 @@ class World:
     ledger: LedgerStore
     accounts: AccountStore
     clock: FakeClock
+    data_keys: DataKeyStore = field(default_factory=MemoryDataKeys)
     forgotten: list[UUID] = field(default_factory=list)
     ledger_id: str = field(default_factory=lambda: f"test-{uuid4()}")
 
@@ -46,6 +50,7 @@ class World:
         agent: str | None = None,
         decision: str | None = None,
         payloads: tuple[SealedPayload, ...] = (),
+        subjects: tuple[UUID, ...] = (),
         remember: Remember | None = None,
         record_id: UUID | None = None,
     ) -> Append:
@@ -56,6 +61,7 @@ class World:
             payloads=payloads,
             agent=agent,
             decision=decision,
+            subjects=subjects,
             remember=remember,
         )
 
@@ -63,9 +69,10 @@ class World:
 @pytest.fixture(params=["fake", "real"])
 def world(request: pytest.FixtureRequest, clock: FakeClock) -> World:
     if request.param == "fake":
-        ledger = MemoryLedgerStore(clock)
+        data_keys = MemoryDataKeys()
+        ledger = MemoryLedgerStore(clock, data_keys)
         accounts = MemoryAccountStore(ledger)
-        return World(ledger=ledger, accounts=accounts, clock=clock, forgotten=accounts.forgotten)
+        return World(ledger=ledger, accounts=accounts, clock=clock, data_keys=data_keys, forgotten=accounts.forgotten)
     database, forgotten = request.getfixturevalue("database"), list[UUID]()
 
     async def forget(organization_id: UUID) -> None:
@@ -75,4 +82,10 @@ def world(request: pytest.FixtureRequest, clock: FakeClock) -> World:
         pass
 
     store = PostgresAccountStore(database, clock, forget, ready)
-    return World(ledger=PostgresLedgerStore(database, clock), accounts=store, clock=clock, forgotten=forgotten)
+    return World(
+        ledger=PostgresLedgerStore(database, clock),
+        accounts=store,
+        clock=clock,
+        data_keys=PostgresDataKeys(database),
+        forgotten=forgotten,
+    )

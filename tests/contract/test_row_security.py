@@ -8,8 +8,8 @@ import pytest
 from governlayer_server.adapters.postgres.account_store import PostgresAccountStore
 from governlayer_server.adapters.postgres.anchors import PostgresAnchorStore
 from governlayer_server.adapters.postgres.checkpoints import PostgresCheckpointStore
+from governlayer_server.adapters.postgres.data_keys import PostgresDataKeys
 from governlayer_server.adapters.postgres.database import Database, connect
-from governlayer_server.adapters.postgres.deployment_store import PostgresDeploymentStore
 from governlayer_server.adapters.postgres.ledger_store import PostgresLedgerStore
 from governlayer_server.adapters.postgres.migrations import m0007_anchors
 from governlayer_server.adapters.postgres.refusals import PostgresRefusals
@@ -18,6 +18,7 @@ from governlayer_server.domain.errors import ConfigurationError
 from governlayer_server.domain.ledger.tiles import Tile
 from governlayer_server.ports.anchors import StoredCosignature, StoredTimestamp
 from governlayer_server.ports.checkpoints import Fork
+from governlayer_server.ports.data_keys import DataKeyState, StoredDataKey, StoredSubjectKey
 from governlayer_server.ports.ledger import Remember, SealedPayload
 from governlayer_server.ports.refusals import Refusal
 from msgspec.structs import replace
@@ -29,7 +30,7 @@ from tests.fakes.clock import FakeClock
 from tests.fakes.servers import Servers, address
 from tests.fakes.tenant_tables import TENANT_TABLES
 
-SHARED = {"deployment", "ledger_key", "policy_set", "migration"}
+SHARED = {"deployment", "key_change", "key_encryption_key", "ledger_key", "policy_set", "migration"}
 Connection = asyncpg.Connection
 
 
@@ -61,8 +62,11 @@ async def tenant_with_everything(database: Database, clock: FakeClock) -> UUID:
         remember = Remember(key=b"k", body=b"b", sealed=b"s", expires_us=clock.now_us() + 1)
         payload = SealedPayload(name="content", sealed=b"sealed")
         await tenant.record(replace(world.append(payloads=(payload,), remember=remember), ledger_id=str(one.id)))
+    data_keys, subject = PostgresDataKeys(database), uuid4()
+    await data_keys.add_subject_keys(str(one.id), [StoredSubjectKey(id=subject, index=b"index", wrapped=b"wrapped")], 1)
+    await ledger.append(replace(world.append(), ledger_id=str(one.id), subjects=(subject,)))
     await ledger.add_tiles(str(one.id), {Tile(1, 0): bytes(32)})
-    await PostgresDeploymentStore(database).data_key(one.id, b"wrapped")
+    await data_keys.add_data_key(str(one.id), StoredDataKey(number=1, wrapped=b"wrapped", state=DataKeyState.ACTIVE), 1)
     checkpoints = PostgresCheckpointStore(database)
     await checkpoints.add(checkpoint(str(one.id), 1))
     await checkpoints.add_fork(

@@ -298,15 +298,3 @@ class MemoryPolicyStore:
     async def version_of(self, text_hash: str, text: str, now_us: int) -> tuple[int, bool]:
         fresh = text_hash not in self._versions
         return self._versions.setdefault(text_hash, len(self._versions) + 1), fresh
-
-
-class MemoryDataKeys:
-    """Where ``EnvelopeVault`` keeps its wrapped data keys."""
-
-    def __init__(self) -> None:
-        self.wrapped: dict[UUID | None, bytes] = {}
-
-    async def __call__(self, organization_id: UUID | None, fresh: bytes | None) -> bytes | None:
-        if fresh is not None:
-            self.wrapped.setdefault(organization_id, fresh)
-        return self.wrapped.get(organization_id)

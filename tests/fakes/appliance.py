@@ -7,6 +7,8 @@ from uuid import UUID
 import msgspec
 from governlayer_server.adapters.crypto.access_tokens import AccessTokens
 from governlayer_server.adapters.crypto.common_passwords import ZxcvbnPasswords
+from governlayer_server.adapters.crypto.data_keys import DataKeys
+from governlayer_server.adapters.crypto.key_ring import KeyRing
 from governlayer_server.adapters.crypto.passwords import BcryptPasswords
 from governlayer_server.adapters.crypto.sealed_keys import SealedKeys
 from governlayer_server.adapters.crypto.signer import Ed25519Signer
@@ -61,10 +63,11 @@ from governlayer_server.usecases.user_event import UserEvents
 from governlayer_server.usecases.verify_ledger import VerifyLedger
 from msgspec.structs import replace
 
-from tests.fakes.account_store import MemoryAccountStore, MemoryDataKeys
+from tests.fakes.account_store import MemoryAccountStore
 from tests.fakes.anchors import MemoryAnchorStore
 from tests.fakes.checkpoints import MemoryCheckpointStore
 from tests.fakes.clock import FakeClock, FakeEntropy, WallClock
+from tests.fakes.data_keys import MemoryDataKeys
 from tests.fakes.identity import CountedPasswords, Later, MemoryMailer
 from tests.fakes.ledger_audit import MemoryLedgerAudit
 from tests.fakes.ledger_keys import MemoryLedgerKeyStore
@@ -97,14 +100,14 @@ class FakeAppliance:
         self.limit_requests = LimitRequests(
             organizations=self.quotas, addresses=self.addresses, address_limit=ADDRESS_LIMIT
         )
-        self.ledger = MemoryLedgerStore(self.clock)
+        self.ledger = MemoryLedgerStore(self.clock, self.data_keys)
         self.accounts = MemoryAccountStore(self.ledger)
+        self.ring = KeyRing("install", [KEK])
         self.vault = EnvelopeVault(
             install_id="install",
-            key_encryption_key=KEK,
+            ring=self.ring,
             pepper=PEPPER,
-            keys=self.data_keys,
-            entropy=self.entropy,
+            keys=DataKeys(self.ring, self.data_keys, self.clock, self.entropy),
         )
         self.checkpoints = MemoryCheckpointStore(self.ledger)
         self.sealed_keys = SealedKeys(DEPLOYMENT, self.vault, self.clock, self.entropy)

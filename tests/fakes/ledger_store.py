@@ -10,8 +10,17 @@ from governlayer_server.domain.ledger.chain import Head, empty_head
 from governlayer_server.domain.ledger.growth import Growth, Prepared
 from governlayer_server.domain.ledger.record import Record
 from governlayer_server.ports import Clock
-from governlayer_server.ports.ledger import AnswerExists, Append, Entry, RecordFilter, StoredAnswer, StoredRecord
+from governlayer_server.ports.ledger import (
+    AnswerExists,
+    Append,
+    Entry,
+    RecordFilter,
+    StoredAnswer,
+    StoredRecord,
+    SubjectGone,
+)
 
+from tests.fakes.data_keys import MemoryDataKeys
 from tests.fakes.tiles import MemoryTiles
 
 
@@ -24,9 +33,10 @@ class _Ledger:
 
 
 class MemoryLedgerStore(MemoryTiles):
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, data_keys: MemoryDataKeys | None = None) -> None:
         super().__init__()
         self._clock = clock
+        self._data_keys = data_keys or MemoryDataKeys()
         self._ledgers: dict[str, _Ledger] = {}
         self.failure: Exception | None = None
 
@@ -44,6 +54,9 @@ class MemoryLedgerStore(MemoryTiles):
             before, now_us = ledger.head, self._clock.now_us()
             if append.remember and (kept := await self.answer(append.ledger_id, append.remember.key, now_us)):
                 raise AnswerExists(kept)
+            known = {key.id for key in self._data_keys.of_subjects.get(append.ledger_id, {}).values()}
+            if not known.issuperset(append.subjects):
+                raise SubjectGone
             growth = Growth(before, now_us)
             record = growth.append(Prepared(append.draft))
             ledger.rows.append((append, record))

@@ -6,6 +6,7 @@ from governlayer_server.adapters.postgres.migrations import (
     m0006_checkpoints,
     m0007_anchors,
     m0008_refusals,
+    m0009_data_keys,
 )
 
 TENANT_TABLES = {
@@ -14,4 +15,5 @@ TENANT_TABLES = {
     **m0006_checkpoints.TENANT_TABLES,
     **m0007_anchors.TENANT_TABLES,
     **m0008_refusals.TENANT_TABLES,
+    **m0009_data_keys.TENANT_TABLES,
 }

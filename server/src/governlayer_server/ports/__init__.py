@@ -7,7 +7,7 @@ one-time codes and passwords are pure computation and are used as they are. Ever
 at once.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 from uuid import UUID
@@ -46,14 +46,20 @@ class Place(Struct, frozen=True, kw_only=True):
 
 
 class Vault(Protocol):
-    """Encryption of sensitive fields, one data key per organization."""
+    """Encryption of sensitive fields: one data key per organization, and one per data subject that texts name."""
 
-    async def seal(self, place: Place, plaintext: bytes) -> bytes:
+    async def seal(self, place: Place, plaintext: bytes, subjects: Sequence[UUID] = ()) -> bytes:
         """
         Return *plaintext* encrypted for *place*.
 
+        Args:
+            place: where it is stored.
+            plaintext: any bytes.
+            subjects: ids of the keys of the data subjects named in it; once one of them is destroyed, it opens no more.
+
         Raises:
             Unavailable: the organization's data key cannot be had. Nothing was stored.
+            CipherError: the key of a data subject is gone.
         """
 
     async def open(self, place: Place, sealed: bytes) -> bytes:
@@ -61,9 +67,26 @@ class Vault(Protocol):
         Return what was sealed for *place*.
 
         Raises:
-            CipherError: damaged, or sealed for another place or under another key.
+            CipherError: damaged, sealed for another place or under another key, or a key that it needs is gone.
             Unavailable: the organization's data key cannot be had.
         """
+
+    async def ready_for(self, organization_id: UUID | None, sealed: Iterable[bytes]) -> None:
+        """Return once the keys of all data subjects that *sealed* need are at hand, by one question at most."""
+
+    async def subjects(self, organization_id: UUID, names: Iterable[str]) -> tuple[UUID, ...]:
+        """
+        Return the ids of these data subjects' keys, ascending; a subject that has none gets one.
+
+        Raises:
+            Unavailable: they cannot be had.
+        """
+
+    async def find_subject(self, organization_id: UUID, name: str) -> UUID | None:
+        """Return the id of the data subject's key, if there is one."""
+
+    def forget_subjects(self, ids: Iterable[UUID]) -> None:
+        """Drop these keys from memory: they were destroyed."""
 
     def fingerprint(self, purpose: str, secret: bytes) -> bytes:
         """Return the 32-byte keyed fingerprint of *secret*: equal for equal input, useless without the pepper."""

@@ -50,7 +50,8 @@ class Append(Struct, frozen=True, kw_only=True):
     """
     One record to append with all that becomes durable with it.
 
-    ``agent`` and ``decision`` are copies of body members for filtering.
+    ``agent`` and ``decision`` are copies of body members for filtering. ``subjects`` are the ids of the keys of the
+    data subjects that it names, which its payloads were encrypted with.
     """
 
     ledger_id: str
@@ -59,6 +60,7 @@ class Append(Struct, frozen=True, kw_only=True):
     payloads: tuple[SealedPayload, ...] = ()
     agent: str | None = None
     decision: str | None = None
+    subjects: tuple[UUID, ...] = ()
     remember: Remember | None = None
 
 
@@ -105,6 +107,7 @@ class LedgerStore(TileStore, Protocol):
         Raises:
             NotFound: there is no such ledger.
             AnswerExists: the idempotency key was used meanwhile. Nothing was appended.
+            SubjectGone: the key of a data subject was destroyed meanwhile. Nothing was appended.
             Overloaded: too many records are waiting to be written. Nothing was appended.
             LedgerUnavailable: nothing is promised: the record may or may not stand.
             LedgerFormatError: the record would break the format. Nothing was appended.
@@ -150,3 +153,7 @@ class AnswerExists(Exception):  # not a failure: the same request has been answe
     def __init__(self, answer: StoredAnswer) -> None:
         super().__init__("the idempotency key has an answer")
         self.answer = answer
+
+
+class SubjectGone(Exception):  # not a failure: encrypted anew, under a new key of the subject, it can be appended
+    """A data subject was erased between encryption and append: what names it now is not what was erased."""

@@ -5,7 +5,7 @@ The answer is kept with the ledger record of what was done, in the same transact
 secret that is shown once (API contract §1).
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from uuid import UUID
 
 import msgspec
@@ -66,10 +66,16 @@ def question_of(vault: Vault, name: str, body: bytes) -> Question:
 
 
 async def seal_answer(
-    vault: Vault, organization_id: UUID, record_id: UUID, question: Question, answer: bytes, now_us: int
+    vault: Vault,
+    organization_id: UUID,
+    record_id: UUID,
+    question: Question,
+    answer: bytes,
+    now_us: int,
+    subjects: Sequence[UUID] = (),
 ) -> Remember:
-    """Return *answer* to be kept for 24 hours beside its record."""
-    sealed = await vault.seal(_answer_place(organization_id, record_id, question), answer)
+    """Return *answer* to be kept for 24 hours beside its record, which names these data *subjects* (ids of keys)."""
+    sealed = await vault.seal(_answer_place(organization_id, record_id, question), answer, subjects)
     return Remember(key=question.key, body=question.body, sealed=sealed, expires_us=now_us + KEPT_US)
 
 

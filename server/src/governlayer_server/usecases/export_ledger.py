@@ -136,6 +136,7 @@ class ExportLedger(Struct, frozen=True, kw_only=True):
         async for stored in self.ledger.stream(ledger_id, start, last, names):
             record = stored.record
             yield record.canonical + b"\n"
+            await self.vault.ready_for(organization_id, [one.sealed for one in stored.payloads])
             for sealed in stored.payloads:
                 yield payload_line(
                     record.seq, await open_payload(self.vault, organization_id, stored.record_id, sealed)

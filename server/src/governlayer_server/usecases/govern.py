@@ -19,14 +19,14 @@ from governlayer_server.domain.action import ActionRequest, Mode
 from governlayer_server.domain.admission import admit
 from governlayer_server.domain.decision import Decision, LedgerPlace, ScanResult
 from governlayer_server.domain.decision_record import action_digest, decision_body
-from governlayer_server.domain.errors import Fault, InvalidRequest
+from governlayer_server.domain.errors import Fault, InvalidRequest, LedgerUnavailable
 from governlayer_server.domain.ledger.record import Draft, Record
 from governlayer_server.domain.organization import StorePayloads
 from governlayer_server.domain.policy import PolicySet
 from governlayer_server.domain.stored_payloads import stored_texts
 from governlayer_server.domain.times import time_text
 from governlayer_server.ports import Clock, Entropy, RunningRequests, Signers, Vault
-from governlayer_server.ports.ledger import AnswerExists, Append, LedgerStore, StoredAnswer
+from governlayer_server.ports.ledger import AnswerExists, Append, Entry, LedgerStore, StoredAnswer, SubjectGone
 from governlayer_server.usecases.answer_once import Once, Question, open_answer, question_of, seal_answer
 from governlayer_server.usecases.evaluate import Evaluate, Evaluation
 from governlayer_server.usecases.new_id import new_id
@@ -90,7 +90,7 @@ class Govern(Struct, frozen=True, kw_only=True):
         decision = _decision(decision_id, request, evaluation, self.evaluate.engine.policy_set)
         if request.options.mode is Mode.DRY_RUN:
             return decision
-        entry = await self.ledger.append(await self._append(principal, request, decision, decision_id, question))
+        entry = await self._recorded(principal, request, decision, decision_id, question)
         receipt = receipt_for(self.signer, entry) if request.options.receipt else None
         return _placed(decision, entry.head.origin, entry.record, receipt)
 
@@ -104,6 +104,26 @@ class Govern(Struct, frozen=True, kw_only=True):
         async with self.long_scans:
             return await asyncio.to_thread(work, *arguments)
 
+    async def _recorded(
+        self,
+        principal: Principal,
+        request: ActionRequest,
+        decision: Decision,
+        decision_id: UUID,
+        question: Question | None,
+    ) -> Entry:
+        """Return the durable record; where a data subject was erased meanwhile, what is asked now is new data of it."""
+        append = await self._append(principal, request, decision, decision_id, question)
+        try:
+            return await self.ledger.append(append)
+        except SubjectGone:
+            self.vault.forget_subjects(append.subjects)
+        append = await self._append(principal, request, decision, decision_id, question)
+        try:
+            return await self.ledger.append(append)
+        except SubjectGone:
+            raise LedgerUnavailable("a data subject is being erased") from None
+
     async def _append(
         self,
         principal: Principal,
@@ -116,7 +136,12 @@ class Govern(Struct, frozen=True, kw_only=True):
         store = principal.settings.store_payloads
         characters = admit(request) if store is StorePayloads.REDACTED else 0  # else nothing is scanned
         texts = await self._aside(characters, stored_texts, request, decision, store)
-        sealed, commitments = await seal_payloads(self.vault, self.entropy, organization_id, decision_id, texts)
+        subjects: tuple[UUID, ...] = ()
+        if request.data_subjects and (texts or question):
+            subjects = await self.vault.subjects(organization_id, request.data_subjects)
+        sealed, commitments = await seal_payloads(
+            self.vault, self.entropy, organization_id, decision_id, texts, subjects
+        )
         draft = Draft(
             type="decision",
             actor=principal.actor,
@@ -126,7 +151,7 @@ class Govern(Struct, frozen=True, kw_only=True):
         kept = None
         if question is not None:
             answer, now_us = msgspec.json.encode(decision), self.clock.now_us()
-            kept = await seal_answer(self.vault, organization_id, decision_id, question, answer, now_us)
+            kept = await seal_answer(self.vault, organization_id, decision_id, question, answer, now_us, subjects)
         return Append(
             ledger_id=str(organization_id),
             record_id=decision_id,
@@ -134,6 +159,7 @@ class Govern(Struct, frozen=True, kw_only=True):
             payloads=sealed,
             agent=request.agent.id,
             decision=decision.decision.value,
+            subjects=subjects,
             remember=kept,
         )
 

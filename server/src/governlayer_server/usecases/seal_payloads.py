@@ -1,6 +1,6 @@
 """Seal payloads: commit to each, and encrypt nonce and text for storage apart from the record (ledger-v1 §6)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from governlayer_server.domain.errors import CipherError
@@ -10,7 +10,12 @@ from governlayer_server.ports.ledger import SealedPayload
 
 
 async def seal_payloads(
-    vault: Vault, entropy: Entropy, organization_id: UUID, record_id: UUID, texts: Mapping[str, str]
+    vault: Vault,
+    entropy: Entropy,
+    organization_id: UUID,
+    record_id: UUID,
+    texts: Mapping[str, str],
+    subjects: Sequence[UUID] = (),
 ) -> tuple[tuple[SealedPayload, ...], Mapping[str, str]]:
     """
     Return the payloads as they are stored, and their commitments by name.
@@ -21,6 +26,7 @@ async def seal_payloads(
         organization_id: whose data it is.
         record_id: the record that commits to them.
         texts: payload name to UTF-8 text of at most 1 MiB.
+        subjects: ids of the keys of the data subjects that the record names.
 
     Raises:
         LedgerFormatError: a text is too long. Nothing is stored.
@@ -33,7 +39,7 @@ async def seal_payloads(
         SealedPayload(
             name=payload.name,
             sealed=await vault.seal(
-                _place(organization_id, record_id, payload.name), payload.nonce + payload.text.encode()
+                _place(organization_id, record_id, payload.name), payload.nonce + payload.text.encode(), subjects
             ),
         )
         for payload in payloads

@@ -14,8 +14,10 @@ from governlayer_server.adapters.logs.access import access_logger
 from governlayer_server.adapters.postgres.account_store import PostgresAccountStore
 from governlayer_server.adapters.postgres.anchors import PostgresAnchorStore
 from governlayer_server.adapters.postgres.checkpoints import PostgresCheckpointStore
+from governlayer_server.adapters.postgres.data_keys import PostgresDataKeys
 from governlayer_server.adapters.postgres.database import connect
 from governlayer_server.adapters.postgres.deployment_store import PostgresDeploymentStore
+from governlayer_server.adapters.postgres.key_encryption import PostgresKeks
 from governlayer_server.adapters.postgres.ledger_keys import PostgresLedgerKeyStore
 from governlayer_server.adapters.postgres.ledger_store import PostgresLedgerStore
 from governlayer_server.adapters.postgres.migrate import pending_migrations
@@ -30,7 +32,7 @@ from governlayer_server.domain.errors import ConfigurationError, LedgerRefused
 from governlayer_server.ports.accounts import AccountStore
 from governlayer_server.ports.ledger import LedgerStore
 from governlayer_server.ports.ledger_keys import LedgerKey
-from governlayer_server.settings import Settings
+from governlayer_server.settings import Settings, encode_secret
 from governlayer_server.usecases.anchors_state import AnchorsState
 from governlayer_server.usecases.answer_once import AnswerOnce
 from governlayer_server.usecases.check_heads import CheckHeads
@@ -49,6 +51,7 @@ from governlayer_server.usecases.publish_checkpoints import PublishCheckpoints
 from governlayer_server.usecases.read_cosigned import ReadCosigned
 from governlayer_server.usecases.read_ledger import ReadLedger
 from governlayer_server.usecases.read_timestamps import ReadTimestamps
+from governlayer_server.usecases.refresh_data_keys import RefreshDataKeys
 from governlayer_server.usecases.refresh_keys import RefreshKeys
 from governlayer_server.usecases.rotate_keys import RotateKeys
 from governlayer_server.usecases.set_up import SetUp
@@ -56,7 +59,7 @@ from governlayer_server.web.links import Links
 from governlayer_server.web.observe import Observed
 from governlayer_server.wiring.anchors import anchors_state
 from governlayer_server.wiring.application import Operations, build_application
-from governlayer_server.wiring.founding import begin_system_ledger, deployment_keys, record_of_system
+from governlayer_server.wiring.founding import Stores, begin_system_ledger, deployment_keys, record_of_system
 from governlayer_server.wiring.ledger_checks import LedgerChecks, ledger_checks
 from governlayer_server.wiring.parts import Parts
 
@@ -131,6 +134,21 @@ class Appliance(Struct, frozen=True, kw_only=True):
         return application
 
 
+class _Given:
+    """The key that the settings hold."""
+
+    name = "environment"
+
+    def __init__(self, settings: Settings) -> None:
+        self._key = settings.key_encryption_key
+
+    async def keys(self) -> Sequence[bytes]:
+        return [self._key]
+
+    async def protect(self, key: bytes) -> str:
+        return encode_secret(key)
+
+
 @asynccontextmanager
 async def open_appliance(settings: Settings, *, found: bool = True) -> AsyncIterator[Appliance]:
     """
@@ -167,25 +185,31 @@ async def _opened(
         await database.require_bound_role()
         clock, entropy = SystemClock(), SystemEntropy()
         ledger_keys = PostgresLedgerKeyStore(database)
-        vault, sealed_keys = await deployment_keys(
-            settings, PostgresDeploymentStore(database), ledger_keys, clock, entropy, found=found
+        stores = Stores(
+            deployments=PostgresDeploymentStore(database),
+            ledger_keys=ledger_keys,
+            data_keys=PostgresDataKeys(database),
+            keks=PostgresKeks(database),
         )
+        keys = await deployment_keys(settings, _Given(settings), stores, clock, entropy, found=found)
         refusals = PostgresRefusals(database, clock)
         await refusals.reload()
         ledger = PostgresLedgerStore(database, clock, refusals)
         if found:
             with suppress(LedgerRefused):  # it is there then, and closed
-                await begin_system_ledger(ledger, sealed_keys.signer, settings.deployment, clock)
+                await begin_system_ledger(ledger, keys.signing.signer, settings.deployment, clock)
         async with Background(access_logger()) as background:
-            refresh = RefreshKeys(keys=ledger_keys, maker=sealed_keys)
+            refresh = RefreshKeys(keys=ledger_keys, maker=keys.signing)
             background.every(_KEYS_S, refresh, at_end=False)
+            background.every(_KEYS_S, RefreshDataKeys(keys.keks, keys.reload), at_end=False)
             parts = Parts(
                 database=database,
                 redis=redis,
                 outage=Outage(redis, clock),
-                vault=vault,
-                signer=sealed_keys.signer,
-                sealed_keys=sealed_keys,
+                keys=keys,
+                vault=keys.vault,
+                signer=keys.signing.signer,
+                sealed_keys=keys.signing,
                 ledger_keys=ledger_keys,
                 clock=clock,
                 entropy=entropy,

@@ -2,6 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 
+from msgspec import Struct
+
+from governlayer_server.adapters.crypto.data_keys import DataKeys
+from governlayer_server.adapters.crypto.key_ring import KeyRing
 from governlayer_server.adapters.crypto.sealed_keys import SealedKeys
 from governlayer_server.adapters.crypto.signer import SEED_BYTES, Ed25519Signer
 from governlayer_server.adapters.crypto.vault import EnvelopeVault
@@ -11,6 +15,9 @@ from governlayer_server.domain.ledger.checkpoint import verifier_key
 from governlayer_server.domain.ledger.record import SYSTEM
 from governlayer_server.domain.tenants import SYSTEM_LEDGER
 from governlayer_server.ports import Clock, Entropy, Signers
+from governlayer_server.ports.data_keys import DataKeyStore
+from governlayer_server.ports.key_encryption import KekState, KekStore
+from governlayer_server.ports.key_providers import KeyProvider
 from governlayer_server.ports.ledger import LedgerStore
 from governlayer_server.ports.ledger_keys import Algorithm, KeyState, LedgerKey, LedgerKeyStore
 from governlayer_server.settings import Settings
@@ -18,17 +25,21 @@ from governlayer_server.usecases.create_organization import origin_of
 from governlayer_server.usecases.new_id import new_id
 from governlayer_server.usecases.record_event import record_event
 from governlayer_server.usecases.record_key_event import KeyEvent, record_key_event
+from governlayer_server.wiring.keys import DeploymentKeys, known_kek, renew_ring
+
+
+class Stores(Struct, frozen=True, kw_only=True):
+    """Where the keys of a deployment are."""
+
+    deployments: PostgresDeploymentStore
+    ledger_keys: LedgerKeyStore
+    data_keys: DataKeyStore
+    keks: KekStore
 
 
 async def deployment_keys(
-    settings: Settings,
-    deployments: PostgresDeploymentStore,
-    ledger_keys: LedgerKeyStore,
-    clock: Clock,
-    entropy: Entropy,
-    *,
-    found: bool,
-) -> tuple[EnvelopeVault, SealedKeys]:
+    settings: Settings, provider: KeyProvider, stores: Stores, clock: Clock, entropy: Entropy, *, found: bool
+) -> DeploymentKeys:
     """
     Read the deployment's keys, or found the deployment where *found* allows it; its signing keys are in service.
 
@@ -36,22 +47,27 @@ async def deployment_keys(
         ConfigurationError: the name, the key-encryption key or the pepper belong to another installation, or *found*
             is False and something would have to be made.
     """
-    row = await deployments.read()
-    if not found and (row is None or not _is_complete(await ledger_keys.all())):
+    given, row = await provider.keys(), await stores.deployments.read()
+    if not found and (row is None or not _is_complete(await stores.ledger_keys.all())):
         raise ConfigurationError("the deployment has not been founded: start it with `governlayer up` or `serve` first")
     if row is None:
-        row = await deployments.found(_new_deployment(settings, clock, entropy))
+        row = await stores.deployments.found(_new_deployment(settings, provider, given, stores, clock, entropy))
     if row.name != settings.deployment:
         raise ConfigurationError(
             f"this database belongs to the deployment {row.name}; a deployment never changes its name"
         )
-    vault = _vault(settings, row.install_id, deployments, entropy)
-    sealed = SealedKeys(row.name, vault, clock, entropy)
+    keys = _keys(settings, provider, given, row.install_id, stores, clock, entropy)
+    known = await stores.keks.all()
+    renew_ring(keys.ring, given, known, row.install_id)
     try:
-        sealed.renew(await _signing_keys(row, sealed, ledger_keys, clock))
+        keys.signing.renew(await _signing_keys(row, keys.signing, stores.ledger_keys, clock))
     except CipherError:
         raise ConfigurationError("the key-encryption key or the pepper is not the one of this installation") from None
-    return vault, sealed
+    if found and not known:
+        # Only now, that it is proven to be the one that everything is wrapped under.
+        await stores.keks.add(known_kek(given[0], row.install_id, KekState.ACTIVE), clock.now_us())
+        renew_ring(keys.ring, given, await stores.keks.all(), row.install_id)
+    return keys
 
 
 async def _signing_keys(
@@ -91,11 +107,13 @@ async def record_of_system(
     await record_event(ledger, clock, entropy, SYSTEM_LEDGER, SYSTEM, record_type, body)
 
 
-def _new_deployment(settings: Settings, clock: Clock, entropy: Entropy) -> DeploymentRow:
+def _new_deployment(
+    settings: Settings, provider: KeyProvider, given: Sequence[bytes], stores: Stores, clock: Clock, entropy: Entropy
+) -> DeploymentRow:
     now_us = clock.now_us()
     install_id = str(new_id(clock, entropy))
     seed = entropy.bytes(SEED_BYTES)
-    sealed = SealedKeys(settings.deployment, _vault(settings, install_id, None, entropy), clock, entropy)
+    sealed = _keys(settings, provider, given, install_id, stores, clock, entropy).signing
     return DeploymentRow(
         install_id=install_id,
         name=settings.deployment,
@@ -105,16 +123,27 @@ def _new_deployment(settings: Settings, clock: Clock, entropy: Entropy) -> Deplo
     )
 
 
-def _vault(
-    settings: Settings, install_id: str, deployments: PostgresDeploymentStore | None, entropy: Entropy
-) -> EnvelopeVault:
-    async def no_data_keys(*_: object) -> bytes:
-        raise ConfigurationError("the deployment has not been founded")
-
-    return EnvelopeVault(
+def _keys(
+    settings: Settings,
+    provider: KeyProvider,
+    given: Sequence[bytes],
+    install_id: str,
+    stores: Stores,
+    clock: Clock,
+    entropy: Entropy,
+) -> DeploymentKeys:
+    ring = KeyRing(install_id, given)
+    vault = EnvelopeVault(
         install_id=install_id,
-        key_encryption_key=settings.key_encryption_key,
+        ring=ring,
         pepper=settings.pepper,
-        keys=no_data_keys if deployments is None else deployments.data_key,
-        entropy=entropy,
+        keys=DataKeys(ring, stores.data_keys, clock, entropy),
+    )
+    return DeploymentKeys(
+        install_id=install_id,
+        provider=provider,
+        keks=stores.keks,
+        ring=ring,
+        vault=vault,
+        signing=SealedKeys(settings.deployment, vault, clock, entropy),
     )

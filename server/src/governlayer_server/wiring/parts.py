@@ -16,6 +16,7 @@ from governlayer_server.adapters.redis.outage import Outage
 from governlayer_server.adapters.system import SystemClock, SystemEntropy
 from governlayer_server.adapters.system.background import Background
 from governlayer_server.usecases.principal_cache import PrincipalCache
+from governlayer_server.wiring.keys import DeploymentKeys
 
 
 class Parts(Struct, frozen=True, kw_only=True):
@@ -24,6 +25,7 @@ class Parts(Struct, frozen=True, kw_only=True):
     database: Database
     redis: AnyRedis
     outage: Outage
+    keys: DeploymentKeys
     vault: EnvelopeVault
     signer: KeysInService
     sealed_keys: SealedKeys

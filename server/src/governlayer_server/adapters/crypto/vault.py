@@ -1,66 +1,79 @@
 """
-Envelope encryption of fields: key-encryption key → one data key per organization → fields.
+Envelope encryption of fields: key-encryption key → data key of the organization, and of data subjects → fields.
 
-Every ciphertext is bound to its place (install, organization, table, column, row) and key version as associated
-data, so that one moved or swapped does not open. Fingerprints use keys derived from the pepper, one per purpose.
+Every ciphertext is bound to its place (install, organization, table, column, row), to its version and to the keys it
+needs as associated data, so that one moved or swapped does not open. What names data subjects needs the keys of all of
+them: one destroyed, nothing of it opens any more. Fingerprints use keys derived from the pepper, one per purpose.
 """
 
-import asyncio
 import hmac
-from collections.abc import Awaitable, Callable
+from collections.abc import Iterable, Sequence
 from uuid import UUID
-from weakref import WeakValueDictionary
 
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from governlayer_server.adapters.crypto.context import joined
+from governlayer_server.adapters.crypto.data_keys import DataKey, DataKeys
+from governlayer_server.adapters.crypto.key_ring import KeyRing
 from governlayer_server.adapters.crypto.xaes import KEY_BYTES, XAES256GCM
 from governlayer_server.domain.errors import CipherError
-from governlayer_server.ports import Entropy, Place
+from governlayer_server.ports import Place
 
-_VERSION = b"\x01"
-
-FindOrAddKey = Callable[[UUID | None, bytes | None], Awaitable[bytes | None]]
-"""Returns the wrapped data key of an organization; where it has none, the given one is stored, or None returned."""
+_FIRST_VERSION, _VERSION = b"\x01", b"\x02"
+_NUMBER = slice(1, 5)
+_COUNT = 5
+_HEADER_BYTES = 6
+_ID_BYTES = 16
+MAX_SUBJECTS = 64
 
 
 class EnvelopeVault:
-    """``ports.Vault`` with data keys cached for the life of the process."""
+    """``ports.Vault``."""
 
-    def __init__(
-        self,
-        *,
-        install_id: str,
-        key_encryption_key: bytes,
-        pepper: bytes,
-        keys: FindOrAddKey,
-        entropy: Entropy,
-    ) -> None:
+    def __init__(self, *, install_id: str, ring: KeyRing, pepper: bytes, keys: DataKeys) -> None:
         self._install_id = install_id
-        self._wrapping = XAES256GCM(key_encryption_key)
+        self._ring = ring
         self._pepper = pepper
         self._keys = keys
-        self._entropy = entropy
-        self._opened: dict[UUID | None, XAES256GCM] = {}
-        self._turns: WeakValueDictionary[UUID | None, asyncio.Lock] = WeakValueDictionary()
 
     def __repr__(self) -> str:
         """No key material."""
         return "EnvelopeVault(…)"
 
-    async def seal(self, place: Place, plaintext: bytes) -> bytes:
-        """Return version ‖ nonce ‖ ciphertext ‖ tag for *place*."""
-        key = await self._data_key(place.organization_id)
-        return _VERSION + key.encrypt(plaintext, self._associated(place))
+    async def seal(self, place: Place, plaintext: bytes, subjects: Sequence[UUID] = ()) -> bytes:
+        """
+        Return *plaintext* encrypted for *place*: header ‖ nonce ‖ ciphertext ‖ tag.
+
+        Args:
+            place: where it is stored.
+            plaintext: any bytes.
+            subjects: ids of the keys of the data subjects named in it, at most 64 (``subjects``).
+
+        Raises:
+            CipherError: the key of a data subject is gone. Nothing was encrypted.
+        """
+        data_key = await self._keys.active(place.organization_id)
+        ids = sorted(set(subjects))
+        header = _header(data_key.number, ids)
+        cipher = await self._cipher(place.organization_id, data_key, ids)
+        return header + cipher.encrypt(plaintext, self._associated(place) + header)
 
     async def open(self, place: Place, sealed: bytes) -> bytes:
         """
         Return what was sealed for *place*.
 
         Raises:
-            CipherError: damaged, or sealed for another place or under another key.
+            CipherError: damaged, sealed for another place or under another key, or a key that it needs is gone.
         """
-        if sealed[:1] != _VERSION:
-            raise CipherError("the ciphertext has an unknown version")
-        key = await self._data_key(place.organization_id)
-        return key.decrypt(sealed[1:], self._associated(place))
+        if sealed[:1] == _FIRST_VERSION:
+            data_key = await self._keys.numbered(place.organization_id, 1)
+            return data_key.cipher.decrypt(sealed[1:], self._associated(place))
+        number, ids = _parsed(sealed)
+        header = sealed[: _HEADER_BYTES + _ID_BYTES * len(ids)]
+        data_key = await self._keys.numbered(place.organization_id, number)
+        cipher = await self._cipher(place.organization_id, data_key, ids)
+        return cipher.decrypt(sealed[len(header) :], self._associated(place) + header)
 
     async def ready(self, organization_id: UUID | None) -> None:
         """
@@ -68,7 +81,43 @@ class EnvelopeVault:
 
         None is made: an organization that somebody made up gets no key.
         """
-        await self._find(organization_id, None)
+        await self._keys.ready(organization_id)
+
+    async def ready_for(self, organization_id: UUID | None, sealed: Iterable[bytes]) -> None:
+        """Return once the keys of all data subjects that *sealed* need are at hand, by one question at most."""
+        ids = {one for each in sealed if each[:1] == _VERSION for one in _parsed(each)[1]}
+        if ids:
+            await self._keys.ready_subjects(organization_id, ids)
+
+    async def subjects(self, organization_id: UUID, names: Iterable[str]) -> tuple[UUID, ...]:
+        """Return the ids of the data subjects' keys in this organization, ascending; they are made where missing."""
+        return await self._keys.ids_of(organization_id, names, make=True)
+
+    async def find_subject(self, organization_id: UUID, name: str) -> UUID | None:
+        """Return the id of the data subject's key, if there is one."""
+        found = await self._keys.ids_of(organization_id, [name], make=False)
+        return found[0] if found else None
+
+    def forget_subjects(self, ids: Iterable[UUID]) -> None:
+        """Drop these keys from memory: they were destroyed."""
+        self._keys.forget_subjects(ids)
+
+    def forget_keys(self) -> None:
+        """Read all data keys anew: some have changed."""
+        self._keys.forget()
+
+    def needs_resealing(self, sealed: bytes, active: int) -> bool:
+        """Return whether *sealed* is not under the data key *active*."""
+        return sealed[:1] != _VERSION or int.from_bytes(sealed[_NUMBER], "big") != active
+
+    def subjects_of(self, sealed: bytes) -> Sequence[UUID]:
+        """
+        Return the ids of the subjects' keys that *sealed* needs.
+
+        Raises:
+            CipherError: its header is damaged.
+        """
+        return () if sealed[:1] == _FIRST_VERSION else _parsed(sealed)[1]
 
     def fingerprint(self, purpose: str, secret: bytes) -> bytes:
         """Return HMAC-SHA-256 of *secret* under the key of *purpose*, 32 bytes."""
@@ -77,7 +126,7 @@ class EnvelopeVault:
 
     def wrap(self, purpose: str, key: bytes) -> bytes:
         """Return *key* encrypted under the key-encryption key, for *purpose* alone."""
-        return _VERSION + self._wrapping.encrypt(key, self._key_context(purpose))
+        return self._ring.wrap(purpose, key)
 
     def unwrap(self, purpose: str, wrapped: bytes) -> bytes:
         """
@@ -86,36 +135,18 @@ class EnvelopeVault:
         Raises:
             CipherError: wrapped under another key-encryption key, or for another purpose, or damaged.
         """
-        if wrapped[:1] != _VERSION:
-            raise CipherError("the wrapped key has an unknown version")
-        return self._wrapping.decrypt(wrapped[1:], self._key_context(purpose))
+        return self._ring.unwrap(purpose, wrapped)
 
-    async def _data_key(self, organization_id: UUID | None) -> XAES256GCM:
-        opened = self._opened.get(organization_id)
-        if opened is None:
-            fresh = self.wrap(_purpose(organization_id), self._entropy.bytes(KEY_BYTES))
-            opened = await self._find(organization_id, fresh)
-        if opened is None:
-            raise CipherError("there is no data key")
-        return opened
-
-    async def _find(self, organization_id: UUID | None, fresh: bytes | None) -> XAES256GCM | None:
-        """Return the data key from memory or the database, which is asked once however many wait for it."""
-        if organization_id in self._opened:
-            return self._opened[organization_id]
-        async with self._turns.setdefault(organization_id, asyncio.Lock()):
-            if organization_id not in self._opened:
-                wrapped = await self._keys(organization_id, fresh)
-                if wrapped is None:
-                    return None
-                self._opened[organization_id] = XAES256GCM(self.unwrap(_purpose(organization_id), wrapped))
-            return self._opened[organization_id]
-
-    def _key_context(self, purpose: str) -> bytes:
-        return _joined("governlayer-key", self._install_id, purpose)
+    async def _cipher(self, organization_id: UUID | None, data_key: DataKey, ids: Sequence[UUID]) -> XAES256GCM:
+        if not ids:
+            return data_key.cipher
+        subject_keys = await self._keys.subjects(organization_id, ids)
+        info = joined("governlayer-subjects", *map(str, ids))
+        derivation = HKDF(algorithm=SHA256(), length=KEY_BYTES, salt=None, info=info)
+        return XAES256GCM(derivation.derive(b"".join((data_key.key, *subject_keys))))
 
     def _associated(self, place: Place) -> bytes:
-        return _joined(
+        return joined(
             "governlayer-field",
             self._install_id,
             str(place.organization_id),
@@ -125,11 +156,18 @@ class EnvelopeVault:
         )
 
 
-def _purpose(organization_id: UUID | None) -> str:
-    return f"data-key/{organization_id}"
+def _header(number: int, ids: Sequence[UUID]) -> bytes:
+    if len(ids) > MAX_SUBJECTS:
+        raise CipherError(f"a ciphertext names at most {MAX_SUBJECTS} data subjects")
+    return _VERSION + number.to_bytes(4, "big") + bytes([len(ids)]) + b"".join(one.bytes for one in ids)
 
 
-def _joined(*parts: str) -> bytes:
-    """Join with lengths in front, so that no two lists of parts give the same bytes."""
-    encoded = [part.encode() for part in parts]
-    return b"".join(len(part).to_bytes(4, "big") + part for part in encoded)
+def _parsed(sealed: bytes) -> tuple[int, Sequence[UUID]]:
+    """Return the number of the data key, and the ids of the keys of data subjects."""
+    if sealed[:1] != _VERSION or len(sealed) < _HEADER_BYTES:
+        raise CipherError("the ciphertext has an unknown version")
+    end = _HEADER_BYTES + _ID_BYTES * sealed[_COUNT]
+    if len(sealed) < end or sealed[_COUNT] > MAX_SUBJECTS:
+        raise CipherError("the ciphertext is cut off")
+    starts = range(_HEADER_BYTES, end, _ID_BYTES)
+    return int.from_bytes(sealed[_NUMBER], "big"), [UUID(bytes=sealed[at : at + _ID_BYTES]) for at in starts]

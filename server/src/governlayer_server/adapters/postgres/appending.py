@@ -26,6 +26,12 @@ SELECT * FROM ledger_append(
     $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25,
     $26, $27, $28, $29, $30)
 """
+APPEND_NAMING = """
+SELECT * FROM ledger_append_naming(
+    $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25,
+    $26, $27, $28, $29, $30, $31, $32, $33)
+"""
+SUBJECT_GONE = "subject_key_is_there"
 LOCK = "SELECT id, origin, size, head_hash, head_time_us, edge FROM ledger_lock($1)"
 
 
@@ -87,7 +93,11 @@ async def write(
     Raises:
         Moved: a ledger has another head. Nothing was written.
     """
-    rows = await connection.fetch(APPEND, *_arguments(growing, now_us))
+    subjects = [[row for one in each.placed for row in _subject_rows(one)] for each in growing]
+    if any(subjects):
+        rows = await connection.fetch(APPEND_NAMING, *_arguments(growing, now_us), *_columns(subjects, 2))
+    else:
+        rows = await connection.fetch(APPEND, *_arguments(growing, now_us))
     for row in rows:
         if row["moved"]:
             raise Moved(row["ledger_id"])
@@ -180,6 +190,10 @@ def _record_row(placed: Placed) -> tuple[object, ...]:
 
 def _payload_rows(placed: Placed) -> list[tuple[object, ...]]:
     return [(placed.record.seq, payload.name, payload.sealed) for payload in placed.append.payloads]
+
+
+def _subject_rows(placed: Placed) -> list[tuple[object, ...]]:
+    return [(placed.record.seq, subject) for subject in placed.append.subjects]
 
 
 def _answer_rows(placed: Placed, growing: Growing) -> list[tuple[object, ...]]:

@@ -1,13 +1,10 @@
-"""The deployment row, the wrapped data keys, and the texts of policy sets."""
-
-from uuid import UUID
+"""The deployment row, and the texts of policy sets."""
 
 from msgspec import Struct
 
 from governlayer_server.adapters.postgres.database import Database, failures_named
 from governlayer_server.adapters.postgres.tables import Deployment, PolicySetRow
 from governlayer_server.domain.errors import NotFound
-from governlayer_server.domain.tenants import tenant_name
 
 
 class PostgresPolicyStore:
@@ -51,7 +48,7 @@ class DeploymentRow(Struct, frozen=True, kw_only=True):
 
 
 class PostgresDeploymentStore:
-    """The deployment row and the wrapped data keys."""
+    """The deployment row."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -74,14 +71,3 @@ class PostgresDeploymentStore:
         if stored is None:
             raise NotFound("the deployment row is gone")
         return stored
-
-    async def data_key(self, organization_id: UUID | None, fresh: bytes | None) -> bytes | None:
-        """Return the wrapped data key of the organization (or the deployment's own); *fresh* becomes it if none is."""
-        owner = tenant_name(organization_id)
-        async with self._database.transaction(owner) as connection:
-            if fresh is not None:
-                await connection.execute(
-                    "INSERT INTO data_key (owner, wrapped) VALUES ($1, $2) ON CONFLICT (owner) DO NOTHING", owner, fresh
-                )
-            wrapped = await connection.fetchval("SELECT wrapped FROM data_key WHERE owner = $1", owner)
-        return None if wrapped is None else bytes(wrapped)

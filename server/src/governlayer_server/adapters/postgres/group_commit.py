@@ -20,13 +20,20 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import asyncpg
 
-from governlayer_server.adapters.postgres.appending import Growing, Moved, Placed, lock_heads, write
+from governlayer_server.adapters.postgres.appending import (
+    SUBJECT_GONE,
+    Growing,
+    Moved,
+    Placed,
+    lock_heads,
+    write,
+)
 from governlayer_server.adapters.postgres.database import Database
 from governlayer_server.domain.errors import GovernLayerError, LedgerRefused, LedgerUnavailable, Overloaded
 from governlayer_server.domain.ledger.chain import Head
 from governlayer_server.domain.ledger.growth import Growth, Prepared
 from governlayer_server.ports import Clock
-from governlayer_server.ports.ledger import AnswerExists, Append, Entry
+from governlayer_server.ports.ledger import AnswerExists, Append, Entry, SubjectGone
 from governlayer_server.ports.refusals import NoGuard, Refusal, WriteGuard
 
 if TYPE_CHECKING:
@@ -100,7 +107,8 @@ class GroupCommit:
 
         Raises:
             Overloaded: too many are waiting. Nothing was appended.
-            LedgerFormatError, NotFound, AnswerExists, LedgerUnavailable: see ``ports.ledger.LedgerStore.append``.
+            LedgerFormatError, NotFound, AnswerExists, SubjectGone, LedgerUnavailable: see
+                ``ports.ledger.LedgerStore.append``.
         """
         prepared = Prepared(append.draft)
         if len(self._queue) >= self._max_waiting:
@@ -154,6 +162,8 @@ class GroupCommit:
                 middle = len(batch) // 2
                 await self._commit(batch[:middle])
                 await self._commit(batch[middle:])
+            elif _names_the_erased(error):
+                self._give_up(batch, SubjectGone())
             else:
                 self._give_up(batch, error)
             return
@@ -233,6 +243,11 @@ class GroupCommit:
         for one in batch:
             self._contended.add(one.append.ledger_id)
             one.fail(error)
+
+
+def _names_the_erased(error: LedgerUnavailable) -> bool:
+    cause = error.__cause__
+    return isinstance(cause, asyncpg.ForeignKeyViolationError) and cause.constraint_name == SUBJECT_GONE
 
 
 def _put_back(ledger_id: str, last: Head, found: Head, now_us: int) -> Refusal:

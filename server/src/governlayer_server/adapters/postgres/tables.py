@@ -33,13 +33,6 @@ class LedgerKeyRow(Table, tablename="ledger_key"):
     retired_us = BigInt(null=True, default=None)
 
 
-class DataKey(Table, tablename="data_key"):
-    """The wrapped data key of an organization, or of the deployment itself."""
-
-    owner = Text(primary_key=True)
-    wrapped = Bytea()
-
-
 class OrganizationRow(Table, tablename="organization"):
     """An organization with its settings."""
 
@@ -164,7 +157,6 @@ class PolicySetRow(Table, tablename="policy_set"):
 TABLES = (
     Deployment,
     LedgerKeyRow,
-    DataKey,
     OrganizationRow,
     UserRow,
     FamiliarAddressRow,

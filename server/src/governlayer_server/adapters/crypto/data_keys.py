@@ -1,0 +1,212 @@
+"""
+The data keys of tenants and data subjects, unwrapped and kept in memory.
+
+What another process makes active, retires or destroys is known here once ``forget`` is called, which follows within a
+second (``key_change``). Until then a destroyed key seals nothing that is kept: the ledger's append looks for it.
+"""
+
+import asyncio
+import hmac
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+from uuid import UUID
+from weakref import WeakValueDictionary
+
+from governlayer_server.adapters.crypto.key_ring import KeyRing
+from governlayer_server.adapters.crypto.xaes import KEY_BYTES, XAES256GCM
+from governlayer_server.domain.errors import CipherError
+from governlayer_server.domain.tenants import tenant_name
+from governlayer_server.ports import Clock, Entropy
+from governlayer_server.ports.data_keys import (
+    INDEX_NUMBER,
+    DataKeyState,
+    DataKeyStore,
+    StoredDataKey,
+    StoredSubjectKey,
+)
+
+_MAX_SUBJECTS = 50_000
+_FIRST_NUMBER = 1
+
+
+class DataKey(NamedTuple):
+    """One key, and the cipher made of it."""
+
+    number: int
+    key: bytes
+    cipher: XAES256GCM
+
+    def __repr__(self) -> str:
+        """No key material."""
+        return f"DataKey({self.number})"
+
+
+class _Owned(NamedTuple):
+    keys: Mapping[int, DataKey]
+    active: int | None
+
+
+class DataKeys:
+    """
+    Finds keys, and makes those that are missing.
+
+    Args:
+        ring: unwraps.
+        store: where they are.
+        clock: of the time that they were made.
+        entropy: makes them.
+    """
+
+    def __init__(self, ring: KeyRing, store: DataKeyStore, clock: Clock, entropy: Entropy) -> None:
+        self._ring = ring
+        self._store = store
+        self._clock = clock
+        self._entropy = entropy
+        self._owned: dict[UUID | None, _Owned] = {}
+        self._turns: WeakValueDictionary[UUID | None, asyncio.Lock] = WeakValueDictionary()
+        self._subjects: OrderedDict[UUID, tuple[str, bytes]] = OrderedDict()
+        self._ids: OrderedDict[tuple[str, bytes], UUID] = OrderedDict()
+
+    def forget(self) -> None:
+        """Read everything anew when it is needed next."""
+        self._owned.clear()
+        self._subjects.clear()
+        self._ids.clear()
+
+    async def ready(self, organization_id: UUID | None) -> None:
+        """Return once the keys are at hand, if there are any. None is made."""
+        await self._find(organization_id)
+
+    async def active(self, organization_id: UUID | None) -> DataKey:
+        """Return the key that new ciphertexts are made with; it is made where there is none."""
+        owned = await self._find(organization_id)
+        if owned.active is None:
+            await self._make(organization_id, _FIRST_NUMBER, DataKeyState.ACTIVE)
+            owned = await self._find(organization_id)
+        if owned.active is None:
+            raise CipherError("the tenant has no data key in service")
+        return owned.keys[owned.active]
+
+    async def numbered(self, organization_id: UUID | None, number: int) -> DataKey:
+        """
+        Return the key *number*, which may have been made by another process a moment ago.
+
+        Raises:
+            CipherError: there is none, any more or at all.
+        """
+        owned = await self._find(organization_id)
+        if number not in owned.keys:
+            self._owned.pop(organization_id, None)
+            owned = await self._find(organization_id)
+        if number not in owned.keys or number == INDEX_NUMBER:
+            raise CipherError("there is no such data key")
+        return owned.keys[number]
+
+    async def index_of(self, organization_id: UUID | None, subject: str) -> bytes:
+        """Return the fingerprint that the subject's key is found by, 32 bytes; equal in this tenant alone."""
+        owned = await self._find(organization_id)
+        if INDEX_NUMBER not in owned.keys:
+            await self._make(organization_id, INDEX_NUMBER, DataKeyState.INDEX)
+            owned = await self._find(organization_id)
+        return hmac.digest(owned.keys[INDEX_NUMBER].key, b"governlayer/subject/" + subject.encode(), "sha256")
+
+    async def ids_of(self, organization_id: UUID | None, subjects: Iterable[str], *, make: bool) -> tuple[UUID, ...]:
+        """
+        Return the ids of the subjects' keys, ascending; those that are missing are made, or left out.
+
+        Args:
+            organization_id: whose ledger names them.
+            subjects: as the caller names them; several names of one are one.
+            make: whether to make what is missing.
+        """
+        owner = tenant_name(organization_id)
+        indexes = {await self.index_of(organization_id, subject) for subject in subjects}
+        missing = [index for index in indexes if (owner, index) not in self._ids]
+        if missing:
+            self._note(owner, await self._store.subject_keys(owner, missing, ()))
+        missing = [index for index in indexes if (owner, index) not in self._ids]
+        if missing and make:
+            await self._store.add_subject_keys(owner, [self._new(owner, one) for one in missing], self._clock.now_us())
+            self._note(owner, await self._store.subject_keys(owner, missing, ()))
+            if any((owner, index) not in self._ids for index in missing):
+                raise CipherError("the key of a data subject was destroyed the moment it was made")
+        return tuple(sorted(self._ids[owner, index] for index in indexes if (owner, index) in self._ids))
+
+    async def subjects(self, organization_id: UUID | None, ids: Sequence[UUID]) -> Sequence[bytes]:
+        """
+        Return the keys of these data subjects, in the order of *ids*.
+
+        Raises:
+            CipherError: one of them is gone: it was erased.
+        """
+        owner = tenant_name(organization_id)
+        await self.ready_subjects(organization_id, ids)
+        found = [self._subjects.get(one, ("", b"")) for one in ids]
+        if any(name != owner for name, _ in found):
+            raise CipherError("the key of a data subject is gone")
+        return [key for _, key in found]
+
+    async def ready_subjects(self, organization_id: UUID | None, ids: Iterable[UUID]) -> None:
+        """Return once those of these keys that there are are at hand."""
+        owner = tenant_name(organization_id)
+        if missing := [one for one in ids if one not in self._subjects]:
+            self._note(owner, await self._store.subject_keys(owner, (), missing))
+
+    def forget_subjects(self, ids: Iterable[UUID]) -> None:
+        """Drop these keys from memory."""
+        gone = set(ids)
+        for one in gone:
+            self._subjects.pop(one, None)
+        self._ids = OrderedDict((place, one) for place, one in self._ids.items() if one not in gone)
+
+    async def _find(self, organization_id: UUID | None) -> _Owned:
+        """Return the tenant's keys from memory or the store, which is asked once however many wait for it."""
+        if organization_id in self._owned:
+            return self._owned[organization_id]
+        async with self._turns.setdefault(organization_id, asyncio.Lock()):
+            if organization_id not in self._owned:
+                stored = await self._store.data_keys(tenant_name(organization_id))
+                owned = _Owned(
+                    keys={one.number: self._opened(organization_id, one) for one in stored},
+                    active=max((one.number for one in stored if one.state is DataKeyState.ACTIVE), default=None),
+                )
+                if not stored:
+                    return owned  # who makes up organizations fills no memory
+                self._owned[organization_id] = owned
+            return self._owned[organization_id]
+
+    async def _make(self, organization_id: UUID | None, number: int, state: DataKeyState) -> None:
+        wrapped = self._ring.wrap(data_key_purpose(organization_id, number), self._entropy.bytes(KEY_BYTES))
+        fresh = StoredDataKey(number=number, wrapped=wrapped, state=state)
+        await self._store.add_data_key(tenant_name(organization_id), fresh, self._clock.now_us())
+        self._owned.pop(organization_id, None)
+
+    def _opened(self, organization_id: UUID | None, stored: StoredDataKey) -> DataKey:
+        key = self._ring.unwrap(data_key_purpose(organization_id, stored.number), stored.wrapped)
+        return DataKey(stored.number, key, XAES256GCM(key))
+
+    def _new(self, owner: str, index: bytes) -> StoredSubjectKey:
+        one = UUID(bytes=self._entropy.bytes(16), version=4)
+        wrapped = self._ring.wrap(subject_key_purpose(owner, one), self._entropy.bytes(KEY_BYTES))
+        return StoredSubjectKey(id=one, index=index, wrapped=wrapped)
+
+    def _note(self, owner: str, stored: Iterable[StoredSubjectKey]) -> None:
+        for one in stored:
+            self._subjects[one.id] = (owner, self._ring.unwrap(subject_key_purpose(owner, one.id), one.wrapped))
+            self._ids[owner, one.index] = one.id
+        while len(self._subjects) > _MAX_SUBJECTS:
+            self._subjects.popitem(last=False)
+        while len(self._ids) > _MAX_SUBJECTS:
+            self._ids.popitem(last=False)
+
+
+def data_key_purpose(organization_id: UUID | None, number: int) -> str:
+    """Return what a data key is wrapped for."""
+    name = f"data-key/{organization_id}"
+    return name if number == _FIRST_NUMBER else f"{name}/{number}"
+
+
+def subject_key_purpose(owner: str, subject_id: UUID) -> str:
+    """Return what the key of a data subject is wrapped for."""
+    return f"subject-key/{owner}/{subject_id}"
