@@ -22,7 +22,7 @@ from governlayer_server.usecases.sign_checkpoint import sign_checkpoint
 from governlayer_server.web.links import Links
 from governlayer_server.wiring import Appliance, open_appliance
 
-QUESTION = {
+QUESTION: dict[str, object] = {
     "stage": "input",
     "agent": {"id": "a"},
     "action": {"name": "chat"},
@@ -106,11 +106,13 @@ async def record(appliance: Appliance, ledger_id: str, body: dict[str, object]) 
     await record_event(appliance.ledger, parts.clock, parts.entropy, ledger_id, SYSTEM, "decision.outcome", body)
 
 
-async def ask(appliance: Appliance, settings: Settings, key: str, **headers: str) -> httpx.Response:
+async def ask(
+    appliance: Appliance, settings: Settings, key: str, question: dict[str, object] = QUESTION, **headers: str
+) -> httpx.Response:
     transport = httpx.ASGITransport(app=await appliance.application(settings, Links("http://test")))
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         given = {"Authorization": f"Bearer {key}", **headers}
-        return await client.post("/v1/govern", json=QUESTION, headers=given)
+        return await client.post("/v1/govern", json=question, headers=given)
 
 
 async def rewrite(place: Place, organization: Organization) -> None:

@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from governlayer_server.domain.errors import Fault, InvalidRequest, LedgerDamaged
 from governlayer_server.domain.ledger.chain import Head, genesis_hash
+from governlayer_server.domain.ledger.commitment import Payload
 from governlayer_server.domain.ledger.dump import (
     checkpoint_line,
     consistency_line,
@@ -22,7 +23,7 @@ from governlayer_server.domain.ledger.tree import grow, leaf_hash, root
 from governlayer_server.domain.tenants import tenant_name
 from governlayer_server.domain.times import time_text
 from governlayer_server.ports import Clock, Entropy, Signers, Vault
-from governlayer_server.ports.ledger import LedgerStore
+from governlayer_server.ports.ledger import LedgerStore, StoredRecord
 from governlayer_server.usecases.key_trail import KeyTrail
 from governlayer_server.usecases.prove_ledger import ProveLedger
 from governlayer_server.usecases.read_cosigned import ReadCosigned
@@ -31,6 +32,8 @@ from governlayer_server.usecases.seal_payloads import open_payload
 from governlayer_server.usecases.sign_checkpoint import keys_of_then, sign_tree
 
 _CHUNK_BYTES = 65_536
+# As many as the store reads at once with their payloads: each may have four of 1 MiB.
+_GROUP = 16
 PAYLOAD_NAMES = ("arguments", "content", "context", "findings")
 
 
@@ -133,14 +136,11 @@ class ExportLedger(Struct, frozen=True, kw_only=True):
         """Yield the lines from record *start* on; a dump that was cut off has all before them."""
         ledger_id = tenant_name(organization_id)
         reached, trail = await self.prove.head(ledger_id, start), KeyTrail(self.cosigned.checkpoints, ledger_id)
-        async for stored in self.ledger.stream(ledger_id, start, last, names):
+        async for stored, opened in self._opened(organization_id, self.ledger.stream(ledger_id, start, last, names)):
             record = stored.record
             yield record.canonical + b"\n"
-            await self.vault.ready_for(organization_id, [one.sealed for one in stored.payloads])
-            for sealed in stored.payloads:
-                yield payload_line(
-                    record.seq, await open_payload(self.vault, organization_id, stored.record_id, sealed)
-                )
+            for payload in opened:
+                yield payload_line(record.seq, payload)
             reached = _after(reached, record)
             if (note := await trail.after(record)) is not None:
                 yield checkpoint_line(note)
@@ -153,6 +153,19 @@ class ExportLedger(Struct, frozen=True, kw_only=True):
             async for line in self._notes(ledger_id, first, reached, trail):
                 yield line
         yield end_line(reached.hash.hex(), reached.size - first)
+
+    async def _opened(
+        self, organization_id: UUID | None, records: AsyncIterator[StoredRecord]
+    ) -> AsyncIterator[tuple[StoredRecord, Sequence[Payload]]]:
+        """Yield *records* with their payloads opened; the keys of data subjects are asked for by groups."""
+        async for group in in_groups(records, _GROUP):
+            sealed = [one.sealed for stored in group for one in stored.payloads]
+            await self.vault.ready_for(organization_id, sealed)
+            for stored in group:
+                opened = [
+                    await open_payload(self.vault, organization_id, stored.record_id, one) for one in stored.payloads
+                ]
+                yield stored, opened
 
     async def _notes(self, ledger_id: str, first: int, reached: Head, trail: KeyTrail) -> AsyncIterator[bytes]:
         """Yield the checkpoint of what was dumped; before it the newest older one that a witness cosigned; proofs."""
@@ -186,6 +199,18 @@ async def in_chunks(lines: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
             waiting, size = [], 0
     if waiting:
         yield b"".join(waiting)
+
+
+async def in_groups(records: AsyncIterator[StoredRecord], size: int) -> AsyncIterator[Sequence[StoredRecord]]:
+    """Yield *records* as lists of *size*, the last of what is left."""
+    group: list[StoredRecord] = []
+    async for record in records:
+        group.append(record)
+        if len(group) == size:
+            yield group
+            group = []
+    if group:
+        yield group
 
 
 async def _after_header(header: bytes, lines: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
