@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from governlayer_server.adapters.anchors.http import AnchorClient
 from governlayer_server.adapters.anchors.timestamps import HttpTimestampAuthority
 from governlayer_server.adapters.crypto.signer import Ed25519Signer, MlDsa44Signer
 from governlayer_server.adapters.crypto.verify import verify_ed25519
+from governlayer_server.adapters.outgoing import OutgoingClient
 from governlayer_server.adapters.witness.state import SqliteWitnessState
 from governlayer_server.domain.ledger.note import parse_checkpoint, parse_verifier_key
 from governlayer_server.domain.ledger.witness import add_checkpoint_body
@@ -109,7 +109,7 @@ async def test_the_time_stamp_that_the_server_asks_for_is_good_of_that_checkpoin
         return http(200, await authority.answer(query), "content-type: application/timestamp-reply")
 
     async with canned(answer) as port:
-        client = AnchorClient(f"http://127.0.0.1:{port}", None)
+        client = OutgoingClient(f"http://127.0.0.1:{port}", None)
         asked = HttpTimestampAuthority(client, authority.ca)
         mine, other = [(await asked.stamp(text.encode()))[0] for text in (parse_checkpoint(NOTE).text, "another\n")]
         await client.close()

@@ -5,6 +5,7 @@ import click
 from governlayer_server.cli.doctor import doctor
 from governlayer_server.cli.keys import keys
 from governlayer_server.cli.ledger import ledger
+from governlayer_server.cli.master_keys import new_master, rewrap_master
 from governlayer_server.cli.orgs import orgs
 from governlayer_server.cli.policy import policy
 from governlayer_server.cli.serve import migrate, serve
@@ -25,3 +26,5 @@ def governlayer() -> None:
 
 for command in (up, serve, migrate, orgs, users, keys, ledger, policy, tls, doctor):
     governlayer.add_command(command)
+for command in (new_master, rewrap_master):
+    keys.add_command(command)

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from governlayer_server.adapters.anchors.http import checked_url
 from governlayer_server.adapters.anchors.syslog import syslog_address
+from governlayer_server.adapters.outgoing import checked_url
 from governlayer_server.domain.errors import ConfigurationError, NoteError
 from governlayer_server.domain.ledger.note import COSIGNATURE, VerifierKey, parse_verifier_key
 from governlayer_server.domain.times import MINUTE_US

@@ -3,13 +3,13 @@
 from functools import partial
 
 from governlayer_server.adapters.anchors.directory import NotesDirectory
-from governlayer_server.adapters.anchors.http import AnchorClient
 from governlayer_server.adapters.anchors.syslog import SyslogNotes
 from governlayer_server.adapters.anchors.timestamps import HttpTimestampAuthority
 from governlayer_server.adapters.anchors.witness import HttpWitness
 from governlayer_server.adapters.crypto.verify import verify_ed25519
 from governlayer_server.adapters.logs.access import access_logger
 from governlayer_server.adapters.metrics.prometheus import PrometheusMetrics
+from governlayer_server.adapters.outgoing import OutgoingClient
 from governlayer_server.adapters.postgres.anchors import PostgresAnchorStore
 from governlayer_server.adapters.postgres.checkpoints import PostgresCheckpointStore
 from governlayer_server.ports import Clock
@@ -80,7 +80,7 @@ class _Anchors:
         return next(one for one in self._state.healths if one.kind is kind and name in {None, one.name})
 
     def _witness(self, witness: WitnessSettings) -> None:
-        client = AnchorClient(witness.url, self._settings.ca)
+        client = OutgoingClient(witness.url, self._settings.ca)
         turn = CosignCheckpoints(
             key=witness.key,
             witness=HttpWitness(client),
@@ -100,7 +100,7 @@ class _Anchors:
         self._parts.background.every(_TURN_S, turn)
 
     def _timestamps(self, timestamps: TimestampSettings) -> None:
-        client = AnchorClient(timestamps.url, self._settings.ca)
+        client = OutgoingClient(timestamps.url, self._settings.ca)
         turn = StampCheckpoints(
             authority=HttpTimestampAuthority(client, timestamps.roots),
             interval_us=timestamps.interval_us,

@@ -5,9 +5,9 @@ import gzip
 from pathlib import Path
 
 import pytest
-from governlayer_server.adapters.anchors import http as anchor_http
-from governlayer_server.adapters.anchors.http import AnchorClient, checked_url
+from governlayer_server.adapters import outgoing
 from governlayer_server.adapters.anchors.witness import HttpWitness
+from governlayer_server.adapters.outgoing import OutgoingClient, checked_url
 from governlayer_server.adapters.tls.contexts import load_pair, server_context
 from governlayer_server.domain.errors import ConfigurationError, NoteError, Unavailable
 from governlayer_server.ports.anchors import WitnessAnswer
@@ -21,7 +21,7 @@ async def ok(body: bytes) -> bytes:
 
 
 async def post(url: str, ca: Path | None = None) -> tuple[int, bytes]:
-    client = AnchorClient(url, ca)
+    client = OutgoingClient(url, ca)
     try:
         return await client.post("/add", b"body", {})
     finally:
@@ -85,7 +85,7 @@ async def test_proxies_of_the_environment_are_not_asked(monkeypatch: pytest.Monk
 
 
 async def test_what_hangs_floods_or_is_no_http_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(anchor_http, "_TIMEOUT_S", 0.3)
+    monkeypatch.setattr(outgoing, "_TIMEOUT_S", 0.3)
 
     async def hang(_: bytes) -> bytes:
         await asyncio.sleep(30)
@@ -127,7 +127,7 @@ async def test_one_request_at_a_time() -> None:
         return http(200)
 
     async with canned(count) as port:
-        client = AnchorClient(f"http://127.0.0.1:{port}", None)
+        client = OutgoingClient(f"http://127.0.0.1:{port}", None)
         await asyncio.gather(*(client.post("/", b"x", {}) for _ in range(8)))
         await client.close()
     assert most == 1
@@ -141,11 +141,11 @@ async def test_a_witness_answers_text_or_nothing() -> None:
         return http(200, b"\xff\xfe")
 
     async with canned(conflict) as port:
-        client = AnchorClient(f"http://127.0.0.1:{port}/", None)
+        client = OutgoingClient(f"http://127.0.0.1:{port}/", None)
         assert await HttpWitness(client).add_checkpoint("old 0\n\n") == WitnessAnswer(status=409, text="7\n")
         await client.close()
     async with canned(binary) as port:
-        client = AnchorClient(f"http://127.0.0.1:{port}", None)
+        client = OutgoingClient(f"http://127.0.0.1:{port}", None)
         with pytest.raises(NoteError):
             await HttpWitness(client).add_checkpoint("old 0\n\n")
         await client.close()

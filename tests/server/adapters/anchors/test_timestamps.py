@@ -7,8 +7,8 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
-from governlayer_server.adapters.anchors.http import AnchorClient
 from governlayer_server.adapters.anchors.timestamps import HttpTimestampAuthority
+from governlayer_server.adapters.outgoing import OutgoingClient
 from governlayer_server.domain.errors import ConfigurationError, NoteError, Unavailable
 from rfc3161_client import decode_timestamp_response
 
@@ -31,7 +31,7 @@ async def asking(
         return http(status, change(await authority.answer(query)), "content-type: application/timestamp-reply")
 
     async with canned(answer) as port:
-        client = AnchorClient(f"http://127.0.0.1:{port}", None)
+        client = OutgoingClient(f"http://127.0.0.1:{port}", None)
         yield HttpTimestampAuthority(client, roots or authority.ca)
         await client.close()
 
@@ -85,4 +85,4 @@ def test_roots_that_are_none_are_refused(tmp_path: Path) -> None:
     (tmp_path / "ca.pem").write_text("none")
     for file in (tmp_path / "ca.pem", tmp_path / "missing"):
         with pytest.raises(ConfigurationError):
-            HttpTimestampAuthority(AnchorClient("http://127.0.0.1:1", None), file)
+            HttpTimestampAuthority(OutgoingClient("http://127.0.0.1:1", None), file)

@@ -11,7 +11,7 @@ from rfc3161_client import (
     decode_timestamp_response,
 )
 
-from governlayer_server.adapters.anchors.http import AnchorClient
+from governlayer_server.adapters.outgoing import OutgoingClient
 from governlayer_server.domain.errors import ConfigurationError, NoteError, Unavailable
 from governlayer_server.domain.times import SECOND_US
 
@@ -30,7 +30,7 @@ class HttpTimestampAuthority:
         ConfigurationError: the file cannot be read, or holds no certificate.
     """
 
-    def __init__(self, client: AnchorClient, roots: Path) -> None:
+    def __init__(self, client: OutgoingClient, roots: Path) -> None:
         self._client = client
         try:
             self._roots = x509.load_pem_x509_certificates(roots.read_bytes())

@@ -1,6 +1,6 @@
 """A witness elsewhere, over HTTP: ``ports.anchors.Witness`` (c2sp.org/tlog-witness)."""
 
-from governlayer_server.adapters.anchors.http import AnchorClient
+from governlayer_server.adapters.outgoing import OutgoingClient
 from governlayer_server.domain.errors import NoteError
 from governlayer_server.ports.anchors import WitnessAnswer
 
@@ -13,7 +13,7 @@ class HttpWitness:
         client: of its URL.
     """
 
-    def __init__(self, client: AnchorClient) -> None:
+    def __init__(self, client: OutgoingClient) -> None:
         self._client = client
 
     async def add_checkpoint(self, body: str) -> WitnessAnswer:

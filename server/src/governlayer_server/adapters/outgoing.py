@@ -15,7 +15,7 @@ _TIMEOUT_S = 5.0
 _MAX_ANSWER_BYTES = 65_536
 
 
-class AnchorClient:
+class OutgoingClient:
     """
     Sends requests to one server, one at a time, over HTTPS whose certificate is verified.
 
@@ -78,10 +78,10 @@ def checked_url(url: str) -> str:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
     except ValueError:
-        raise ConfigurationError("the URL of a witness or time stamp authority is malformed") from None
+        raise ConfigurationError("the URL of a server outside is malformed") from None
     bare = not (parts.query or parts.fragment or "@" in parts.netloc)
     if not host or not bare or parts.scheme not in {"https", "http"}:
-        raise ConfigurationError("a witness or time stamp authority is https://host[:port][/path]")
+        raise ConfigurationError("the URL of a server outside is https://host[:port][/path]")
     if parts.scheme == "http" and not is_loopback(host):
         raise ConfigurationError(f"plain HTTP is for loopback only, and {host} is not: give its https:// URL")
     return url.rstrip("/")
