@@ -6,6 +6,8 @@ They come from the application as the tests build it, over stores in memory: not
 
 from pathlib import Path
 
+from governlayer_server.domain.inventory import shipped_inventory
+from governlayer_server.domain.inventory_page import inventory_page
 from governlayer_server.web.access_table import access_table
 
 from tests.server.web.conftest import Site
@@ -15,7 +17,10 @@ REFERENCE = Path(__file__).parents[1] / "docs" / "reference"
 
 def pages() -> dict[Path, str]:
     """Return the text of each generated page by its path."""
-    return {REFERENCE / "access.md": access_table(Site().app._app)}
+    return {
+        REFERENCE / "access.md": access_table(Site().app._app),
+        REFERENCE / "data-inventory.md": inventory_page(shipped_inventory()),
+    }
 
 
 def main() -> None:

@@ -19,9 +19,11 @@ from urllib.parse import quote
 import pytest
 from governlayer_server.adapters.embedded.directory import DataDirectory
 from governlayer_server.adapters.embedded.redis import EmbeddedRedis
+from governlayer_server.domain.inventory import shipped_inventory
 from redis.asyncio import Redis
 
 from tests.fakes.canaries import Canaries, Search, forms
+from tests.fakes.inventory import unlisted
 from tests.system.appliance import Appliance, signal_all
 from tests.system.canary_traffic import Traffic
 from tests.system.conftest import Start
@@ -45,6 +47,24 @@ async def _keyspace(appliance: Appliance) -> list[bytes]:
     """Return all keys and values that Redis holds."""
     async with Redis(**EmbeddedRedis(DataDirectory.open(appliance.data)).login.options()) as client:
         return [key + b" " + repr(await _value(client, key)).encode() async for key in client.scan_iter()]
+
+
+async def _key_names(appliance: Appliance) -> list[str]:
+    async with Redis(**EmbeddedRedis(DataDirectory.open(appliance.data)).login.options()) as client:
+        return [key.decode() async for key in client.scan_iter()]
+
+
+def _require_all_is_in_the_inventory(appliance: Appliance) -> None:
+    """All that these requests left behind is in the data inventory, which lists it by patterns."""
+    inventory = shipped_inventory()
+    names = asyncio.run(_key_names(appliance))
+    assert names
+    assert unlisted(inventory.redis, names, "redis") == []
+    files = [path.relative_to(appliance.data) for path in appliance.data.rglob("*") if not path.is_dir()]
+    assert unlisted(inventory.file, map(str, files), "file") == []
+    types = {row["type"] for row in appliance.query("SELECT DISTINCT type FROM ledger_record")}
+    assert types >= {"decision", "key.created", "system.started"}
+    assert types <= set(inventory.records)
 
 
 async def _value(client: Redis, key: bytes) -> object:
@@ -96,6 +116,7 @@ def test_no_canary_is_in_any_sink_after_all_routes_all_errors_and_a_crash(new_ap
     traffic = _traffic(appliance, canaries, key)
     traffic.send_everything()
     _look_into_redis(search, appliance)
+    _require_all_is_in_the_inventory(appliance)
     _crash_amid(_traffic(appliance, canaries, key), appliance)
     appliance.start()
     _traffic(appliance, canaries, key).send_everything()
