@@ -32,6 +32,7 @@ All errors that the appliance raises on purpose, as one tree; the embedded serve
     │   ├── OtherSize             a witness is asked from another size than it cosigned last
     │   └── Inconsistent          a witness is shown a checkpoint that does not extend the last one
     ├── CipherError               a ciphertext does not open under its key and place
+    ├── BackupError               a backup, or the place of a restore, is not what it must be; nothing of it was used
     ├── PolicyError               a policy set cannot be used; the one in force stays
     └── ConfigurationError        a setting is missing, weak or contradicts the stored state
 
@@ -250,6 +251,12 @@ class CipherError(GovernLayerError):
     """A ciphertext is damaged, or belongs to another key or place. Nothing was decrypted."""
 
     code = "cipher"
+
+
+class BackupError(GovernLayerError):
+    """A backup is damaged, incomplete or another's, or a place cannot take one. Nothing of it was used."""
+
+    code = "backup"
 
 
 class PolicyError(GovernLayerError):

@@ -1,0 +1,1 @@
+"""Backups: the places that keep them, and the form of their files."""

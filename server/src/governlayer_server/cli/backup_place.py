@@ -1,0 +1,107 @@
+"""What the commands for backups share: the destination, the passphrase, the appliance with the owner of its tables."""
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from governlayer_server.adapters.embedded.directory import DataDirectory
+from governlayer_server.adapters.embedded.postgres import EmbeddedPostgres
+from governlayer_server.adapters.postgres.database import PostgresAddress
+from governlayer_server.cli.common import Command, default_data, kept_settings, postgres_address
+from governlayer_server.domain.backup import MIN_PASSPHRASE
+from governlayer_server.domain.errors import ConfigurationError
+from governlayer_server.ports.backups import BackupStore
+from governlayer_server.settings import PREFIX, Settings, settings_from
+from governlayer_server.settings.backups import destination_from, owner_from
+from governlayer_server.settings.reading import secret
+from governlayer_server.wiring.backups import store_of
+
+_SETTING = "BACKUP_PASSPHRASE"
+
+
+def from_option(command: Command) -> Command:
+    """Add ``--from DESTINATION``."""
+    return click.option(
+        "--from",
+        "source",
+        envvar=PREFIX + "BACKUP_TO",
+        required=True,
+        metavar="DIR|s3://BUCKET/PREFIX",
+        help="Where the backups are.  [default: $GOVERNLAYER_BACKUP_TO]",
+    )(command)
+
+
+def passphrase_option(command: Command) -> Command:
+    """Add ``--passphrase-file FILE``."""
+    return click.option(
+        "--passphrase-file",
+        type=click.Path(path_type=Path, dir_okay=False),
+        help="File with the passphrase.  [default: $GOVERNLAYER_BACKUP_PASSPHRASE, …_FILE, or a question]",
+    )(command)
+
+
+def store_named(given: str) -> BackupStore:
+    """Return the store of the destination *given* on the command line."""
+    return store_of(destination_from(os.environ, given))
+
+
+def passphrase_from(file: Path | None, *, new: bool = False) -> str | None:
+    """
+    Return the passphrase: from the file, the environment, or a terminal; None where none of them has one.
+
+    Args:
+        file: that ``--passphrase-file`` names.
+        new: whether to ask twice.
+
+    Raises:
+        ConfigurationError: the file cannot be read.
+    """
+    if file is not None:
+        return secret({f"{PREFIX}{_SETTING}_FILE": str(file)}, _SETTING)
+    given = secret(os.environ, _SETTING)
+    if given is None and sys.stdin.isatty():
+        text = f"Passphrase of the backup (at least {MIN_PASSPHRASE} characters)"
+        given = click.prompt(text, hide_input=True, confirmation_prompt=new, err=True)
+    return given
+
+
+def needed_passphrase(file: Path | None, *, new: bool = False) -> str:
+    """
+    Return the passphrase as ``passphrase_from`` does.
+
+    Raises:
+        ConfigurationError: there is none.
+    """
+    given = passphrase_from(file, new=new)
+    if given is None:
+        raise ConfigurationError(f"a passphrase is needed: --passphrase-file, or {PREFIX}{_SETTING}[_FILE]")
+    return given
+
+
+def is_embedded(data: Path | None) -> bool:
+    """Return whether the appliance has a data directory: as ``running_appliance`` tells it."""
+    return data is not None or PREFIX + "DATABASE_HOST" not in os.environ
+
+
+def settings_and_owner(data: Path | None) -> tuple[Settings, PostgresAddress]:
+    """
+    Return the settings of an appliance, and the address of its database for the owner of the tables.
+
+    Raises:
+        ConfigurationError: there is no such appliance, or the owner's credentials are missing.
+    """
+    if not is_embedded(data):
+        settings = settings_from(os.environ)
+        return settings, owner_from(os.environ, settings.database)
+    path = data or default_data()
+    if not (path / "lock").exists():
+        raise ConfigurationError(f"there is no appliance in {path}: start one with `governlayer up --data {path}`")
+    directory = DataDirectory.open(path)
+    return kept_settings(directory), postgres_address(EmbeddedPostgres(directory).owner)
+
+
+def tombstones_of(data: Path | None) -> Path | None:
+    """Return the directory of the list of what was erased."""
+    return (data or default_data()) / "tombstones" if is_embedded(data) else None

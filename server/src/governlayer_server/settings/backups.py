@@ -1,0 +1,102 @@
+"""Where backups go, how often and for how long; and who owns the tables, whom row level security does not bind."""
+
+import re
+from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from governlayer_server.adapters.backup.store_s3 import S3Address
+from governlayer_server.adapters.postgres.database import PostgresAddress
+from governlayer_server.domain.errors import ConfigurationError
+from governlayer_server.settings.reading import PREFIX, Environment, path, secret, text, whole
+
+Destination = Path | S3Address
+_S3 = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/([A-Za-z0-9._/-]{0,200}))?")
+_COUNTS = range(1, 10_001)
+
+
+class BackupSettings(Struct, frozen=True, kw_only=True):
+    """
+    Backups in the background. The passphrase is not in ``repr``.
+
+    Attributes:
+        to: where they go; None: there are none.
+        hours: between two of them.
+        passphrase: that opens them on another machine.
+        keep: how many whole ones are kept; None: all.
+    """
+
+    to: Destination | None = None
+    hours: int = 24
+    passphrase: str | None = None
+    keep: int | None = None
+
+    def __repr__(self) -> str:
+        """No secrets."""
+        return f"BackupSettings(to={self.to!r}, hours={self.hours})"
+
+
+def backups_from(environment: Environment) -> BackupSettings:
+    """
+    Return how backups are made in the background: not at all without ``BACKUP_HOURS``.
+
+    Raises:
+        ConfigurationError: a setting is malformed or out of range, or only some of them are there.
+    """
+    if text(environment, "BACKUP_HOURS") is None:
+        return BackupSettings()
+    to, passphrase = text(environment, "BACKUP_TO"), secret(environment, "BACKUP_PASSPHRASE")
+    if not to or passphrase is None:
+        raise ConfigurationError(f"{PREFIX}BACKUP_HOURS needs {PREFIX}BACKUP_TO and {PREFIX}BACKUP_PASSPHRASE[_FILE]")
+    return BackupSettings(
+        to=destination_from(environment, to),
+        hours=whole(environment, "BACKUP_HOURS", 24, range(1, 8_761)),
+        passphrase=passphrase,
+        keep=whole(environment, "BACKUP_KEEP", 1, _COUNTS) if text(environment, "BACKUP_KEEP") else None,
+    )
+
+
+def destination_from(environment: Environment, given: str) -> Destination:
+    """
+    Return the destination that *given* names: a directory, or ``s3://bucket/prefix`` with the settings ``S3_…``.
+
+    Raises:
+        ConfigurationError: it is neither, or settings of the storage are missing or malformed.
+    """
+    if not given.startswith("s3:"):
+        return Path(given)
+    match = _S3.fullmatch(given)
+    if match is None:
+        raise ConfigurationError("a destination in S3-compatible storage is s3://bucket/prefix")
+    prefix = (match[2] or "").strip("/")
+    access, key = secret(environment, "S3_ACCESS_KEY"), secret(environment, "S3_SECRET_KEY")
+    endpoint = text(environment, "S3_ENDPOINT")
+    if not endpoint or not access or not key:
+        names = ", ".join(PREFIX + name for name in ("S3_ENDPOINT", "S3_ACCESS_KEY", "S3_SECRET_KEY"))
+        raise ConfigurationError(f"{given} needs {names} (the keys also as …_FILE)")
+    return S3Address(
+        endpoint=endpoint,
+        bucket=match[1],
+        prefix=f"{prefix}/" if prefix else "",
+        region=text(environment, "S3_REGION") or "us-east-1",
+        access_key=access,
+        secret_key=key,
+        ca=path(environment, "S3_CA"),
+    )
+
+
+def owner_from(environment: Environment, database: PostgresAddress) -> PostgresAddress:
+    """
+    Return the address of *database* for the owner of its tables.
+
+    Raises:
+        ConfigurationError: the owner's credentials are not there.
+    """
+    user, password = text(environment, "DATABASE_OWNER_USER"), secret(environment, "DATABASE_OWNER_PASSWORD")
+    if not user or password is None:
+        raise ConfigurationError(
+            f"backups read all rows, which only the owner of the tables may: {PREFIX}DATABASE_OWNER_USER and "
+            f"{PREFIX}DATABASE_OWNER_PASSWORD[_FILE] are missing"
+        )
+    return replace(database, user=user, password=password)

@@ -1,0 +1,64 @@
+"""The newest file of data subjects' keys: all that is left of them, whichever backup is put back."""
+
+from collections.abc import AsyncIterator
+
+import msgspec
+from msgspec import Struct
+
+from governlayer_server.domain.backup import KEYS, KeyRows, is_backup_id, keys_name
+from governlayer_server.domain.errors import BackupError
+from governlayer_server.usecases.open_backup import Place, read_envelope
+
+_KEY_ROWS = msgspec.json.Decoder(KeyRows)
+_MAX_HEAD_BYTES = 65_536
+
+
+class SubjectKeyFile(Struct, frozen=True, kw_only=True):
+    """Its columns, none where there was no such table, and its rows: a COPY in PostgreSQL's binary format."""
+
+    backup_id: str
+    columns: tuple[str, ...]
+    rows: AsyncIterator[bytes]
+
+
+async def open_subject_keys(place: Place) -> SubjectKeyFile:
+    """
+    Return the newest file of keys.
+
+    Raises:
+        BackupError: there is none, or it is damaged or does not open. It may be under a later passphrase.
+        Unavailable: the store does not answer.
+    """
+    ids = [one.name.removeprefix(KEYS).removesuffix(".glkeys") for one in await place.store.list(KEYS)]
+    newest = max(filter(is_backup_id, ids), default=None)
+    if newest is None:
+        raise BackupError("the file of the data subjects' keys is missing")
+    name = keys_name(newest)
+    envelope, skip = await read_envelope(place.store, name)
+    if envelope.id != newest:
+        raise BackupError(f"{name} is that of another backup")
+    key = await (place.subject_keys or place.keys).open(envelope, "keys")
+    pieces = place.files_of(place.store, "", newest, key).read(name, skip=skip)
+    head, rest = await _head(pieces)
+    try:
+        columns = _KEY_ROWS.decode(head).columns
+    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError):
+        raise BackupError(f"{name} cannot be read: a newer version made it") from None
+    return SubjectKeyFile(backup_id=newest, columns=tuple(one.name for one in columns), rows=_joined(rest, pieces))
+
+
+async def _head(pieces: AsyncIterator[bytes]) -> tuple[bytes, bytes]:
+    head = b""
+    async for piece in pieces:
+        head += piece
+        if b"\n" in piece or len(head) > _MAX_HEAD_BYTES:
+            break
+    line, _, rest = head.partition(b"\n")
+    return line, rest
+
+
+async def _joined(first: bytes, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    if first:
+        yield first
+    async for piece in pieces:
+        yield piece

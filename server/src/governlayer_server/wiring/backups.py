@@ -1,0 +1,122 @@
+"""Backups of an opened appliance: where they go, what opens them, what they are made of."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from governlayer_server.adapters.backup.sealed_files import SealedFiles
+from governlayer_server.adapters.backup.store_directory import DirectoryStore
+from governlayer_server.adapters.backup.store_s3 import S3Store
+from governlayer_server.adapters.crypto.file_keys import FileKeys
+from governlayer_server.adapters.crypto.vault import EnvelopeVault
+from governlayer_server.adapters.postgres.database import PostgresAddress
+from governlayer_server.adapters.postgres.deployment_store import PostgresDeploymentStore
+from governlayer_server.adapters.postgres.snapshot import open_snapshot
+from governlayer_server.adapters.system import SystemEntropy
+from governlayer_server.domain.backup import Manifest, RecoverySecrets, is_tombstone
+from governlayer_server.domain.errors import ConfigurationError, LedgerDamaged
+from governlayer_server.ports.backups import BackupStore
+from governlayer_server.settings import Settings, encode_secret
+from governlayer_server.settings.backups import Destination
+from governlayer_server.usecases.back_up import PART_BYTES, About, BackUp, Progress
+from governlayer_server.usecases.every_ledger import for_each_open
+from governlayer_server.usecases.open_backup import Place
+from governlayer_server.wiring.appliance import VERSION, Appliance
+
+
+def store_of(destination: Destination) -> BackupStore:
+    """Return the store of a destination; nothing is written or asked yet."""
+    return DirectoryStore(destination) if isinstance(destination, Path) else S3Store(destination)
+
+
+def place_of(
+    store: BackupStore,
+    passphrase: str | None,
+    vault: EnvelopeVault | None = None,
+    later_passphrase: str | None = None,
+) -> Place:
+    """
+    Return a destination with what opens its files.
+
+    Args:
+        store: that keeps them.
+        passphrase: opens them everywhere.
+        vault: opens them at home, and is needed to make new ones.
+        later_passphrase: opens the data subjects' keys, where the passphrase was another when they were written.
+
+    Raises:
+        ConfigurationError: a passphrase is too short, or nothing is there that opens anything.
+    """
+    entropy = SystemEntropy()
+    later = None if later_passphrase is None else FileKeys(later_passphrase, None, entropy)
+    keys = FileKeys(passphrase, vault, entropy)
+    return Place(store=store, keys=keys, files_of=SealedFiles, subject_keys=later)
+
+
+async def back_up(
+    appliance: Appliance,
+    settings: Settings,
+    owner: PostgresAddress,
+    store: BackupStore,
+    passphrase: str,
+    tombstones: Path | None,
+    progress: Progress = lambda *_: None,
+    part_bytes: int = PART_BYTES,
+) -> Manifest:
+    """
+    Publish the checkpoints of all ledgers that have grown, and back up the deployment.
+
+    Args:
+        appliance: that was opened; its ledgers were checked.
+        settings: of it.
+        owner: of the tables.
+        store: of the destination.
+        passphrase: that will open the backup anywhere.
+        tombstones: the directory of the list of what was erased; None, or a missing one: nothing was.
+        progress: told now and then.
+        part_bytes: of a table in a part, on the average.
+
+    Raises:
+        Conflict: another backup is running.
+        Unavailable: the database or the store went away; the next backup goes on with this one.
+    """
+    with suppress(LedgerDamaged):  # that a ledger is damaged keeps nobody from saving what there is
+        await for_each_open(await appliance.ledger_ids(), appliance.publish_checkpoints.one)
+    row = await PostgresDeploymentStore(appliance.parts.database).read()
+    if row is None:
+        raise ConfigurationError("the deployment has not been founded: there is nothing to back up")
+    about = About(version=VERSION, deployment=row.name, install_id=row.install_id, secrets=recovery_secrets(settings))
+    use = BackUp(
+        place=place_of(store, passphrase, appliance.parts.vault),
+        clock=appliance.parts.clock,
+        entropy=appliance.parts.entropy,
+        tombstones=lambda: tombstone_files(tombstones),
+        part_bytes=part_bytes,
+    )
+    async with open_snapshot(owner) as snapshot:
+        return await use(snapshot, about, progress)
+
+
+def recovery_secrets(settings: Settings) -> RecoverySecrets:
+    """Return what another machine needs, named as in the ``secrets/`` of a data directory."""
+    current, *previous = map(encode_secret, settings.identity.jwt_secrets)
+    files = {
+        "deployment": settings.deployment,
+        "key-encryption-key": encode_secret(settings.key_encryption_key),
+        "pepper": encode_secret(settings.pepper),
+        "jwt-secret": current,
+    }
+    if previous:
+        files["jwt-secret.previous"] = previous[0]
+    return RecoverySecrets(files=files, policies=settings.policies.read_text("utf-8"))
+
+
+async def tombstone_files(directory: Path | None) -> AsyncIterator[tuple[str, bytes]]:
+    """Yield name and content of the files in *directory*, sorted by name."""
+    for file in () if directory is None else await asyncio.to_thread(_tombstones, directory):
+        yield file.name, await asyncio.to_thread(file.read_bytes)
+
+
+def _tombstones(directory: Path) -> Sequence[Path]:
+    return sorted(file for file in directory.iterdir() if is_tombstone(file.name)) if directory.is_dir() else []

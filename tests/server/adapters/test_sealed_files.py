@@ -1,0 +1,115 @@
+"""The files of a backup: what they hold comes back whole, from their own place alone, or not at all."""
+
+import random
+from pathlib import Path
+
+import pytest
+from governlayer_server.adapters.backup.sealed_files import SealedFiles
+from governlayer_server.adapters.backup.store_directory import DirectoryStore
+from governlayer_server.adapters.crypto import file_keys
+from governlayer_server.adapters.crypto.file_keys import FileKeys
+from governlayer_server.adapters.crypto.vault import EnvelopeVault
+from governlayer_server.domain.backup import Envelope, new_backup_id
+from governlayer_server.domain.errors import BackupError, ConfigurationError
+from governlayer_server.ports.backups import Written
+from msgspec.structs import replace
+
+from tests.fakes.account_store import MemoryDataKeys
+from tests.fakes.clock import FakeEntropy
+
+ID, OTHER = new_backup_id(1_790_000_000_000_000, b"\1\2\3\4"), new_backup_id(1_790_000_000_000_000, b"\4\3\2\1")
+KEY, PASSPHRASE = bytes(range(32)), "correct horse battery staple"
+KEK, OTHER_KEK = bytes(range(32)), bytes(range(1, 33))
+
+
+@pytest.fixture
+def cheap(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is tested is not the cost."""
+    monkeypatch.setattr(file_keys, "MEMORY_KIB", 64)
+
+
+def vault(kek: bytes = KEK) -> EnvelopeVault:
+    return EnvelopeVault(
+        install_id="install", key_encryption_key=kek, pepper=KEK, keys=MemoryDataKeys(), entropy=FakeEntropy()
+    )
+
+
+def keys(passphrase: str | None, vault_: EnvelopeVault | None = None) -> FileKeys:
+    return FileKeys(passphrase, vault_, FakeEntropy())
+
+
+async def write(files: SealedFiles, name: str, data: bytes) -> Written:
+    async with files.writer(name) as to:
+        for at in range(0, len(data), 100_000):
+            await to.write(data[at : at + 100_000])
+    return to.written
+
+
+async def read(files: SealedFiles, name: str, expected: Written | None = None) -> bytes:
+    return b"".join([piece async for piece in files.read(name, expected)])
+
+
+@pytest.mark.parametrize("length", [0, 1, 16_384, 1_000_000])
+async def test_what_was_written_comes_back(tmp_path: Path, length: int) -> None:
+    files, data = SealedFiles(DirectoryStore(tmp_path), "f/", ID, KEY), random.Random(1).randbytes(length)
+    written = await write(files, "parts/1", data)
+    assert await read(files, "parts/1", written) == data
+    assert written.size == (tmp_path / "f/parts/1").stat().st_size
+
+
+async def test_a_file_opens_in_its_own_place_alone(tmp_path: Path) -> None:
+    store = DirectoryStore(tmp_path)
+    await write(SealedFiles(store, "f/", ID, KEY), "parts/1", b"rows")
+    (tmp_path / "f/parts/2").write_bytes((tmp_path / "f/parts/1").read_bytes())
+    for files, name in (
+        (SealedFiles(store, "f/", ID, KEY), "parts/2"),
+        (SealedFiles(store, "f/", OTHER, KEY), "parts/1"),
+        (SealedFiles(store, "f/", ID, bytes(32)), "parts/1"),
+        (SealedFiles(store, "f/", ID, KEY), "parts/3"),
+    ):
+        with pytest.raises(BackupError):
+            await read(files, name)
+
+
+async def test_a_file_of_another_run_is_not_the_one_expected(tmp_path: Path) -> None:
+    files = SealedFiles(DirectoryStore(tmp_path), "f/", ID, KEY)
+    before = await write(files, "parts/1", b"rows")
+    await write(files, "parts/1", b"rows")
+    with pytest.raises(BackupError, match="another"):
+        await read(files, "parts/1", before)
+
+
+async def test_an_envelope_opens_by_passphrase_elsewhere_and_by_key_at_home(cheap: None) -> None:
+    envelope, key = await keys(PASSPHRASE, vault()).new(ID, "install", "backup")
+    assert await keys(PASSPHRASE).open(envelope, "backup") == key
+    assert await keys(None, vault()).open(envelope, "backup") == key
+    for wrong in (keys(PASSPHRASE + "."), keys(None, vault(OTHER_KEK))):
+        with pytest.raises(BackupError, match="does not open"):
+            await wrong.open(envelope, "backup")
+    for damaged in (
+        replace(envelope, id=OTHER),
+        replace(envelope, install_id="another"),
+        replace(envelope, salt=bytes(16)),
+        replace(envelope, by_passphrase=envelope.by_passphrase[:-1]),
+    ):
+        with pytest.raises(BackupError):
+            await keys(PASSPHRASE).open(damaged, "backup")
+    with pytest.raises(BackupError):
+        await keys(PASSPHRASE).open(envelope, "keys")
+
+
+def test_what_cannot_be_an_envelope_is_refused() -> None:
+    good = Envelope(
+        format="governlayer-backup-v1", id=ID, install_id="i", salt=bytes(16), by_passphrase=b"", by_key=b""
+    )
+    for wrong in ({"format": "governlayer-backup-v2"}, {"id": "../../etc"}, {"salt": b""}):
+        with pytest.raises(BackupError):
+            replace(good, **wrong)
+
+
+def test_passphrases_are_long_and_not_shown() -> None:
+    with pytest.raises(ConfigurationError, match="20"):
+        keys("x" * 19)
+    with pytest.raises(ConfigurationError):
+        keys(None)
+    assert PASSPHRASE not in repr(keys(PASSPHRASE))
