@@ -25,7 +25,7 @@ SOURCES = ("server", "sdk", "verifier", "tests", "bench", "demo", "tools", "noxf
 ALONE = {
     "verifier": ("tests/verifier", ["cryptography", "rfc3161-client", "rfc8785", "zstandard"]),
     "sdk": ("tests/sdk", []),
-    "server": ("tests/server/web tests/contract", ["aiosmtpd", "rfc8785"]),
+    "server": ("tests/server/web tests/contract", ["aiosmtpd", "flask", "flask-cors", "moto[s3]", "rfc8785"]),
 }
 # Folders whose docstrings have examples.
 DOCTESTS = [

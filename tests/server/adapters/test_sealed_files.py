@@ -8,13 +8,12 @@ from governlayer_server.adapters.backup.sealed_files import SealedFiles
 from governlayer_server.adapters.backup.store_directory import DirectoryStore
 from governlayer_server.adapters.crypto import file_keys
 from governlayer_server.adapters.crypto.file_keys import FileKeys
-from governlayer_server.adapters.crypto.vault import EnvelopeVault
+from governlayer_server.adapters.crypto.key_ring import KeyRing
 from governlayer_server.domain.backup import Envelope, new_backup_id
 from governlayer_server.domain.errors import BackupError, ConfigurationError
 from governlayer_server.ports.backups import Written
 from msgspec.structs import replace
 
-from tests.fakes.account_store import MemoryDataKeys
 from tests.fakes.clock import FakeEntropy
 
 ID, OTHER = new_backup_id(1_790_000_000_000_000, b"\1\2\3\4"), new_backup_id(1_790_000_000_000_000, b"\4\3\2\1")
@@ -28,14 +27,12 @@ def cheap(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(file_keys, "MEMORY_KIB", 64)
 
 
-def vault(kek: bytes = KEK) -> EnvelopeVault:
-    return EnvelopeVault(
-        install_id="install", key_encryption_key=kek, pepper=KEK, keys=MemoryDataKeys(), entropy=FakeEntropy()
-    )
+def ring(kek: bytes = KEK) -> KeyRing:
+    return KeyRing("install", [kek])
 
 
-def keys(passphrase: str | None, vault_: EnvelopeVault | None = None) -> FileKeys:
-    return FileKeys(passphrase, vault_, FakeEntropy())
+def keys(passphrase: str | None, ring_: KeyRing | None = None) -> FileKeys:
+    return FileKeys(passphrase, ring_, FakeEntropy())
 
 
 async def write(files: SealedFiles, name: str, data: bytes) -> Written:
@@ -80,10 +77,10 @@ async def test_a_file_of_another_run_is_not_the_one_expected(tmp_path: Path) -> 
 
 
 async def test_an_envelope_opens_by_passphrase_elsewhere_and_by_key_at_home(cheap: None) -> None:
-    envelope, key = await keys(PASSPHRASE, vault()).new(ID, "install", "backup")
+    envelope, key = await keys(PASSPHRASE, ring()).new(ID, "install", "backup")
     assert await keys(PASSPHRASE).open(envelope, "backup") == key
-    assert await keys(None, vault()).open(envelope, "backup") == key
-    for wrong in (keys(PASSPHRASE + "."), keys(None, vault(OTHER_KEK))):
+    assert await keys(None, ring()).open(envelope, "backup") == key
+    for wrong in (keys(PASSPHRASE + "."), keys(None, ring(OTHER_KEK))):
         with pytest.raises(BackupError, match="does not open"):
             await wrong.open(envelope, "backup")
     for damaged in (

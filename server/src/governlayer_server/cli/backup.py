@@ -130,7 +130,7 @@ async def _verify(backup_id: str | None, store: BackupStore, data: Path | None, 
             use = VerifyBackup(place=place_of(store, passphrase), verify=verify_ed25519)
             return await use(backup_id, meter.show)
         async with opened_appliance(data) as appliance:
-            place = place_of(store, None, appliance.parts.vault)
+            place = place_of(store, None, appliance.parts.keys.ring)
             return await VerifyBackup(place=place, verify=verify_ed25519)(backup_id, meter.show)
 
 

@@ -9,16 +9,17 @@ from governlayer_server.adapters.backup.sealed_files import SealedFiles
 from governlayer_server.adapters.backup.store_directory import DirectoryStore
 from governlayer_server.adapters.backup.store_s3 import S3Store
 from governlayer_server.adapters.crypto.file_keys import FileKeys
-from governlayer_server.adapters.crypto.vault import EnvelopeVault
+from governlayer_server.adapters.crypto.key_ring import KeyRing
 from governlayer_server.adapters.postgres.database import PostgresAddress
-from governlayer_server.adapters.postgres.deployment_store import PostgresDeploymentStore
 from governlayer_server.adapters.postgres.snapshot import open_snapshot
 from governlayer_server.adapters.system import SystemEntropy
 from governlayer_server.domain.backup import Manifest, RecoverySecrets, is_tombstone
-from governlayer_server.domain.errors import ConfigurationError, LedgerDamaged
+from governlayer_server.domain.errors import LedgerDamaged
 from governlayer_server.ports.backups import BackupStore
+from governlayer_server.ports.key_providers import KeyProvider
 from governlayer_server.settings import Settings, encode_secret
 from governlayer_server.settings.backups import Destination
+from governlayer_server.settings.key_providers import CURRENT, FOLLOWING
 from governlayer_server.usecases.back_up import PART_BYTES, About, BackUp, Progress
 from governlayer_server.usecases.every_ledger import for_each_open
 from governlayer_server.usecases.open_backup import Place
@@ -33,7 +34,7 @@ def store_of(destination: Destination) -> BackupStore:
 def place_of(
     store: BackupStore,
     passphrase: str | None,
-    vault: EnvelopeVault | None = None,
+    ring: KeyRing | None = None,
     later_passphrase: str | None = None,
 ) -> Place:
     """
@@ -42,7 +43,7 @@ def place_of(
     Args:
         store: that keeps them.
         passphrase: opens them everywhere.
-        vault: opens them at home, and is needed to make new ones.
+        ring: opens them at home, and is needed to make new ones.
         later_passphrase: opens the data subjects' keys, where the passphrase was another when they were written.
 
     Raises:
@@ -50,7 +51,7 @@ def place_of(
     """
     entropy = SystemEntropy()
     later = None if later_passphrase is None else FileKeys(later_passphrase, None, entropy)
-    keys = FileKeys(passphrase, vault, entropy)
+    keys = FileKeys(passphrase, ring, entropy)
     return Place(store=store, keys=keys, files_of=SealedFiles, subject_keys=later)
 
 
@@ -83,12 +84,15 @@ async def back_up(
     """
     with suppress(LedgerDamaged):  # that a ledger is damaged keeps nobody from saving what there is
         await for_each_open(await appliance.ledger_ids(), appliance.publish_checkpoints.one)
-    row = await PostgresDeploymentStore(appliance.parts.database).read()
-    if row is None:
-        raise ConfigurationError("the deployment has not been founded: there is nothing to back up")
-    about = About(version=VERSION, deployment=row.name, install_id=row.install_id, secrets=recovery_secrets(settings))
+    keys = appliance.parts.keys
+    about = About(
+        version=VERSION,
+        deployment=appliance.deployment,
+        install_id=keys.install_id,
+        secrets=await recovery_secrets(settings, keys.provider),
+    )
     use = BackUp(
-        place=place_of(store, passphrase, appliance.parts.vault),
+        place=place_of(store, passphrase, keys.ring),
         clock=appliance.parts.clock,
         entropy=appliance.parts.entropy,
         tombstones=lambda: tombstone_files(tombstones),
@@ -98,12 +102,13 @@ async def back_up(
         return await use(snapshot, about, progress)
 
 
-def recovery_secrets(settings: Settings) -> RecoverySecrets:
+async def recovery_secrets(settings: Settings, provider: KeyProvider) -> RecoverySecrets:
     """Return what another machine needs, named as in the ``secrets/`` of a data directory."""
     current, *previous = map(encode_secret, settings.identity.jwt_secrets)
+    keys = map(encode_secret, await provider.keys())
     files = {
+        **dict(zip((CURRENT, FOLLOWING), keys, strict=False)),
         "deployment": settings.deployment,
-        "key-encryption-key": encode_secret(settings.key_encryption_key),
         "pepper": encode_secret(settings.pepper),
         "jwt-secret": current,
     }

@@ -17,8 +17,8 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from msgspec import Struct
 
-from governlayer_server.adapters.anchors.http import checked_url
 from governlayer_server.adapters.backup.names import checked_name
+from governlayer_server.adapters.outgoing import checked_url
 from governlayer_server.domain.errors import NotFound, Unavailable
 from governlayer_server.ports.backups import StoredFile
 

@@ -9,7 +9,7 @@ import asyncio
 from argon2.exceptions import HashingError
 from argon2.low_level import Type, hash_secret_raw
 
-from governlayer_server.adapters.crypto.vault import EnvelopeVault
+from governlayer_server.adapters.crypto.key_ring import KeyRing
 from governlayer_server.adapters.crypto.xaes import KEY_BYTES, XAES256GCM
 from governlayer_server.domain.backup import FORMAT, MIN_PASSPHRASE, Envelope, context
 from governlayer_server.domain.errors import BackupError, CipherError, ConfigurationError, Unavailable
@@ -25,22 +25,22 @@ class FileKeys:
 
     Args:
         passphrase: at least 20 characters; None: what was made here opens with the key-encryption key alone.
-        vault: holds the key-encryption key; None: on another machine, where the passphrase has to do.
+        ring: the key-encryption keys; None: on another machine, where the passphrase has to do.
         entropy: makes keys and salts.
 
     Raises:
-        ConfigurationError: the passphrase is too short, or there is neither a passphrase nor a vault.
+        ConfigurationError: the passphrase is too short, or there is neither a passphrase nor a key-encryption key.
     """
 
-    def __init__(self, passphrase: str | None, vault: EnvelopeVault | None, entropy: Entropy) -> None:
+    def __init__(self, passphrase: str | None, ring: KeyRing | None, entropy: Entropy) -> None:
         if passphrase is not None and len(passphrase) < MIN_PASSPHRASE:
             raise ConfigurationError(
                 f"the passphrase has {len(passphrase)} characters; it needs {MIN_PASSPHRASE}: six random words, say"
             )
-        if passphrase is None and vault is None:
+        if passphrase is None and ring is None:
             raise ConfigurationError("a passphrase is needed")
         self._passphrase = passphrase
-        self._vault = vault
+        self._ring = ring
         self._entropy = entropy
         self._salt = entropy.bytes(_SALT_BYTES)
         self._derived: dict[bytes, XAES256GCM] = {}
@@ -51,10 +51,10 @@ class FileKeys:
 
     async def new(self, backup_id: str, install_id: str, what: str) -> tuple[Envelope, bytes]:
         """Return a new file key and its envelope."""
-        if self._vault is None:
+        if self._ring is None:
             raise ConfigurationError("keys for backups are made where the key-encryption key is")
         key = self._entropy.bytes(KEY_BYTES)
-        by_key = self._vault.wrap(_purpose(backup_id, what), key)
+        by_key = self._ring.wrap(_purpose(backup_id, what), key)
         bound = _bound(backup_id, install_id, what, by_key)
         envelope = Envelope(
             format=FORMAT,
@@ -80,9 +80,9 @@ class FileKeys:
             ) from None
 
     def _by_key(self, envelope: Envelope, what: str) -> bytes:
-        if self._vault is None:
+        if self._ring is None:
             raise ConfigurationError("a passphrase is needed")
-        return self._vault.unwrap(_purpose(envelope.id, what), envelope.by_key)
+        return self._ring.unwrap(_purpose(envelope.id, what), envelope.by_key)
 
     async def _by_passphrase(self, salt: bytes) -> XAES256GCM:
         if self._passphrase is None:
