@@ -10,15 +10,18 @@ from governlayer_server.adapters.postgres.anchors import PostgresAnchorStore
 from governlayer_server.adapters.postgres.checkpoints import PostgresCheckpointStore
 from governlayer_server.adapters.postgres.data_keys import PostgresDataKeys
 from governlayer_server.adapters.postgres.database import Database, connect
+from governlayer_server.adapters.postgres.erasures import PostgresErasures
 from governlayer_server.adapters.postgres.ledger_store import PostgresLedgerStore
-from governlayer_server.adapters.postgres.migrations import m0007_anchors
+from governlayer_server.adapters.postgres.migrations import m0007_anchors, m0011_erasures
 from governlayer_server.adapters.postgres.refusals import PostgresRefusals
 from governlayer_server.domain.account import KeyEvent, OneTimeToken, Purpose, UsageCount
+from governlayer_server.domain.erasure import ErasureKind, Tombstone
 from governlayer_server.domain.errors import ConfigurationError
 from governlayer_server.domain.ledger.tiles import Tile
 from governlayer_server.ports.anchors import StoredCosignature, StoredTimestamp
 from governlayer_server.ports.checkpoints import Fork
 from governlayer_server.ports.data_keys import DataKeyState, StoredDataKey, StoredSubjectKey
+from governlayer_server.ports.erasures import StoredErasure
 from governlayer_server.ports.ledger import Remember, SealedPayload
 from governlayer_server.ports.refusals import Refusal
 from msgspec.structs import replace
@@ -80,6 +83,12 @@ async def tenant_with_everything(database: Database, clock: FakeClock) -> UUID:
     refusals = PostgresRefusals(database, clock)
     await refusals.refuse(Refusal(ledger_id=str(one.id), found_us=1, evidence="{}"))
     await refusals.reopen(replace(world.append(), ledger_id=str(one.id)), 9)
+    async with PostgresErasures(database, clock).hold(str(one.id)) as held:
+        tombstone = Tombstone(
+            id=uuid4(), ledger_id=str(one.id), origin="o", kind=ErasureKind.SUBJECT, subjects=(), decision=None,
+            ranges=((0, 0),), basis="law", actor=ACTOR, records=1, erasure_records=(), time_us=1,
+        )  # fmt: skip
+        await held.keep(StoredErasure(tombstone=tombstone, certificate="text"), b"index")
     return one.id
 
 
@@ -164,6 +173,7 @@ async def test_only_these_functions_see_more_than_a_tenant(owner_connection: Con
         "ledgers_to_publish",
         *m0007_anchors.FUNCTIONS,
         "ledgers_to_tile",
+        *m0011_erasures.FUNCTIONS,
         "organization_of_key",
         "organization_of_user",
     }

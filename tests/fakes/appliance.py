@@ -35,6 +35,7 @@ from governlayer_server.usecases.create_organization import (
     FoundOrganization,
     origin_of,
 )
+from governlayer_server.usecases.erase import Erase
 from governlayer_server.usecases.evaluate import Evaluate
 from governlayer_server.usecases.export_ledger import ExportLedger
 from governlayer_server.usecases.govern import Govern
@@ -68,6 +69,7 @@ from tests.fakes.anchors import MemoryAnchorStore
 from tests.fakes.checkpoints import MemoryCheckpointStore
 from tests.fakes.clock import FakeClock, FakeEntropy, WallClock
 from tests.fakes.data_keys import MemoryDataKeys
+from tests.fakes.erasures import MemoryErasures, MemoryTombstones
 from tests.fakes.identity import CountedPasswords, Later, MemoryMailer
 from tests.fakes.ledger_audit import MemoryLedgerAudit
 from tests.fakes.ledger_keys import MemoryLedgerKeyStore
@@ -143,6 +145,10 @@ class FakeAppliance:
             accounts=self.accounts, one_time=self.one_time, clock=self.clock, entropy=self.entropy
         )
         once = AnswerOnce(ledger=self.ledger, running=self.running, vault=self.vault, clock=self.clock)
+        self.tombstones, self.erasures = MemoryTombstones(), MemoryErasures(self.ledger, self.data_keys, self.accounts)
+        self.erase = Erase(
+            store=self.erasures, tombstones=self.tombstones, once=once, signer=self.signer, **common,
+        )  # fmt: skip
         self.manage_users = ManageUsers(accounts=self.accounts, once=once, one_time=self.one_time, **common)
         self.read_users = ReadUsers(accounts=self.accounts, vault=self.vault)
         self.change_organization = ChangeOrganization(accounts=self.accounts, **common)

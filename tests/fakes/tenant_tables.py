@@ -7,6 +7,7 @@ from governlayer_server.adapters.postgres.migrations import (
     m0007_anchors,
     m0008_refusals,
     m0009_data_keys,
+    m0011_erasures,
 )
 
 TENANT_TABLES = {
@@ -16,4 +17,5 @@ TENANT_TABLES = {
     **m0007_anchors.TENANT_TABLES,
     **m0008_refusals.TENANT_TABLES,
     **m0009_data_keys.TENANT_TABLES,
+    **m0011_erasures.TENANT_TABLES,
 }

@@ -122,7 +122,8 @@ def embedded_settings(directory: DataDirectory, deployment: str | None = None) -
         edge=edge,
         mail=mail_from(os.environ, edge.public_url),
         anchors=anchors_from(os.environ),
-        ledgers=ledgers_from(os.environ, directory.path / "evidence"),
+        ledgers=ledgers_from(os.environ, directory.path / "evidence", directory.path / "tombstones"),
+        maintenance=postgres_address(EmbeddedPostgres(directory).maintenance),
     )
 
 

@@ -164,6 +164,8 @@ def _print(organization: Organization, *, as_json: bool) -> None:
 
 
 def _status(organization: Organization) -> str:
+    if organization.erased_us is not None:
+        return "erased"
     return "open" if organization.closed_us is None else "closed"
 
 

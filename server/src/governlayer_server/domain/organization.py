@@ -68,7 +68,7 @@ class SettingsChange(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Organization(Struct, frozen=True, kw_only=True):
-    """An organization (tenant). Its id is also its ledger's id. A closed one lets nobody in."""
+    """An organization (tenant). Its id is also its ledger's id. A closed one lets nobody in, an erased one never."""
 
     id: UUID
     name: str
@@ -76,3 +76,4 @@ class Organization(Struct, frozen=True, kw_only=True):
     created_us: int
     settings: OrganizationSettings = field(default_factory=OrganizationSettings)
     closed_us: int | None = None
+    erased_us: int | None = None

@@ -85,6 +85,9 @@ class Vault(Protocol):
     async def find_subject(self, organization_id: UUID, name: str) -> UUID | None:
         """Return the id of the data subject's key, if there is one."""
 
+    async def subject_index(self, organization_id: UUID, name: str) -> bytes:
+        """Return the keyed fingerprint that the data subject's key is found by, 32 bytes."""
+
     def forget_subjects(self, ids: Iterable[UUID]) -> None:
         """Drop these keys from memory: they were destroyed."""
 

@@ -52,7 +52,11 @@ class LimitSettings(Struct, frozen=True, kw_only=True):
 
 
 class Settings(Struct, frozen=True, kw_only=True):
-    """All that wiring needs to know."""
+    """
+    All that wiring needs to know.
+
+    ``maintenance`` is who rewrites tables after an erasure; None: the runtime role, as far as it may.
+    """
 
     deployment: str
     database: PostgresAddress
@@ -66,6 +70,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     mail: MailSettings | None = None
     anchors: AnchorSettings = AnchorSettings()
     ledgers: LedgerSettings = LedgerSettings()
+    maintenance: PostgresAddress | None = None
 
     def __post_init__(self) -> None:
         """Refuse what cannot be a deployment name or a key."""

@@ -13,11 +13,18 @@ class LedgerSettings(Struct, frozen=True, kw_only=True):
 
     Attributes:
         evidence: what was found wrong with ledgers is written here; None: into the database only.
+        tombstones: what was erased is listed here, for whoever restores a backup; None: in the database only.
     """
 
     evidence: Path | None = None
+    tombstones: Path | None = None
 
 
-def ledgers_from(environment: Environment, evidence: Path | None = None) -> LedgerSettings:
-    """Return the directory that *environment* names; *evidence* is used where it names none."""
-    return LedgerSettings(evidence=path(environment, "EVIDENCE_DIR") or evidence)
+def ledgers_from(
+    environment: Environment, evidence: Path | None = None, tombstones: Path | None = None
+) -> LedgerSettings:
+    """Return the directories that *environment* names; those given are used where it names none."""
+    return LedgerSettings(
+        evidence=path(environment, "EVIDENCE_DIR") or evidence,
+        tombstones=path(environment, "TOMBSTONE_DIR") or tombstones,
+    )

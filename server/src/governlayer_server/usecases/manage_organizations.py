@@ -6,6 +6,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from governlayer_server.domain.account import Purpose
+from governlayer_server.domain.errors import Conflict
 from governlayer_server.domain.ledger.record import SYSTEM
 from governlayer_server.domain.organization import Organization
 from governlayer_server.domain.plan import Plan
@@ -67,11 +68,14 @@ class ManageOrganizations(Struct, frozen=True, kw_only=True):
 
         Raises:
             NotFound: there is no such organization.
+            Conflict: it was erased. It stays closed.
         """
         async with self.accounts.tenant(organization_id) as tenant:
             organization = await tenant.organization(lock=True)
             if organization.closed_us is None:
                 return organization
+            if organization.erased_us is not None:
+                raise Conflict("the organization was erased: it has no keys and no members to let in any more")
             organization = replace(organization, closed_us=None)
             await tenant.save_organization(organization)
             await self._record(tenant, organization, {"event": "reopened"})

@@ -59,6 +59,7 @@ from governlayer_server.web.links import Links
 from governlayer_server.web.observe import Observed
 from governlayer_server.wiring.anchors import anchors_state
 from governlayer_server.wiring.application import Operations, build_application
+from governlayer_server.wiring.erasures import Erasures, erasures
 from governlayer_server.wiring.founding import Stores, begin_system_ledger, deployment_keys, record_of_system
 from governlayer_server.wiring.ledger_checks import LedgerChecks, ledger_checks
 from governlayer_server.wiring.parts import Parts
@@ -86,6 +87,7 @@ class Appliance(Struct, frozen=True, kw_only=True):
     read_timestamps: ReadTimestamps
     anchors: AnchorsState
     checks: LedgerChecks
+    erasures: Erasures
     parts: Parts
 
     async def ledger_ids(self) -> Sequence[str]:
@@ -230,6 +232,7 @@ def _appliance(settings: Settings, parts: Parts, ledger: PostgresLedgerStore, ke
         parts.principals.forget(organization_id)  # here at once, whatever Redis does
         await others.forget(organization_id)
 
+    once = _answer_once(parts, ledger)
     accounts = PostgresAccountStore(parts.database, parts.clock, forget, parts.vault.ready, parts.refusals)
     one_time = OneTimeTokens(**parts.common)
     anchors, checkpoints = PostgresAnchorStore(parts.database), PostgresCheckpointStore(parts.database)
@@ -255,7 +258,7 @@ def _appliance(settings: Settings, parts: Parts, ledger: PostgresLedgerStore, ke
             accounts=accounts, one_time=one_time, clock=parts.clock, entropy=parts.entropy
         ),
         set_up=SetUp(accounts=accounts, one_time=one_time),
-        manage_keys=ManageKeys(accounts=accounts, once=_answer_once(parts, ledger), **parts.common),
+        manage_keys=ManageKeys(accounts=accounts, once=once, **parts.common),
         operate_users=operate_users(accounts, **parts.common),
         read_ledger=ReadLedger(ledger=ledger, signer=parts.signer, cosigned=cosigned, guard=parts.refusals),
         export_ledger=ExportLedger(
@@ -275,6 +278,7 @@ def _appliance(settings: Settings, parts: Parts, ledger: PostgresLedgerStore, ke
         read_timestamps=ReadTimestamps(anchors=anchors, checkpoints=checkpoints),
         anchors=anchors_state(settings.anchors, anchors, parts.clock),
         checks=ledger_checks(settings, parts, ledger, keys),
+        erasures=erasures(settings, parts, once),
         parts=parts,
     )
 

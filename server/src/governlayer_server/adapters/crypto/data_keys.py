@@ -105,11 +105,15 @@ class DataKeys:
 
     async def index_of(self, organization_id: UUID | None, subject: str) -> bytes:
         """Return the fingerprint that the subject's key is found by, 32 bytes; equal in this tenant alone."""
+        return await self.mac(organization_id, b"governlayer/subject/" + subject.encode())
+
+    async def mac(self, organization_id: UUID | None, message: bytes) -> bytes:
+        """Return HMAC-SHA-256 of *message* under the tenant's index key, which no rotation replaces: 32 bytes."""
         owned = await self._find(organization_id)
         if INDEX_NUMBER not in owned.keys:
             await self._make(organization_id, INDEX_NUMBER, DataKeyState.INDEX)
             owned = await self._find(organization_id)
-        return hmac.digest(owned.keys[INDEX_NUMBER].key, b"governlayer/subject/" + subject.encode(), "sha256")
+        return hmac.digest(owned.keys[INDEX_NUMBER].key, message, "sha256")
 
     async def ids_of(self, organization_id: UUID | None, subjects: Iterable[str], *, make: bool) -> tuple[UUID, ...]:
         """

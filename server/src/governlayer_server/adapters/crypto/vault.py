@@ -98,6 +98,14 @@ class EnvelopeVault:
         found = await self._keys.ids_of(organization_id, [name], make=False)
         return found[0] if found else None
 
+    async def subject_index(self, organization_id: UUID, name: str) -> bytes:
+        """Return the keyed fingerprint that the data subject's key is found by, 32 bytes."""
+        return await self._keys.index_of(organization_id, name)
+
+    async def tombstone_mac(self, tombstone: bytes) -> bytes:
+        """Return the code that tells a tombstone of this installation, 32 bytes: the same for ever."""
+        return await self._keys.mac(None, b"governlayer/tombstone/" + tombstone)
+
     def forget_subjects(self, ids: Iterable[UUID]) -> None:
         """Drop these keys from memory: they were destroyed."""
         self._keys.forget_subjects(ids)

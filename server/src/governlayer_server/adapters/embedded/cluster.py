@@ -28,6 +28,9 @@ allow_alter_system = off
 max_connections = 64
 shared_buffers = '128MB'
 max_wal_size = '512MB'
+# A segment that is used again keeps what stood in it: destroyed keys would stay on the disk.
+wal_recycle = off
+wal_init_zero = on
 max_wal_senders = 0
 huge_pages = off
 jit = off

@@ -89,6 +89,11 @@ class EmbeddedPostgres:
         return self._login(roles.ADMIN, "postgres")
 
     @property
+    def maintenance(self) -> Login:
+        """The superuser's login on the appliance's own database: for what no other role may do to its files."""
+        return self._login(roles.ADMIN)
+
+    @property
     def is_running(self) -> bool:
         """Whether the server that this object started has not ended."""
         return self._child is not None and self._child.is_running

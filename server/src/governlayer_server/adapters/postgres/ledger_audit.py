@@ -6,6 +6,7 @@ from uuid import UUID
 from asyncpg import Record as Row
 
 from governlayer_server.adapters.postgres.database import Database
+from governlayer_server.adapters.postgres.ledger_store import STANDS
 from governlayer_server.domain.errors import NotFound
 from governlayer_server.domain.ledger.audit import StoredLedger, StoredRow
 from governlayer_server.ports.ledger_audit import StoredPayload
@@ -20,10 +21,10 @@ _ROWS = """
 SELECT seq, record_id, type, agent, decision, time_us, canonical, hash, prev_hash FROM ledger_record
 WHERE ledger_id = $1 AND seq BETWEEN $2 AND $3 AND ($4::text[] IS NULL OR type = ANY ($4)) ORDER BY seq
 """
-_PAYLOADS = """
-SELECT seq, name, sealed FROM ledger_payload
-WHERE ledger_id = $1 AND seq BETWEEN $2 AND $3 ORDER BY seq, name COLLATE "C"
-"""
+_PAYLOADS = f"""
+SELECT seq, name, sealed FROM ledger_payload p
+WHERE ledger_id = $1 AND seq BETWEEN $2 AND $3 AND {STANDS} ORDER BY seq, name COLLATE "C"
+"""  # noqa: S608
 # One moment again, and both ends by the index.
 _OUTSIDE = """
 (SELECT seq, name FROM ledger_payload WHERE ledger_id = $1 AND seq < 0 LIMIT $2)

@@ -24,6 +24,9 @@ from governlayer_server.ports.ledger import (
 )
 from governlayer_server.ports.refusals import NoGuard, WriteGuard
 
+# A payload that an erasure has made unreadable is none any more, though its row waits for its removal.
+STANDS = """NOT EXISTS (
+    SELECT FROM tombstone t WHERE t.ledger_id = $1 AND t.finished_us IS NULL AND t.places @> p.seq)"""
 _HEAD = "SELECT origin, size, head_hash, head_time_us, edge FROM ledger WHERE id = $1"
 _ANSWER = """
 SELECT body, sealed, record_id, size, proof FROM idempotent_answer
@@ -49,10 +52,10 @@ _BY_ID = """
 SELECT seq, record_id, type, time_us, canonical, hash, prev_hash FROM ledger_record
 WHERE ledger_id = $1 AND record_id = $2
 """
-_PAYLOADS = """
-SELECT seq, name, sealed FROM ledger_payload
-WHERE ledger_id = $1 AND seq BETWEEN $2 AND $3 AND name = ANY ($4::text[]) ORDER BY seq, name COLLATE "C"
-"""
+_PAYLOADS = f"""
+SELECT seq, name, sealed FROM ledger_payload p
+WHERE ledger_id = $1 AND seq BETWEEN $2 AND $3 AND name = ANY ($4::text[]) AND {STANDS} ORDER BY seq, name COLLATE "C"
+"""  # noqa: S608
 _CHUNK = 500
 # A payload is up to 1 MiB, and a record has up to four: memory stays flat whatever they hold.
 _CHUNK_WITH_PAYLOADS = 16

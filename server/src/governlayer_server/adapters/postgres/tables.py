@@ -46,6 +46,7 @@ class OrganizationRow(Table, tablename="organization"):
     store_payloads = Text()
     registration = Text()
     closed_us = BigInt(null=True, default=None)
+    erased_us = BigInt(null=True, default=None)
 
 
 class UserRow(Table, tablename="app_user"):

@@ -1,0 +1,84 @@
+"""Erasures: tombstones, the rights to remove what an erased organization leaves, and no samples of secrets."""
+
+from piccolo.apps.migrations.auto.migration_manager import MigrationManager
+
+from governlayer_server.adapters.postgres.statements import migration_of, row_security
+
+ID = "2026-11-26T11:00:00:000000"
+VERSION = "1.38.0"
+DESCRIPTION = "erasures"
+
+_TABLES = (
+    "ALTER TABLE organization ADD COLUMN erased_us bigint",
+    # The place of a tombstone's ranges is looked up while payloads that are unreadable already wait for their removal.
+    """
+    CREATE TABLE tombstone (
+        id             uuid PRIMARY KEY,
+        ledger_id      text NOT NULL REFERENCES ledger (id),
+        kind           text NOT NULL CHECK (kind IN ('subject', 'decision', 'organization')),
+        subject_index  bytea,
+        decision_id    uuid,
+        facts          bytea NOT NULL,
+        certificate    text NOT NULL,
+        places         int8multirange NOT NULL,
+        finished_us    bigint,
+        vacuumed_us    bigint
+    )
+    """,
+    "CREATE INDEX tombstone_by_ledger ON tombstone (ledger_id, id)",
+    "CREATE INDEX tombstone_unfinished ON tombstone (ledger_id) WHERE finished_us IS NULL",
+    "CREATE INDEX tombstone_open ON tombstone (ledger_id) WHERE vacuumed_us IS NULL",
+    "CREATE INDEX idempotent_answer_by_record ON idempotent_answer (ledger_id, record_id)",
+)
+TENANT_TABLES = {"tombstone": "ledger_id = tenant()"}
+
+_OPEN = (
+    """
+    CREATE FUNCTION ledgers_with_open_erasures() RETURNS SETOF text
+        LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog
+        AS $$ SELECT DISTINCT ledger_id FROM public.tombstone WHERE vacuumed_us IS NULL $$
+    """,
+    "REVOKE ALL ON FUNCTION ledgers_with_open_erasures FROM PUBLIC",
+    "GRANT EXECUTE ON FUNCTION ledgers_with_open_erasures TO governlayer_app",
+)
+FUNCTIONS = ("ledgers_with_open_erasures",)
+
+_GRANTS = (
+    "GRANT SELECT, INSERT, UPDATE (finished_us, vacuumed_us) ON tombstone TO governlayer_app",
+    "GRANT UPDATE (erased_us) ON organization TO governlayer_app",
+    "GRANT DELETE ON api_key, api_key_event TO governlayer_app",
+    """
+    DO $$ BEGIN
+        IF current_setting('server_version_num')::int >= 170000 THEN
+            GRANT MAINTAIN ON ledger_payload, idempotent_answer, ledger_subject, organization, app_user, session,
+                one_time_token, familiar_address, api_key, api_key_event, usage_count TO governlayer_app;
+        END IF;
+    END $$
+    """,
+)
+
+# ANALYZE keeps samples of what columns hold, and a sample outlives its row: of these it takes none.
+UNSAMPLED = {
+    "subject_key": ("subject_index", "wrapped"),
+    "data_key": ("wrapped",),
+    "ledger_payload": ("sealed",),
+    "idempotent_answer": ("key", "body", "sealed"),
+    "tombstone": ("subject_index", "facts", "certificate"),
+    "app_user": ("email_sealed", "email_index", "password_hash", "totp_sealed", "totp_pending", "recovery", "seal"),
+    "api_key": ("name", "fingerprint", "previous_fingerprint", "seal"),
+    "familiar_address": ("address",),
+    "one_time_token": ("fingerprint", "seal"),
+    "session": ("seal",),
+    "organization": ("name",),
+}
+_UNSAMPLED = tuple(
+    f"ALTER TABLE {table} " + ", ".join(f"ALTER COLUMN {column} SET STATISTICS 0" for column in columns)
+    for table, columns in UNSAMPLED.items()
+)
+
+STATEMENTS = (*_TABLES, *row_security(TENANT_TABLES), *_OPEN, *_GRANTS, *_UNSAMPLED)
+
+
+async def forwards() -> MigrationManager:
+    """Return the changes of this migration."""
+    return migration_of(ID, DESCRIPTION, STATEMENTS)
