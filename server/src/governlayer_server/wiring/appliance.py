@@ -125,6 +125,7 @@ class Appliance(Struct, frozen=True, kw_only=True):
             anchors=self.anchors,
             restores=self.checks.restores,
             record=self.record_event,
+            erasures=self.erasures,
             found=self.create_organization.found,
             one_time=self.set_up.one_time,
             links=links,
@@ -198,6 +199,7 @@ async def _opened(
         await refusals.reload()
         ledger = PostgresLedgerStore(database, clock, refusals)
         if found:
+            await keys.vault.tombstone_mac(b"")  # its key is there, and in backups, before anything is erased
             with suppress(LedgerRefused):  # it is there then, and closed
                 await begin_system_ledger(ledger, keys.signing.signer, settings.deployment, clock)
         async with Background(access_logger()) as background:

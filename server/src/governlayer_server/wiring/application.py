@@ -62,11 +62,12 @@ from governlayer_server.web.links import Links
 from governlayer_server.web.observe import Observed
 from governlayer_server.web.routes.health import Installation
 from governlayer_server.wiring.anchors import show_anchors, start_anchors
+from governlayer_server.wiring.erasures import Erasures
 from governlayer_server.wiring.parts import Parts
 from governlayer_server.wiring.probes import probes_of
 
 _USAGE_S, _FAILURES_S, _STALE_S, _CLOSED_S = 5.0, 30.0, 3600.0, 5.0
-_TILES_S, _CHECKPOINTS_S, _HEADS_S = 1.0, 1.0, 60.0
+_TILES_S, _CHECKPOINTS_S, _HEADS_S, _ERASURES_S = 1.0, 1.0, 60.0, 10.0
 Record = Callable[[str, Mapping[str, object]], Awaitable[None]]
 
 
@@ -84,6 +85,7 @@ class Operations(Struct, frozen=True, kw_only=True):
     anchors: AnchorsState
     restores: Restores
     record: Record
+    erasures: Erasures
     found: FoundOrganization
     one_time: OneTimeTokens
     links: Links
@@ -162,6 +164,7 @@ def _use_cases(
     parts.background.every(_CHECKPOINTS_S, operations.publish_checkpoints)
     record_heads = RecordHeads(ledger=operations.ledger, accounts=accounts, clock=parts.clock)
     parts.background.every(_HEADS_S, record_heads, at_end=False)
+    parts.background.every(_ERASURES_S, operations.erasures.finish_later, at_end=False)
     return UseCases(
         authenticate=Authenticate(
             accounts=operations.accounts,

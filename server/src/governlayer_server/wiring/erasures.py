@@ -21,6 +21,10 @@ class Erasures(Struct, frozen=True, kw_only=True):
     reapply: ReapplyErasures
     tombstones: TombstoneDirectory
 
+    async def finish_later(self) -> None:
+        """Finish what can be finished; what is left is done next time."""
+        await self.finish()
+
 
 def erasures(settings: Settings, parts: Parts, once: AnswerOnce) -> Erasures:
     """Return the use cases of erasure."""

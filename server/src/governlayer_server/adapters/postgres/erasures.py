@@ -53,8 +53,7 @@ INSERT INTO tombstone (
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 """
 _READ = "SELECT facts, certificate, finished_us, vacuumed_us FROM tombstone WHERE ledger_id = $1"
-# What an erased organization leaves, in an order that references allow; sessions, addresses and the users' tokens go
-# with their users.
+# What an erased organization leaves, but for its API keys; what hangs on its users goes with them.
 _RESTS = tuple(
     f"DELETE FROM {table} WHERE ctid = ANY (ARRAY(SELECT ctid FROM {table} WHERE {owner} = $1 LIMIT $2))"  # noqa: S608
     for table, owner in (
@@ -62,9 +61,7 @@ _RESTS = tuple(
         ("ledger_subject", "ledger_id"),
         ("subject_key", "ledger_id"),
         ("one_time_token", "tenant"),
-        ("api_key_event", "organization_id::text"),
         ("usage_count", "organization_id::text"),
-        ("api_key", "organization_id::text"),
         ("app_user", "organization_id::text"),
     )
 )
@@ -231,14 +228,11 @@ class PostgresErasures:
 
     async def remove_rest(self, organization_id: UUID, limit: int) -> bool:
         """Remove some of what an erased organization left."""
-        name, removed = str(organization_id), []
+        name = str(organization_id)
         async with self._database.transaction(name) as connection:
-            for query in _RESTS:
-                tag = await connection.execute(query, name, limit)
-                removed.append(int(tag.rpartition(" ")[2]))
-                if removed[-1] == limit:
-                    break  # what refers to these rows goes first
-        return max(removed) == limit
+            tags = [await connection.execute(query, name, limit) for query in _RESTS]
+            keys = await connection.fetchval("SELECT remove_keys_of_erased($1, $2)", organization_id, limit)
+        return bool(keys) or any(not tag.endswith(" 0") for tag in tags)
 
     async def note_finished(self, ledger_id: str, erasure_id: UUID, now_us: int) -> None:
         """Note that nothing is left to remove."""

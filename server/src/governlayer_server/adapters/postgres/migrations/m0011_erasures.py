@@ -38,15 +38,36 @@ _OPEN = (
         LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog
         AS $$ SELECT DISTINCT ledger_id FROM public.tombstone WHERE vacuumed_us IS NULL $$
     """,
-    "REVOKE ALL ON FUNCTION ledgers_with_open_erasures FROM PUBLIC",
-    "GRANT EXECUTE ON FUNCTION ledgers_with_open_erasures TO governlayer_app",
+    # The runtime role removes no API key and no event of one, but for an organization that was erased.
+    """
+    CREATE FUNCTION remove_keys_of_erased(given uuid, most int) RETURNS int
+        LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog
+        AS $$
+        DECLARE
+            removed int;
+        BEGIN
+            IF NOT EXISTS (SELECT FROM public.organization WHERE id = given AND erased_us IS NOT NULL) THEN
+                RETURN 0;
+            END IF;
+            DELETE FROM public.api_key_event WHERE ctid = ANY (ARRAY(
+                SELECT ctid FROM public.api_key_event WHERE organization_id = given LIMIT most));
+            GET DIAGNOSTICS removed = ROW_COUNT;
+            IF removed = 0 THEN
+                DELETE FROM public.api_key WHERE ctid = ANY (ARRAY(
+                    SELECT ctid FROM public.api_key WHERE organization_id = given LIMIT most));
+                GET DIAGNOSTICS removed = ROW_COUNT;
+            END IF;
+            RETURN removed;
+        END $$
+    """,
+    "REVOKE ALL ON FUNCTION ledgers_with_open_erasures, remove_keys_of_erased FROM PUBLIC",
+    "GRANT EXECUTE ON FUNCTION ledgers_with_open_erasures, remove_keys_of_erased TO governlayer_app",
 )
-FUNCTIONS = ("ledgers_with_open_erasures",)
+FUNCTIONS = ("ledgers_with_open_erasures", "remove_keys_of_erased")
 
 _GRANTS = (
     "GRANT SELECT, INSERT, UPDATE (finished_us, vacuumed_us) ON tombstone TO governlayer_app",
     "GRANT UPDATE (erased_us) ON organization TO governlayer_app",
-    "GRANT DELETE ON api_key, api_key_event TO governlayer_app",
     """
     DO $$ BEGIN
         IF current_setting('server_version_num')::int >= 170000 THEN
