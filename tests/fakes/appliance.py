@@ -18,17 +18,21 @@ from governlayer_server.adapters.redis.local_attempts import LocalSignInAttempts
 from governlayer_server.domain.access import Principal, Role, Scope
 from governlayer_server.domain.account import Session, User
 from governlayer_server.domain.action import ActionRequest
+from governlayer_server.domain.appliance_facts import ApplianceFacts
+from governlayer_server.domain.inventory import shipped_inventory
 from governlayer_server.domain.key_terms import KeyTerms
 from governlayer_server.domain.ledger.record import SYSTEM, ActorKind
 from governlayer_server.domain.organization import Organization
 from governlayer_server.domain.plan import Plan
 from governlayer_server.domain.registration import Registration
 from governlayer_server.domain.session_limits import SessionLimits
+from governlayer_server.domain.supplied_facts import SuppliedFacts
 from governlayer_server.domain.tenants import SYSTEM_LEDGER
 from governlayer_server.ports.ledger_keys import Algorithm, KeyState
 from governlayer_server.usecases.answer_once import AnswerOnce
 from governlayer_server.usecases.authenticate import Authenticate
 from governlayer_server.usecases.change_organization import ChangeOrganization
+from governlayer_server.usecases.count_records import CountRecords
 from governlayer_server.usecases.count_usage import CountUsage
 from governlayer_server.usecases.create_organization import (
     CreateOrganization,
@@ -40,6 +44,7 @@ from governlayer_server.usecases.evaluate import Evaluate
 from governlayer_server.usecases.export_ledger import ExportLedger
 from governlayer_server.usecases.govern import Govern
 from governlayer_server.usecases.identity import Credentials, Letters, make_identity, operate_users
+from governlayer_server.usecases.keep_paperwork import KeepPaperwork
 from governlayer_server.usecases.limit_requests import LimitRequests
 from governlayer_server.usecases.make_receipt import MakeReceipt
 from governlayer_server.usecases.manage_keys import ManageKeys, NewKey
@@ -76,6 +81,7 @@ from tests.fakes.ledger_keys import MemoryLedgerKeyStore
 from tests.fakes.ledger_store import MemoryLedgerStore
 from tests.fakes.policy_engine import ScriptedEngine
 from tests.fakes.quota_store import MemoryQuotaStore
+from tests.fakes.record_counts import MemoryRecordCounts
 from tests.fakes.running_requests import MemoryRunningRequests
 
 DEPLOYMENT = "gl.example.com"
@@ -84,6 +90,10 @@ JWT_SECRET = bytes(range(128, 192))
 CHEAP_COST = 4
 ADDRESS_LIMIT = 300
 PUBLIC_URL = "https://gl.example.com"
+FACTS = ApplianceFacts(
+    deployment=DEPLOYMENT, version="0", key_provider="file", bcrypt_cost=CHEAP_COST, session_idle_minutes=480,
+    session_hours=168,
+)  # fmt: skip
 
 
 @dataclass
@@ -191,6 +201,10 @@ class FakeAppliance:
             accounts=self.accounts, publish=self.publish_checkpoints, clock=self.clock,
         )  # fmt: skip
 
+        self.keep_paperwork = KeepPaperwork(
+            accounts=self.accounts, count_records=CountRecords(self.ledger, MemoryRecordCounts(self.ledger)),
+            signer=self.signer, clock=self.clock, inventory=shipped_inventory(), facts=FACTS, supplied=SuppliedFacts(),
+        )  # fmt: skip
         self.identity = make_identity(
             self.accounts, self.vault, self.clock, self.entropy, self.attempts,
             Credentials(

@@ -64,6 +64,7 @@ class Site:
                 links=Links("https://gl.example.com"),
                 identity=made.identity,
                 manage_keys=made.manage_keys,
+                keep_paperwork=made.keep_paperwork,
             ),
             Installation(deployment=DEPLOYMENT, version="0"),
             probe,

@@ -59,6 +59,8 @@ STATUSES = {
     ("post", "/v1/keys/{key_id}/rotate"): {200, *ANY, *CREDENTIAL, 404, *BODY},
     ("delete", "/v1/keys/{key_id}"): {204, *ANY, *CREDENTIAL, 404, 422},
     ("get", "/v1/keys/{key_id}/events"): {200, *ANY, *CREDENTIAL, 404, 422},
+    ("get", "/v1/privacy/processing-records"): {200, *ANY, *CREDENTIAL, 422},
+    ("get", "/v1/privacy/log-keeping"): {200, *ANY, *CREDENTIAL, 422},
     ("get", "/livez"): {200, *ANY_HEALTH},
     ("get", "/readyz"): {200, 422, 503, *ANY_HEALTH},
     ("get", "/.well-known/governlayer"): {200, *ANY},
@@ -231,6 +233,8 @@ def test_every_parameter_is_described_where_it_is(document: dict[str, Any]) -> N
         ("post", "/v1/users"): {("header", "Idempotency-Key", False)},
         ("post", "/v1/users/{user_id}/invitation"): {("path", "user_id", True), ("header", "Idempotency-Key", False)},
         ("get", "/v1/organization/usage"): {("query", "days", False)},
+        ("get", "/v1/privacy/processing-records"): {("query", "format", False)},
+        ("get", "/v1/privacy/log-keeping"): {("query", "format", False)},
         ("get", "/problems/{code}"): {("path", "code", True)},
         ("get", "/static/{name}"): {("path", "name", True)},
     }

@@ -8,6 +8,7 @@ from governlayer_server.cli.keys import keys
 from governlayer_server.cli.ledger import ledger
 from governlayer_server.cli.master_keys import new_master, rewrap_master
 from governlayer_server.cli.orgs import orgs
+from governlayer_server.cli.paperwork import paperwork
 from governlayer_server.cli.policy import policy
 from governlayer_server.cli.serve import migrate, serve
 from governlayer_server.cli.tls import tls
@@ -25,7 +26,7 @@ def governlayer() -> None:
     """Govern AI agents: every decision is made by your policies and stands on a hash-chained ledger."""
 
 
-for command in (up, serve, migrate, orgs, users, keys, ledger, policy, tls, backup, doctor):
+for command in (up, serve, migrate, orgs, users, keys, ledger, policy, paperwork, tls, backup, doctor):
     governlayer.add_command(command)
 for command in (new_master, rewrap_master):
     keys.add_command(command)

@@ -39,6 +39,7 @@ from governlayer_server.settings import (
     ledgers_from,
     limits_from,
     mail_from,
+    paperwork_from,
     settings_from,
 )
 from governlayer_server.usecases.set_up import SET_UP_MINUTES
@@ -123,6 +124,7 @@ def embedded_settings(directory: DataDirectory, deployment: str | None = None) -
         mail=mail_from(os.environ, edge.public_url),
         anchors=anchors_from(os.environ),
         ledgers=ledgers_from(os.environ, directory.path / "evidence", directory.path / "tombstones"),
+        paperwork=paperwork_from(os.environ, directory.path / "paperwork.toml"),
         maintenance=postgres_address(EmbeddedPostgres(directory).maintenance),
     )
 

@@ -14,9 +14,11 @@ from governlayer_server.adapters.postgres.database import PostgresAddress
 from governlayer_server.adapters.redis.address import RedisAddress
 from governlayer_server.domain.errors import ConfigurationError
 from governlayer_server.domain.plan import Plan
+from governlayer_server.domain.supplied_facts import SuppliedFacts
 from governlayer_server.settings.anchors import AnchorSettings, anchors_from
 from governlayer_server.settings.identity import IdentitySettings, MailSettings, identity_from, mail_from
 from governlayer_server.settings.ledgers import LedgerSettings, ledgers_from
+from governlayer_server.settings.paperwork import paperwork_from
 from governlayer_server.settings.reading import (
     PREFIX,
     Environment,
@@ -33,7 +35,8 @@ from governlayer_server.web.edge import Csp, Edge
 __all__ = [
     "DEFAULT_DEPLOYMENT", "DEFAULT_PORT", "PREFIX", "SECRET_BYTES", "AnchorSettings", "IdentitySettings",
     "LedgerSettings", "LimitSettings", "MailSettings", "Settings", "anchors_from", "decode_secret", "edge_from",
-    "encode_secret", "identity_from", "ledgers_from", "limits_from", "mail_from", "settings_from",
+    "encode_secret", "identity_from", "ledgers_from", "limits_from", "mail_from", "paperwork_from",
+    "settings_from",
 ]  # fmt: skip
 
 DEFAULT_DEPLOYMENT = "localhost"
@@ -70,6 +73,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     mail: MailSettings | None = None
     anchors: AnchorSettings = AnchorSettings()
     ledgers: LedgerSettings = LedgerSettings()
+    paperwork: SuppliedFacts = SuppliedFacts()
     maintenance: PostgresAddress | None = None
 
     def __post_init__(self) -> None:
@@ -122,6 +126,7 @@ def settings_from(environment: Environment) -> Settings:
         mail=mail_from(environment, edge.public_url),
         anchors=anchors_from(environment),
         ledgers=ledgers_from(environment),
+        paperwork=paperwork_from(environment),
     )
 
 

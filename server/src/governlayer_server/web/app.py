@@ -18,6 +18,7 @@ from governlayer_server.usecases.change_organization import ChangeOrganization
 from governlayer_server.usecases.export_ledger import ExportLedger
 from governlayer_server.usecases.govern import Govern
 from governlayer_server.usecases.identity import Identity
+from governlayer_server.usecases.keep_paperwork import KeepPaperwork
 from governlayer_server.usecases.limit_requests import LimitRequests
 from governlayer_server.usecases.make_receipt import MakeReceipt
 from governlayer_server.usecases.manage_keys import ManageKeys
@@ -71,6 +72,7 @@ from governlayer_server.web.routes.organization import (
     organization_route,
     usage_route,
 )
+from governlayer_server.web.routes.privacy_records import PAPER_ROUTES
 from governlayer_server.web.routes.register import register_route
 from governlayer_server.web.routes.reset import forgot_route, reset_route
 from governlayer_server.web.routes.security_txt import security_txt_route
@@ -115,6 +117,7 @@ class UseCases(Struct, frozen=True, kw_only=True):
     links: Links
     identity: Identity
     manage_keys: ManageKeys
+    keep_paperwork: KeepPaperwork
 
 
 def create_app(
@@ -173,6 +176,7 @@ def create_app(
             forgot_route,
             reset_route,
             *KEY_ROUTES,
+            *PAPER_ROUTES,
             livez_route,
             readyz_route,
             about_route,
@@ -197,6 +201,7 @@ def create_app(
             "links": _provide(use_cases.links),
             "identity": _provide(use_cases.identity),
             "manage_keys": _provide(use_cases.manage_keys),
+            "keep_paperwork": _provide(use_cases.keep_paperwork),
             "installation": _provide(installation),
             "probes": _provide(probes),
             "exposition": _provide(metrics.exposition),

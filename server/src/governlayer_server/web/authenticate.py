@@ -21,6 +21,7 @@ from governlayer_server.usecases.count_usage import ADMITTED, FORBIDDEN
 
 PUBLIC = "public"
 REFUSES = "refuses"
+ALSO = "also"
 """Option of a route: statuses that it answers besides those that follow from its rule, parameters and body."""
 SCHEME = "scheme"
 """Option of a public route: the security scheme of the credential that it checks by itself."""

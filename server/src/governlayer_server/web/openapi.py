@@ -20,9 +20,10 @@ from governlayer_server.domain.access import Rule
 from governlayer_server.domain.action import ActionRequest
 from governlayer_server.domain.decision import Decision
 from governlayer_server.domain.errors import NotFound
+from governlayer_server.domain.paperwork import LogKeeping, ProcessingRecords
 from governlayer_server.usecases.read_ledger import LedgerState
 from governlayer_server.usecases.verify_ledger import Verified
-from governlayer_server.web.authenticate import REFUSES, SCHEME
+from governlayer_server.web.authenticate import ALSO, REFUSES, SCHEME
 from governlayer_server.web.key_bodies import (
     CreateKeyRequest,
     KeyBody,
@@ -63,10 +64,10 @@ PATH = "/openapi.json"
 _KEYS = (CreateKeyRequest, KeyBody, KeyEvents, KeyList, NewKeyBody, RotateKeyRequest)
 _STRUCTS = (
     About, AcceptedBody, ActionRequest, BeginBody, CallerBody, CodeBody, ConsistencyBody, Decision, ForgotBody, Health,
-    InclusionBody, InviteBody, InvitedBody, LedgerState, LoginBody, LogoutBody, OrganizationBody, OrganizationChange,
-    PasswordBody, Problem, RecordBody, RecordList, RecoveryBody, RefreshBody, RegisterBody, RegisteredBody, ResetBody,
-    SessionBody, SessionList, StepUpBody, TokenBody, TotpBody, UsageList, UserBody, UserChange, UserList,
-    Verified, VerifyBody,
+    InclusionBody, InviteBody, InvitedBody, LedgerState, LogKeeping, LoginBody, LogoutBody, OrganizationBody,
+    OrganizationChange, PasswordBody, Problem, ProcessingRecords, RecordBody, RecordList, RecoveryBody, RefreshBody,
+    RegisterBody, RegisteredBody, ResetBody, SessionBody, SessionList, StepUpBody, TokenBody, TotpBody, UsageList,
+    UserBody, UserChange, UserList, Verified, VerifyBody,
     *_KEYS,
 )  # fmt: skip
 # A change of nothing is refused.
@@ -181,7 +182,7 @@ def _complete_operation(operation: Document, options: Mapping[str, Any], *, has_
         statuses = (*statuses, 422)
     if _may_be_repeated(operation):
         statuses = (*statuses, 409)
-    answers = {status: answer for status, answer in operation["responses"].items() if status.startswith("2")}
+    answers = _successes(operation, options.get(ALSO))
     if {"bearer": []} in security:
         for answer in answers.values():
             answer["headers"] = {**answer.get("headers", {}), **_header_references(*_ALWAYS_TOLD)}
@@ -196,6 +197,14 @@ def _complete_operation(operation: Document, options: Mapping[str, Any], *, has_
         operation["requestBody"]["required"] = False
     operation["responses"] = answers
     operation["security"] = security
+
+
+def _successes(operation: Document, also: str | None) -> Document:
+    """Return the answers to what succeeds; where a text is there too for who asks for it, with its media type."""
+    answers = {status: answer for status, answer in operation["responses"].items() if status.startswith("2")}
+    if also is not None:
+        answers["200"]["content"][also] = {"schema": {"type": "string"}}
+    return answers
 
 
 def _may_be_repeated(operation: Document) -> bool:

@@ -41,6 +41,7 @@ from governlayer_server.usecases.create_organization import CreateOrganization, 
 from governlayer_server.usecases.every_ledger import all_ledger_ids
 from governlayer_server.usecases.export_ledger import ExportLedger
 from governlayer_server.usecases.identity import operate_users
+from governlayer_server.usecases.keep_paperwork import KeepPaperwork
 from governlayer_server.usecases.manage_keys import ManageKeys
 from governlayer_server.usecases.manage_organizations import ManageOrganizations
 from governlayer_server.usecases.one_time_tokens import OneTimeTokens
@@ -62,6 +63,7 @@ from governlayer_server.wiring.application import Operations, build_application
 from governlayer_server.wiring.erasures import Erasures, erasures
 from governlayer_server.wiring.founding import Stores, begin_system_ledger, deployment_keys, record_of_system
 from governlayer_server.wiring.ledger_checks import LedgerChecks, ledger_checks
+from governlayer_server.wiring.paperwork import keep_paperwork
 from governlayer_server.wiring.parts import Parts
 
 VERSION = version("governlayer-server")
@@ -78,6 +80,7 @@ class Appliance(Struct, frozen=True, kw_only=True):
     manage_organizations: ManageOrganizations
     set_up: SetUp
     manage_keys: ManageKeys
+    keep_paperwork: KeepPaperwork
     operate_users: OperateUsers
     read_ledger: ReadLedger
     export_ledger: ExportLedger
@@ -119,6 +122,7 @@ class Appliance(Struct, frozen=True, kw_only=True):
             ledger=self.ledger,
             once=self.manage_keys.once,
             manage_keys=self.manage_keys,
+            keep_paperwork=self.keep_paperwork,
             read_ledger=self.read_ledger,
             export_ledger=self.export_ledger,
             publish_checkpoints=self.publish_checkpoints,
@@ -261,6 +265,7 @@ def _appliance(settings: Settings, parts: Parts, ledger: PostgresLedgerStore, ke
         ),
         set_up=SetUp(accounts=accounts, one_time=one_time),
         manage_keys=ManageKeys(accounts=accounts, once=once, **parts.common),
+        keep_paperwork=keep_paperwork(settings, parts, accounts, ledger, VERSION),
         operate_users=operate_users(accounts, **parts.common),
         read_ledger=ReadLedger(ledger=ledger, signer=parts.signer, cosigned=cosigned, guard=parts.refusals),
         export_ledger=ExportLedger(

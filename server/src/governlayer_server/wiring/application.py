@@ -39,6 +39,7 @@ from governlayer_server.usecases.evaluate import Evaluate
 from governlayer_server.usecases.export_ledger import ExportLedger
 from governlayer_server.usecases.govern import Govern
 from governlayer_server.usecases.identity import Credentials, Identity, Letters, make_identity
+from governlayer_server.usecases.keep_paperwork import KeepPaperwork
 from governlayer_server.usecases.limit_requests import LimitRequests
 from governlayer_server.usecases.make_receipt import MakeReceipt
 from governlayer_server.usecases.manage_keys import ManageKeys
@@ -79,6 +80,7 @@ class Operations(Struct, frozen=True, kw_only=True):
     ledger: LedgerStore
     once: AnswerOnce
     manage_keys: ManageKeys
+    keep_paperwork: KeepPaperwork
     read_ledger: ReadLedger
     export_ledger: ExportLedger
     publish_checkpoints: PublishCheckpoints
@@ -184,6 +186,7 @@ def _use_cases(
             **parts.common,
         ),
         manage_keys=operations.manage_keys,
+        keep_paperwork=operations.keep_paperwork,
         read_ledger=operations.read_ledger,
         export_ledger=operations.export_ledger,
         prove_ledger=published.prove,
