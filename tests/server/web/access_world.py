@@ -19,6 +19,7 @@ from governlayer_server.usecases.seal_rows import sealed
 from governlayer_server.web.edge import Edge
 from msgspec.structs import replace
 
+from tests.fakes.appliance import action, principal_of
 from tests.fakes.people import PASSWORD, add_user, principal_for, sign_in
 from tests.server.web.conftest import METRICS_TOKEN, QUESTION, Site, bearer
 
@@ -211,6 +212,24 @@ async def _leave(world: World, user: User | None) -> Asked:
     return f"/v1/users/{(user or await world.member(Role.VIEWER)).id}", None
 
 
+async def _named(world: World) -> str:
+    """Decide about a new data subject, and return the name."""
+    name = world.address()
+    made = world.site.appliance
+    await made.govern(principal_of(world.acme), action("text", data_subjects=[name]), None)
+    return name
+
+
+async def _erase(world: World, _: User | None) -> Asked:
+    return "/v1/privacy/erasures", {"data_subject": await _named(world), "basis": "GDPR Art. 17(1)(a)"}
+
+
+async def _erasure(world: World, _: User | None) -> Asked:
+    made = world.site.appliance
+    erased = await made.erase.subject(SYSTEM, world.acme.id, await _named(world), "GDPR Art. 17(1)(a)")
+    return f"/v1/privacy/erasures/{erased.erasure.tombstone.id}", None
+
+
 async def _problem_page(_: World, __: User | None) -> Asked:
     return "/problems/not_found", None
 
@@ -245,6 +264,8 @@ ASKED: dict[Place, Callable[[World, User | None], Awaitable[Asked]]] = {
     ("GET", "/v1/ledger/tile/entries/{number}"): _of_the_ledger("tile/entries/000.p/1"),
     ("GET", "/v1/ledger/tile/{level}/{number}"): _of_the_ledger("tile/0/000.p/1"),
     ("PATCH", "/v1/organization"): _change_organization,
+    ("POST", "/v1/privacy/erasures"): _erase,
+    ("GET", "/v1/privacy/erasures/{erasure_id}"): _erasure,
     ("POST", "/v1/users"): _invite,
     ("DELETE", "/v1/users/{user_id}"): _leave,
     ("GET", "/v1/users/{user_id}"): _user,

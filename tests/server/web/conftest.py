@@ -65,6 +65,7 @@ class Site:
                 identity=made.identity,
                 manage_keys=made.manage_keys,
                 keep_paperwork=made.keep_paperwork,
+                erase=made.erase,
             ),
             Installation(deployment=DEPLOYMENT, version="0"),
             probe,

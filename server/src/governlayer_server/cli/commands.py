@@ -4,6 +4,7 @@ import click
 
 from governlayer_server.cli.backup import backup
 from governlayer_server.cli.doctor import doctor
+from governlayer_server.cli.erase import erase
 from governlayer_server.cli.keys import keys
 from governlayer_server.cli.ledger import ledger
 from governlayer_server.cli.master_keys import new_master, rewrap_master
@@ -26,7 +27,7 @@ def governlayer() -> None:
     """Govern AI agents: every decision is made by your policies and stands on a hash-chained ledger."""
 
 
-for command in (up, serve, migrate, orgs, users, keys, ledger, policy, paperwork, tls, backup, doctor):
+for command in (up, serve, migrate, orgs, users, keys, ledger, erase, policy, paperwork, tls, backup, doctor):
     governlayer.add_command(command)
 for command in (new_master, rewrap_master):
     keys.add_command(command)

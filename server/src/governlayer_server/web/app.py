@@ -15,6 +15,7 @@ from governlayer_server.domain.errors import GovernLayerError
 from governlayer_server.ports import Clock, Entropy
 from governlayer_server.usecases.authenticate import Authenticate
 from governlayer_server.usecases.change_organization import ChangeOrganization
+from governlayer_server.usecases.erase import Erase
 from governlayer_server.usecases.export_ledger import ExportLedger
 from governlayer_server.usecases.govern import Govern
 from governlayer_server.usecases.identity import Identity
@@ -72,6 +73,7 @@ from governlayer_server.web.routes.organization import (
     organization_route,
     usage_route,
 )
+from governlayer_server.web.routes.privacy import PRIVACY_ROUTES
 from governlayer_server.web.routes.privacy_records import PAPER_ROUTES
 from governlayer_server.web.routes.register import register_route
 from governlayer_server.web.routes.reset import forgot_route, reset_route
@@ -118,6 +120,7 @@ class UseCases(Struct, frozen=True, kw_only=True):
     identity: Identity
     manage_keys: ManageKeys
     keep_paperwork: KeepPaperwork
+    erase: Erase
 
 
 def create_app(
@@ -177,6 +180,7 @@ def create_app(
             reset_route,
             *KEY_ROUTES,
             *PAPER_ROUTES,
+            *PRIVACY_ROUTES,
             livez_route,
             readyz_route,
             about_route,
@@ -202,6 +206,7 @@ def create_app(
             "identity": _provide(use_cases.identity),
             "manage_keys": _provide(use_cases.manage_keys),
             "keep_paperwork": _provide(use_cases.keep_paperwork),
+            "erase": _provide(use_cases.erase),
             "installation": _provide(installation),
             "probes": _provide(probes),
             "exposition": _provide(metrics.exposition),

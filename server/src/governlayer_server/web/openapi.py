@@ -32,6 +32,7 @@ from governlayer_server.web.key_bodies import (
     NewKeyBody,
     RotateKeyRequest,
 )
+from governlayer_server.web.privacy_bodies import ErasureBody, ErasureList, ErasureRequest
 from governlayer_server.web.problems import PROBLEM_JSON, Problem
 from governlayer_server.web.routes.auth import (
     LoginBody,
@@ -62,12 +63,14 @@ from governlayer_server.web.throttle import UNLIMITED
 
 PATH = "/openapi.json"
 _KEYS = (CreateKeyRequest, KeyBody, KeyEvents, KeyList, NewKeyBody, RotateKeyRequest)
+_ERASURES = (ErasureBody, ErasureList, ErasureRequest)
 _STRUCTS = (
     About, AcceptedBody, ActionRequest, BeginBody, CallerBody, CodeBody, ConsistencyBody, Decision, ForgotBody, Health,
     InclusionBody, InviteBody, InvitedBody, LedgerState, LogKeeping, LoginBody, LogoutBody, OrganizationBody,
     OrganizationChange, PasswordBody, Problem, ProcessingRecords, RecordBody, RecordList, RecoveryBody, RefreshBody,
     RegisterBody, RegisteredBody, ResetBody, SessionBody, SessionList, StepUpBody, TokenBody, TotpBody, UsageList,
     UserBody, UserChange, UserList, Verified, VerifyBody,
+    *_ERASURES,
     *_KEYS,
 )  # fmt: skip
 # A change of nothing is refused.

@@ -187,6 +187,7 @@ def _use_cases(
         ),
         manage_keys=operations.manage_keys,
         keep_paperwork=operations.keep_paperwork,
+        erase=operations.erasures.erase,
         read_ledger=operations.read_ledger,
         export_ledger=operations.export_ledger,
         prove_ledger=published.prove,
