@@ -202,7 +202,8 @@ class FakeAppliance:
         )  # fmt: skip
 
         self.keep_paperwork = KeepPaperwork(
-            accounts=self.accounts, count_records=CountRecords(self.ledger, MemoryRecordCounts(self.ledger)),
+            accounts=self.accounts, data_keys=self.data_keys, wrapping_key=lambda: self.ring.active,
+            count_records=CountRecords(self.ledger, MemoryRecordCounts(self.ledger)),
             signer=self.signer, clock=self.clock, inventory=shipped_inventory(), facts=FACTS, supplied=SuppliedFacts(),
         )  # fmt: skip
         self.identity = make_identity(

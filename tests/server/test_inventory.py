@@ -1,11 +1,23 @@
 """The data inventory lists all that is stored, and nothing else."""
 
 from typing import Any, TypeAlias
+from uuid import UUID
 
 import asyncpg
 import msgspec
 import pytest
 from governlayer_server.adapters.logs.access import FIELDS
+from governlayer_server.domain.backup import (
+    ENVELOPE,
+    MANIFEST,
+    TOMBSTONES,
+    VERIFIED,
+    Part,
+    file_name,
+    is_tombstone,
+    keys_name,
+    new_backup_id,
+)
 from governlayer_server.domain.inventory import Inventory, shipped_inventory
 from governlayer_server.domain.inventory_page import inventory_page
 from governlayer_server.inventory import TEXT
@@ -79,6 +91,15 @@ def test_what_fits_no_pattern_is_found(inventory: Inventory) -> None:
     (fault,) = unlisted(inventory.redis, ["planted"], "redis")
     assert "[redis.…]" in fault
     assert len(unlisted(inventory.file, ["planted", "lock2", "logs"], "file")) == 3
+
+
+def test_every_file_of_a_backup_is_in_the_inventory(inventory: Inventory) -> None:
+    backup, part = new_backup_id(0, bytes(4)), Part(number=1, table="x", rows=0, size=0, sha256="")
+    tombstone = f"{TOMBSTONES}{UUID(int=1)}.json"
+    assert is_tombstone(tombstone.removeprefix(TOMBSTONES))
+    names = [file_name(backup, name) for name in (ENVELOPE, MANIFEST, VERIFIED, part.name, part.journal)]
+    assert unlisted(inventory.backup, [*names, keys_name(backup), tombstone], "backup") == []
+    assert len(unlisted(inventory.backup, [file_name(backup, "planted"), "planted"], "backup")) == 2
 
 
 def test_what_is_said_of_an_entry_is_in_its_words(inventory: Inventory) -> None:

@@ -154,6 +154,20 @@ async def test_configuration_is_told_as_it_is(appliance: FakeAppliance, acme: Or
     assert "mail.example.com" in records_page(records)
 
 
+async def test_the_keys_in_service_are_named_and_never_shown(appliance: FakeAppliance, acme: Organization) -> None:
+    await appliance.govern(principal_of(acme), action("hello"))
+    records, _ = await both(appliance.keep_paperwork, acme)
+    assert (records.keys.key_provider, records.keys.key_encryption_key) == ("file", appliance.ring.active)
+    assert records.keys.signing_keys == appliance.signer.vkeys
+    own = await appliance.data_keys.data_keys(str(acme.id))
+    assert [(one.number, one.state) for one in records.keys.data_keys] == [(one.number, one.state) for one in own]
+    assert (1, "active") in [(one.number, one.state) for one in records.keys.data_keys]
+    shown = records_page(records) + msgspec.json.encode(records).decode()
+    assert appliance.ring.active in shown
+    for key in own:
+        assert key.wrapped.hex() not in shown
+
+
 async def test_categories_are_the_personal_data_of_the_inventory(appliance: FakeAppliance, acme: Organization) -> None:
     records, _ = await both(appliance.keep_paperwork, acme)
     found = {(one.where, one.people): one for one in records.categories}

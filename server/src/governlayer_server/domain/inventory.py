@@ -18,6 +18,7 @@ KINDS = {
     "redis": "Redis",
     "file": "Files of the data directory",
     "log": "The access log",
+    "backup": "Backups, where they are kept",
 }
 """The kinds of places, and what they are called."""
 
@@ -85,6 +86,7 @@ class Inventory(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     redis: dict[str, Place]
     file: dict[str, Place]
     log: dict[str, Place]
+    backup: dict[str, Place]
     records: dict[str, str]
 
     def places(self) -> Iterator[tuple[str, str, Place]]:

@@ -69,6 +69,22 @@ class Measure(Struct, frozen=True, kw_only=True):
     detail: str
 
 
+class DataKey(Struct, frozen=True, kw_only=True):
+    """A key of the organization: its number, and what it is for (active, retiring, or index)."""
+
+    number: int
+    state: str
+
+
+class ServingKeys(Struct, frozen=True, kw_only=True):
+    """The keys in service: which one wraps and who hands it over, the organization's own, those that sign."""
+
+    key_provider: str
+    key_encryption_key: str
+    data_keys: Sequence[DataKey]
+    signing_keys: Sequence[str]
+
+
 class CountedType(Struct, frozen=True, kw_only=True):
     """How many records of one type there are, what they say, and the times of the oldest and the newest."""
 
@@ -108,6 +124,7 @@ class ProcessingRecords(Struct, frozen=True, kw_only=True):
     other_recipients: Sequence[str] | None
     transfers: Sequence[str] | None
     measures: Sequence[Measure]
+    keys: ServingKeys
     stored: Stored
     to_supply: Sequence[Blank]
 

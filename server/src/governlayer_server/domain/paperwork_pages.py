@@ -12,6 +12,7 @@ from governlayer_server.domain.paperwork import (
     Party,
     ProcessingRecords,
     Recipient,
+    ServingKeys,
     Stored,
 )
 
@@ -36,6 +37,7 @@ def records_page(paper: ProcessingRecords) -> str:
         _section("Other recipients (Art. 30(1)(d))", _texts(paper.other_recipients)),
         _section("Transfers to third countries (Art. 30(1)(e), (2)(c))", _texts(paper.transfers)),
         _section("Measures (Art. 30(1)(g), (2)(d), Art. 32(1))", _measures(paper.measures)),
+        _section("Keys in service", _keys(paper.keys)),
         _section("What the ledger holds", _stored(paper.stored)),
         _section("To be supplied", _blanks(paper.to_supply)),
     )
@@ -115,6 +117,13 @@ def _recipients(recipients: Sequence[Recipient]) -> Iterator[str]:
 
 def _measures(measures: Sequence[Measure]) -> Iterator[str]:
     yield from (f"- {one.name}: {_plain(one.detail)}" for one in measures)
+
+
+def _keys(keys: ServingKeys) -> Iterator[str]:
+    own = ", ".join(f"{one.number} ({one.state})" for one in keys.data_keys)
+    yield f"- Key-encryption key: `{keys.key_encryption_key}`, from the provider `{keys.key_provider}`"
+    yield f"- Data keys of the organization: {own or 'none yet'}"
+    yield from (f"- Signing key of the ledger: `{one}`" for one in keys.signing_keys)
 
 
 def _stored(stored: Stored) -> Iterator[str]:

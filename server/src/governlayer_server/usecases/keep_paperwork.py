@@ -1,5 +1,6 @@
 """Papers from live data: records of processing, and the statement on logs."""
 
+from collections.abc import Callable
 from uuid import UUID
 
 from msgspec import Struct
@@ -16,7 +17,14 @@ from governlayer_server.domain.appliance_facts import (
 )
 from governlayer_server.domain.inventory import Inventory
 from governlayer_server.domain.organization import Organization
-from governlayer_server.domain.paperwork import LOGS_TITLE, RECORDS_TITLE, LogKeeping, ProcessingRecords
+from governlayer_server.domain.paperwork import (
+    LOGS_TITLE,
+    RECORDS_TITLE,
+    DataKey,
+    LogKeeping,
+    ProcessingRecords,
+    ServingKeys,
+)
 from governlayer_server.domain.paperwork_parts import (
     about,
     blanks_of_logs,
@@ -26,16 +34,20 @@ from governlayer_server.domain.paperwork_parts import (
     stored,
 )
 from governlayer_server.domain.supplied_facts import SuppliedFacts
+from governlayer_server.domain.tenants import tenant_name
 from governlayer_server.domain.times import time_text
 from governlayer_server.ports import Clock, Signers
 from governlayer_server.ports.accounts import AccountStore
+from governlayer_server.ports.data_keys import DataKeyStore
 from governlayer_server.usecases.count_records import CountRecords
 
 
 class KeepPaperwork(Struct, frozen=True, kw_only=True):
-    """Writes papers about one organization. Nothing is stored."""
+    """Writes papers about one organization. Nothing is stored. ``wrapping_key`` tells the id of the key that wraps."""
 
     accounts: AccountStore
+    data_keys: DataKeyStore
+    wrapping_key: Callable[[], str]
     count_records: CountRecords
     signer: Signers
     clock: Clock
@@ -69,7 +81,8 @@ class KeepPaperwork(Struct, frozen=True, kw_only=True):
             other_recipients=ours.recipients,
             transfers=ours.transfers,
             measures=measures(self.facts, self.signer.vkeys, operator.measures),
-            stored=stored(self.inventory, await self.count_records(str(organization_id))),
+            keys=await self._keys(organization_id),
+            stored=stored(self.inventory, await self.count_records(tenant_name(organization_id))),
             to_supply=blanks_of_records(organization, ours, operator),
         )
 
@@ -91,12 +104,21 @@ class KeepPaperwork(Struct, frozen=True, kw_only=True):
             organization=about(organization),
             systems=ours.systems,
             recording=recording(),
-            stored=stored(self.inventory, await self.count_records(str(organization_id))),
+            stored=stored(self.inventory, await self.count_records(tenant_name(organization_id))),
             kept=time_limits(organization.settings),
             integrity=integrity(self.facts, self.signer.vkeys),
             access=readers(),
             not_covered=NOT_COVERED,
             to_supply=blanks_of_logs(organization, ours),
+        )
+
+    async def _keys(self, organization_id: UUID) -> ServingKeys:
+        found = await self.data_keys.data_keys(tenant_name(organization_id))
+        return ServingKeys(
+            key_provider=self.facts.key_provider,
+            key_encryption_key=self.wrapping_key(),
+            data_keys=[DataKey(number=one.number, state=one.state.value) for one in found],
+            signing_keys=self.signer.vkeys,
         )
 
     async def _organization(self, organization_id: UUID) -> Organization:

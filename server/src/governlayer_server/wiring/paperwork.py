@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from governlayer_server.adapters.postgres.data_keys import PostgresDataKeys
 from governlayer_server.adapters.postgres.record_counts import PostgresRecordCounts
 from governlayer_server.domain.appliance_facts import ApplianceFacts
 from governlayer_server.domain.inventory import shipped_inventory
@@ -23,6 +24,8 @@ def keep_paperwork(
     """Return what writes papers about this appliance."""
     return KeepPaperwork(
         accounts=accounts,
+        data_keys=PostgresDataKeys(parts.database),
+        wrapping_key=lambda: parts.keys.ring.active,
         count_records=CountRecords(ledger, PostgresRecordCounts(parts.database)),
         signer=parts.signer,
         clock=parts.clock,
