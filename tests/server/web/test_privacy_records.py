@@ -35,12 +35,16 @@ async def test_a_paper_is_json_and_the_same_as_a_page(
 
 
 @pytest.mark.parametrize("path", PAPERS)
-async def test_of_another_organization_nothing_is_told(site: Site, client: httpx.AsyncClient, path: str) -> None:
+async def test_of_another_organization_nothing_is_told(
+    site: Site, client: httpx.AsyncClient, acme: Organization, path: str
+) -> None:
     other = await site.appliance.create_organization("Umbrella", Plan.FREE, "u@example.com", None)
-    headers = bearer(await user_token(site.appliance, other, Role.OWNER))
-    answer = await client.get(path, headers=headers)
-    assert answer.json()["organization"]["name"] == "Umbrella"
-    assert "Acme" not in answer.text
+    for own, foreign in ((acme, other), (other, acme)):
+        headers = bearer(await user_token(site.appliance, own, Role.OWNER))
+        answer = await client.get(path, headers=headers)
+        assert answer.json()["organization"]["name"] == own.name
+        assert foreign.name not in answer.text
+        assert str(foreign.id) not in answer.text
 
 
 @pytest.mark.parametrize("path", PAPERS)
