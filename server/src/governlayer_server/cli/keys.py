@@ -19,6 +19,7 @@ from governlayer_server.cli.common import (
     run,
     running_appliance,
 )
+from governlayer_server.cli.master_keys import new_master, rewrap_master
 from governlayer_server.domain.access import Scope
 from governlayer_server.domain.errors import NotFound
 from governlayer_server.domain.key_terms import MAX_GRACE_SECONDS, KeyTerms
@@ -207,3 +208,7 @@ def _expiry(days: int | None, time: str | None) -> int | None:
 
 def _refuse(message: str, option: str) -> NoReturn:
     raise click.BadParameter(message, param_hint=option) from None
+
+
+for command in (new_master, rewrap_master):
+    keys.add_command(command)

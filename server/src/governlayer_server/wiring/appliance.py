@@ -4,6 +4,7 @@ import os
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from importlib.metadata import version
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from msgspec import Struct
@@ -57,14 +58,15 @@ from governlayer_server.usecases.refresh_keys import RefreshKeys
 from governlayer_server.usecases.rotate_keys import RotateKeys
 from governlayer_server.usecases.set_up import SetUp
 from governlayer_server.web.links import Links
-from governlayer_server.web.observe import Observed
 from governlayer_server.wiring.anchors import anchors_state
-from governlayer_server.wiring.application import Operations, build_application
 from governlayer_server.wiring.erasures import Erasures, erasures
 from governlayer_server.wiring.founding import Stores, begin_system_ledger, deployment_keys, record_of_system
 from governlayer_server.wiring.ledger_checks import LedgerChecks, ledger_checks
 from governlayer_server.wiring.paperwork import keep_paperwork
 from governlayer_server.wiring.parts import Parts
+
+if TYPE_CHECKING:
+    from governlayer_server.web.observe import Observed
 
 VERSION = version("governlayer-server")
 _KEYS_S = 1.0
@@ -105,7 +107,7 @@ class Appliance(Struct, frozen=True, kw_only=True):
         """Append a record of the deployment itself to the system ledger."""
         await record_of_system(self.ledger, self.parts.clock, self.parts.entropy, record_type, body)
 
-    async def application(self, settings: Settings, links: Links) -> Observed:
+    async def application(self, settings: Settings, links: Links) -> "Observed":
         """
         Return the web application under the policy set in ``settings.policies``; the start is recorded with it.
 
@@ -116,6 +118,9 @@ class Appliance(Struct, frozen=True, kw_only=True):
         Raises:
             PolicyError: the policy set cannot be used. Nothing is served.
         """
+        # Commands do without: loading it takes a third of their time.
+        from governlayer_server.wiring.application import Operations, build_application  # noqa: PLC0415
+
         operations = Operations(
             version=VERSION,
             accounts=self.accounts,
