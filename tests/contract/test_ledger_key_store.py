@@ -10,16 +10,15 @@ from governlayer_server.ports.ledger_keys import Algorithm, KeyState, LedgerKey,
 from msgspec.structs import replace
 
 from tests.fakes.ledger_keys import MemoryLedgerKeyStore
-from tests.fakes.servers import Servers, address, migrate
+from tests.fakes.servers import Servers, address
 
 
 @pytest.fixture(params=["fake", "real"])
-async def store(request: pytest.FixtureRequest, empty_database: Servers) -> AsyncIterator[LedgerKeyStore]:
+async def store(request: pytest.FixtureRequest, migrated_database: Servers) -> AsyncIterator[LedgerKeyStore]:
     if request.param == "fake":
         yield MemoryLedgerKeyStore()
         return
-    await migrate(empty_database)
-    database = await connect(address(empty_database.app))
+    database = await connect(address(migrated_database.app))
     yield PostgresLedgerKeyStore(database)
     await database.close()
 

@@ -108,21 +108,79 @@ async def owner_connection(servers: Servers) -> AsyncIterator["asyncpg.Connectio
     await connection.close()
 
 
+class Databases:
+    """
+    Databases of single tests.
+
+    A migrated one is a copy of the first. They are dropped many at a time: each drop after a write waits until the
+    server has written out all that it holds.
+    """
+
+    AT_ONCE = 16
+
+    def __init__(self, servers: Servers) -> None:
+        self._servers = servers
+        self._migrated: str | None = None
+        self._done: list[str] = []
+
+    async def empty(self) -> Servers:
+        """Return a new database without any table."""
+        inside = await self._create("template1")
+        await _run(
+            replace(self._servers.admin, database=inside.owner.database),
+            f"GRANT USAGE ON SCHEMA public TO {self._servers.app.user}",
+        )
+        return inside
+
+    async def migrated(self) -> Servers:
+        """Return a new database with all tables, and nothing in them."""
+        if self._migrated is None:
+            first = await self.empty()
+            await migrate(first)
+            self._migrated = first.owner.database
+        return await self._create(self._migrated)
+
+    async def drop(self, servers: Servers) -> None:
+        """Give *servers* back; nobody may use it any more."""
+        self._done.append(servers.owner.database)
+        if len(self._done) == self.AT_ONCE:
+            for name in self._done:
+                await _run(self._servers.admin, f"DROP DATABASE {name} WITH (FORCE)")
+            self._done.clear()
+
+    async def _create(self, template: str) -> Servers:
+        name = f"test_{uuid4().hex}"
+        await _run(self._servers.admin, f"CREATE DATABASE {name} OWNER {self._servers.owner.user} TEMPLATE {template}")
+        return self._servers.in_database(name)
+
+
+async def _run(login: Login, statement: str) -> None:
+    connection = await asyncpg.connect(**login.options())
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+@pytest.fixture(scope="session")
+def databases(servers: Servers) -> Databases:
+    return Databases(servers)
+
+
 @pytest.fixture
-async def empty_database(servers: Servers) -> AsyncIterator[Servers]:
+async def empty_database(databases: Databases) -> AsyncIterator[Servers]:
     """A database without any table, for this test alone."""
-    name = f"test_{uuid4().hex}"
-    admin = await asyncpg.connect(**servers.admin.options())
-    await admin.execute(f"CREATE DATABASE {name} OWNER {servers.owner.user}")
-    await admin.close()
-    inside = servers.in_database(name)
-    schema = await asyncpg.connect(**{**servers.admin.options(), "database": name})
-    await schema.execute(f"GRANT USAGE ON SCHEMA public TO {servers.app.user}")
-    await schema.close()
-    yield inside
-    admin = await asyncpg.connect(**servers.admin.options())
-    await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
-    await admin.close()
+    made = await databases.empty()
+    yield made
+    await databases.drop(made)
+
+
+@pytest.fixture
+async def migrated_database(databases: Databases) -> AsyncIterator[Servers]:
+    """A database with all tables and no row, for this test alone."""
+    made = await databases.migrated()
+    yield made
+    await databases.drop(made)
 
 
 @pytest.fixture

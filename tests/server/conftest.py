@@ -11,19 +11,19 @@ from governlayer_server.settings import AnchorSettings, IdentitySettings, Ledger
 from msgspec.structs import replace
 
 from tests.fakes.ledger_place import Place
-from tests.fakes.servers import Servers, address, migrate
+from tests.fakes.servers import Servers, address
 
 SECRET = bytes(range(32))
 
 
-@pytest.fixture
-def settings(empty_database: Servers, tmp_path: Path) -> Settings:
-    policies = tmp_path / "default.cedar"
+def settings_on(servers: Servers, place: Path) -> Settings:
+    """Return the settings of a deployment on *servers*, whose policies are a file in *place*."""
+    policies = place / "default.cedar"
     policies.write_text(DEFAULT, encoding="utf-8")
-    redis = empty_database.redis
+    redis = servers.redis
     return Settings(
         deployment="gl.example.com",
-        database=address(empty_database.app),
+        database=address(servers.app),
         redis=RedisAddress(socket=redis.socket, user=redis.user, password=redis.password),
         key_encryption_key=SECRET,
         pepper=bytes(reversed(SECRET)),
@@ -35,15 +35,19 @@ def settings(empty_database: Servers, tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
-async def migrated(settings: Settings, empty_database: Servers) -> Settings:
-    await migrate(empty_database)
-    return settings
+def settings(empty_database: Servers, tmp_path: Path) -> Settings:
+    return settings_on(empty_database, tmp_path)
 
 
 @pytest.fixture
-async def place(migrated: Settings, empty_database: Servers, tmp_path: Path) -> AsyncIterator[Place]:
+def migrated(migrated_database: Servers, tmp_path: Path) -> Settings:
+    return settings_on(migrated_database, tmp_path)
+
+
+@pytest.fixture
+async def place(migrated: Settings, migrated_database: Servers, tmp_path: Path) -> AsyncIterator[Place]:
     (tmp_path / "outside").mkdir()
-    tables = await asyncpg.connect(**empty_database.owner.options())
+    tables = await asyncpg.connect(**migrated_database.owner.options())
     anchors, ledgers = AnchorSettings(directory=tmp_path / "outside"), LedgerSettings(evidence=tmp_path / "evidence")
     yield Place(replace(migrated, anchors=anchors, ledgers=ledgers), tables)
     await tables.close()

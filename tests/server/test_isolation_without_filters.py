@@ -146,24 +146,24 @@ async def seen(one: Party) -> list[str]:
 
 @pytest.mark.parametrize("gone", ["nothing", "filters", "row security"])
 async def test_either_wall_alone_keeps_organizations_apart(
-    migrated: Settings, empty_database: Servers, monkeypatch: pytest.MonkeyPatch, gone: str
+    migrated: Settings, migrated_database: Servers, monkeypatch: pytest.MonkeyPatch, gone: str
 ) -> None:
     async with two_parties(migrated) as (own, other):
         before = await seen(other)
         if gone == "filters":
             take_filters_out(monkeypatch)
         elif gone == "row security":
-            await take_row_security_off(empty_database)
+            await take_row_security_off(migrated_database)
         assert await leaks(own, other) == []
         assert await seen(other) == before
 
 
 async def test_with_both_walls_gone_they_would_see_each_other(
-    migrated: Settings, empty_database: Servers, monkeypatch: pytest.MonkeyPatch
+    migrated: Settings, migrated_database: Servers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with two_parties(migrated) as (own, other):
         take_filters_out(monkeypatch)
-        await take_row_security_off(empty_database)
+        await take_row_security_off(migrated_database)
         found = await leaks(own, other)
         print(f"\nwith both gone: {len(found)} leaks: {found}")
         # A session is found by its user besides: even so nobody ends another's.

@@ -51,8 +51,8 @@ class Deployment:
 
 
 @pytest.fixture
-async def deployment(migrated: Settings, empty_database: Servers) -> AsyncIterator[Deployment]:
-    tables = await asyncpg.connect(**empty_database.owner.options())
+async def deployment(migrated: Settings, migrated_database: Servers) -> AsyncIterator[Deployment]:
+    tables = await asyncpg.connect(**migrated_database.owner.options())
     async with open_appliance(migrated) as appliance:
         transport = httpx.ASGITransport(app=await appliance.application(migrated, Links("http://test")))
         async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:

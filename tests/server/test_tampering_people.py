@@ -117,8 +117,10 @@ async def opened(settings: Settings, servers: Servers, role: str) -> AsyncIterat
 
 
 @pytest.fixture(params=["owner", "runtime"])
-async def people(request: pytest.FixtureRequest, migrated: Settings, empty_database: Servers) -> AsyncIterator[People]:
-    async with opened(migrated, empty_database, request.param) as made:
+async def people(
+    request: pytest.FixtureRequest, migrated: Settings, migrated_database: Servers
+) -> AsyncIterator[People]:
+    async with opened(migrated, migrated_database, request.param) as made:
         yield made
 
 
