@@ -34,7 +34,10 @@ DOCTESTS = [
     "server/src/governlayer_server/web",
     "tools/claims.py",
 ]
-TEST_TOOLS = ["hypothesis", "pytest", "pytest-asyncio", "pytest-timeout"]
+TEST_TOOLS = ["hypothesis", "pytest", "pytest-asyncio", "pytest-timeout", "pytest-xdist"]
+# One process more than there are cores: much of the time is spent on waiting for clocks and disks.
+PROCESSES = min(4, len(os.sched_getaffinity(0)) + 1)
+SPREAD = ["-n", str(PROCESSES), "--dist", "loadfile", "--no-loadscope-reorder"]
 
 
 @nox.session
@@ -89,14 +92,10 @@ def tests(session: nox.Session) -> None:
     """
     All tests, and the examples in docstrings; a full run holds the claims against them (security/claims.toml).
 
-    A full run uses up to four cores; the tests of a file run on one of them, with the servers started for it.
+    A full run uses up to four processes; the tests of a file run in one of them, with the servers started for it.
     """
-    # By far the longest file first, so that nobody waits for it at the end.
-    longest = "tests/system/test_system_schemathesis.py"
-    spread = ["-n", "auto", "--maxprocesses", "4", "--dist", "loadfile", "--no-loadscope-reorder"]
-    chosen = session.posargs or [*spread, "-p", "tools.claims", "--claims", "security/claims.toml"]
-    first = [] if session.posargs else [longest]
-    session.run(PYTHON, "-m", "pytest", "--doctest-modules", *first, *DOCTESTS, "tests", *chosen)
+    chosen = session.posargs or [*SPREAD, "-p", "tools.claims", "--claims", "security/claims.toml"]
+    session.run(PYTHON, "-m", "pytest", "--doctest-modules", *DOCTESTS, "tests", *chosen)
 
 
 @nox.session
@@ -173,7 +172,7 @@ def test_alone(session: nox.Session, name: str, scratch: Path, pins: Path, paths
     (tests_copy / name).mkdir()
     shutil.copy(ROOT / name / "README.md", tests_copy / name)  # its snippet is a test
     with session.chdir(tests_copy):
-        session.run(python, "-m", "pytest", "-q", *paths, external=True)
+        session.run(python, "-m", "pytest", "-q", *SPREAD, *paths, external=True)
 
 
 def require_no_dependency(session: nox.Session, wheel: Path) -> None:

@@ -10,14 +10,19 @@ import pytest
 
 from tests.system.appliance import Appliance, signal_all
 from tests.system.client import Client
-from tests.system.conftest import Start
+from tests.system.conftest import appliance_in_new_place
 from tests.system.replicas import Replica, running_replicas
 
 WINDOW_S = 60.0
+PAUSE_S = 0.1
 
 
 class Flood:
-    """Threads that ask without pause, each with a key of its organization, through all replicas in turn."""
+    """
+    Threads that ask, each with a key of its organization, through all replicas in turn.
+
+    They ask without pause until they are refused, and then often enough that none of what is free goes begging.
+    """
 
     def __init__(self, replicas: list[Replica], keys: list[str], threads: int) -> None:
         self.answers: Counter[int] = Counter()
@@ -59,7 +64,7 @@ class Flood:
             if answer.status == 429:
                 assert int(answer.header("Retry-After")) >= 1
                 assert answer.header("RateLimit")
-                time.sleep(0.02)
+                time.sleep(PAUSE_S)
         client.close()
 
     def most(self) -> int:
@@ -68,10 +73,9 @@ class Flood:
         return max(sum(sent >= start and came < start + WINDOW_S for sent, came in spans) for start, _ in spans)
 
 
-@pytest.fixture
-def running(new_appliance: Start) -> Iterator[tuple[Appliance, list[Replica]]]:
-    appliance = new_appliance().start()
-    with running_replicas(appliance, 2) as replicas:
+@pytest.fixture(scope="module")
+def running() -> Iterator[tuple[Appliance, list[Replica]]]:
+    with appliance_in_new_place() as appliance, running_replicas(appliance.start(), 2) as replicas:
         yield appliance, replicas
 
 
