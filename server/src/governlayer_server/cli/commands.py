@@ -8,7 +8,7 @@ import click
 MODULES = {
     "up": "up",
     "serve": "serve",
-    "migrate": "serve",
+    "migrate": "migrate",
     "orgs": "orgs",
     "users": "users",
     "keys": "keys",

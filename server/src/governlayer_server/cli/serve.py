@@ -1,4 +1,4 @@
-"""``governlayer serve`` and ``governlayer migrate``: against PostgreSQL and Redis that are there already."""
+"""``governlayer serve``: against PostgreSQL and Redis that are there already."""
 
 import asyncio
 import os
@@ -11,9 +11,7 @@ import click
 import uvloop
 
 from governlayer_server.adapters.logs.access import configure_logs
-from governlayer_server.adapters.postgres.database import connect
-from governlayer_server.adapters.postgres.migrate import apply_migrations, pending_migrations
-from governlayer_server.cli.common import check_ledgers, print_setup_url, run
+from governlayer_server.cli.common import check_ledgers, print_setup_url
 from governlayer_server.cli.listen import Listening, listen_options, parse_listening
 from governlayer_server.settings import DEFAULT_PORT, Settings, settings_from
 from governlayer_server.web.headers import security_headers
@@ -65,25 +63,3 @@ async def _serve(settings: Settings, listening: Listening, port: int) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop)
         await server.serve(sockets=[bound])
-
-
-@click.command()
-@click.option("--check", is_flag=True, help="Change nothing; exit 1 if migrations are missing.")
-@click.option("--plan", is_flag=True, help="Change nothing; list the missing migrations.")
-def migrate(check: bool, plan: bool) -> None:
-    """Bring the database that GOVERNLAYER_… settings name up to date. Connect as its owner."""
-    changed = run(_migrate(settings_from(os.environ), only_look=check or plan))
-    for migration in changed:
-        click.echo(migration)
-    if not changed:
-        click.echo("up to date", err=True)
-    if check and changed:
-        sys.exit(1)
-
-
-async def _migrate(settings: Settings, *, only_look: bool) -> list[str]:
-    database = await connect(settings.database)
-    try:
-        return await (pending_migrations() if only_look else apply_migrations(database))
-    finally:
-        await database.close()

@@ -116,9 +116,9 @@ class _Up:
             await supervisor.stop()
 
     async def _migrate(self, postgres: EmbeddedPostgres) -> None:
-        owner = await connect(postgres_address(postgres.owner))
+        owner = await connect(postgres_address(postgres.owner), patient=True)
         try:
-            if applied := await apply_migrations(owner):
+            if applied := await apply_migrations(owner, say=_progress):
                 _progress(f"migrations applied: {len(applied)}")
         finally:
             await owner.close()

@@ -239,9 +239,13 @@ def _tls_failures_named(address: PostgresAddress) -> Iterator[None]:
         raise
 
 
-async def connect(address: PostgresAddress) -> Database:
+async def connect(address: PostgresAddress, *, patient: bool = False) -> Database:
     """
     Return the open database.
+
+    Args:
+        address: of the database.
+        patient: whether a statement may take as long as it takes: for who migrates, and nobody waits for.
 
     Raises:
         LedgerUnavailable: it cannot be reached.
@@ -258,11 +262,11 @@ async def connect(address: PostgresAddress) -> Database:
             "ssl": address.encryption(),
             "direct_tls": False,
             "timeout": _ACQUIRE_TIMEOUT_S,
-            "command_timeout": _COMMAND_TIMEOUT_S,
+            "command_timeout": None if patient else _COMMAND_TIMEOUT_S,
             "reset": _nothing_to_reset,
             "server_settings": {
                 "application_name": "governlayer",
-                "statement_timeout": "2500",
+                "statement_timeout": "0" if patient else "2500",
                 "lock_timeout": "2000",
                 "idle_in_transaction_session_timeout": "5000",
             },

@@ -7,6 +7,7 @@ from governlayer_server.adapters.postgres.statements import migration_of
 ID = "2026-11-23T22:00:00:000000"
 VERSION = "1.38.0"
 DESCRIPTION = "identity, ledgers, policy sets"
+DOWNGRADE = "The first schema: nothing comes before it."
 
 STATEMENTS = (
     """

@@ -7,6 +7,11 @@ from governlayer_server.adapters.postgres.statements import migration_of, row_se
 ID = "2026-11-25T23:00:00:000000"
 VERSION = "1.38.0"
 DESCRIPTION = "users, sessions, keys, usage, row level security"
+ROWS = {"data_key": "the deployment's own key goes by another name"}
+DOWNGRADE = (
+    "Versions without it know no users with passwords, no roles and no seals; they do not find the deployment's "
+    "data key under its new name. Row level security would hide every row from them."
+)
 
 _TABLES = (
     # Names tell nobody of other organizations: only the operator's command refuses one that is taken.

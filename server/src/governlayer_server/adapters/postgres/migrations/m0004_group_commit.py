@@ -7,6 +7,8 @@ from governlayer_server.adapters.postgres.statements import migration_of
 ID = "2026-11-26T02:30:00:000000"
 VERSION = "1.38.0"
 DESCRIPTION = "group commit"
+ROWS = {"idempotent_answer": "every row is written anew, with the proof that its receipt is made from"}
+DOWNGRADE = "Versions without it read columns of the kept answers that are gone: none of them decides."
 
 # The newest leaf's proof is the tree's edge before it, smallest subtree first.
 _ANSWERS = (

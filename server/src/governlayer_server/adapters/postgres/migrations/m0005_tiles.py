@@ -7,6 +7,10 @@ from governlayer_server.adapters.postgres.statements import migration_of
 ID = "2026-11-26T03:00:00:000000"
 VERSION = "1.38.0"
 DESCRIPTION = "tiles of the ledgers' trees"
+DOWNGRADE = (
+    "Versions without it append without writing tiles, and a later version makes them up; until then proofs "
+    "take longer."
+)
 TENANT_TABLES = {"ledger_tile": "ledger_id = tenant()"}
 
 STATEMENTS = (

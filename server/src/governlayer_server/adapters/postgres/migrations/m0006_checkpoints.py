@@ -7,6 +7,10 @@ from governlayer_server.adapters.postgres.statements import append_only, migrati
 ID = "2026-11-26T06:00:00:000000"
 VERSION = "1.38.0"
 DESCRIPTION = "published checkpoints, keys of the ledgers"
+DOWNGRADE = (
+    "Versions without it sign with the first ledger key, retired or not, and publish nothing: what they sign "
+    "after a rotation of the key does not verify. Checkpoints that are published already stay binding."
+)
 
 TENANT_TABLES = {
     "ledger_checkpoint": "ledger_id = tenant()",

@@ -7,6 +7,10 @@ from governlayer_server.adapters.postgres.statements import append_only, migrati
 ID = "2026-11-26T07:00:00:000000"
 VERSION = "1.38.0"
 DESCRIPTION = "cosignatures and time stamps of published checkpoints"
+DOWNGRADE = (
+    "Versions without it ask no witness and no time stamping authority; what these have said already stays "
+    "stored and is not exported."
+)
 
 TENANT_TABLES = {
     "ledger_cosignature": "ledger_id = tenant()",

@@ -7,6 +7,10 @@ from governlayer_server.adapters.postgres.statements import migration_of, row_se
 ID = "2026-11-26T08:00:00:000000"
 VERSION = "1.38.0"
 DESCRIPTION = "refused ledgers"
+DOWNGRADE = (
+    "Versions without it write ledgers that were closed because they are damaged, and know of no accepted "
+    "restore."
+)
 
 TENANT_TABLES = {"ledger_refusal": "ledger_id = tenant()", "ledger_restore": "ledger_id = tenant()"}
 """Its tables of tenants, and what binds their rows to the transaction's tenant."""

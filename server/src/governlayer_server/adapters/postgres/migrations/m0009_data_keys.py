@@ -7,6 +7,11 @@ from governlayer_server.adapters.postgres.statements import migration_of, row_se
 ID = "2026-11-26T09:00:00:000000"
 VERSION = "1.38.0"
 DESCRIPTION = "key-encryption keys by id, data keys by number, keys of data subjects"
+ROWS = {"data_key": "an index is built over owners and numbers of the keys"}
+DOWNGRADE = (
+    "Versions without it open nothing that was encrypted since: payloads, e-mail addresses and kept answers of "
+    "later records look damaged to them, and a later version does not find who was named in what they record."
+)
 
 _TABLES = (
     """

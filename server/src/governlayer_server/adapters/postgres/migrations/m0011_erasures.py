@@ -7,6 +7,11 @@ from governlayer_server.adapters.postgres.statements import migration_of, row_se
 ID = "2026-11-26T11:00:00:000000"
 VERSION = "1.38.0"
 DESCRIPTION = "erasures"
+ROWS = {"idempotent_answer": "an index is built over the records of kept answers"}
+DOWNGRADE = (
+    "Versions without it know of no erasure: they finish none that was begun, and write for organizations that "
+    "were erased."
+)
 
 _TABLES = (
     "ALTER TABLE organization ADD COLUMN erased_us bigint",
