@@ -47,8 +47,8 @@ class Office:
 
 
 @pytest.fixture
-async def office(migrated: Settings, empty_database: Servers, tmp_path: Path) -> AsyncIterator[Office]:
-    admin = replace(address(empty_database.admin), database=empty_database.app.database)
+async def office(migrated: Settings, migrated_database: Servers, tmp_path: Path) -> AsyncIterator[Office]:
+    admin = replace(address(migrated_database.admin), database=migrated_database.app.database)
     kept = LedgerSettings(tombstones=tmp_path / "tombstones")
     async with open_appliance(replace(migrated, ledgers=kept, maintenance=admin)) as appliance:
         organization = await appliance.create_organization("Acme", Plan.PRO, "owner@example.com", None)
