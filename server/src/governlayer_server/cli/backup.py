@@ -13,7 +13,6 @@ from governlayer_server.cli.backup_place import (
     passphrase_option,
     settings_and_owner,
     store_named,
-    tombstones_of,
 )
 from governlayer_server.cli.common import check_ledgers, data_option, json_option, opened_appliance, print_json, run
 from governlayer_server.cli.progress import Meter
@@ -83,7 +82,7 @@ async def _backup(
         settings, owner = settings_and_owner(data)
         await check_ledgers(appliance)
         with Meter("backup", "rows") as meter:
-            manifest = await back_up(appliance, settings, owner, store, passphrase, tombstones_of(data), meter.show)
+            manifest = await back_up(appliance, settings, owner, store, passphrase, meter.show)
     return manifest, list(await prune_backups(store, keep=keep, since_us=since_us))
 
 

@@ -100,8 +100,3 @@ def settings_and_owner(data: Path | None) -> tuple[Settings, PostgresAddress]:
         raise ConfigurationError(f"there is no appliance in {path}: start one with `governlayer up --data {path}`")
     directory = DataDirectory.open(path)
     return kept_settings(directory), postgres_address(EmbeddedPostgres(directory).owner)
-
-
-def tombstones_of(data: Path | None) -> Path | None:
-    """Return the directory of the list of what was erased."""
-    return (data or default_data()) / "tombstones" if is_embedded(data) else None

@@ -18,6 +18,7 @@ MODULES = {
     "paperwork": "paperwork",
     "tls": "tls",
     "backup": "backup",
+    "restore": "restore",
     "doctor": "doctor",
 }
 """Each verb, and the module of this package that has the command of that name."""

@@ -17,6 +17,7 @@ from governlayer_server.adapters.embedded.directory import DataDirectory
 from governlayer_server.adapters.embedded.errors import AlreadyRunningError
 from governlayer_server.adapters.embedded.postgres import EmbeddedPostgres
 from governlayer_server.adapters.embedded.redis import EmbeddedRedis
+from governlayer_server.adapters.embedded.restoring import refuse_unfinished
 from governlayer_server.adapters.embedded.roles import Login
 from governlayer_server.adapters.logs.access import configure_logs
 from governlayer_server.adapters.postgres.database import PostgresAddress
@@ -134,8 +135,10 @@ def kept_settings(directory: DataDirectory) -> Settings:
     Return the settings of the appliance in *directory*, which has been started before.
 
     Raises:
-        ConfigurationError: a secret is missing that the first start made. It is not made anew.
+        ConfigurationError: a secret is missing that the first start made, which is not made anew; or a restore into
+            it has not ended.
     """
+    refuse_unfinished(directory)
     for name in _MADE_AT_FIRST_START:
         if directory.existing_secret(name) is None:
             raise ConfigurationError(f"{directory.secrets / name} is missing: without it nothing opens")

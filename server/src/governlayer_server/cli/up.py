@@ -17,6 +17,7 @@ import uvloop
 from governlayer_server.adapters.embedded.directory import DataDirectory
 from governlayer_server.adapters.embedded.postgres import EmbeddedPostgres
 from governlayer_server.adapters.embedded.redis import EmbeddedRedis
+from governlayer_server.adapters.embedded.restoring import refuse_unfinished
 from governlayer_server.adapters.embedded.supervisor import Event, Supervisor
 from governlayer_server.adapters.logs.access import configure_logs
 from governlayer_server.adapters.postgres.database import connect
@@ -73,7 +74,7 @@ def up(data: Path | None, port: int, deployment: str | None, as_json: bool, **wh
     if (path / "lock").exists():
         # The likelier mistake first: an appliance that runs here holds the port too.
         with DataDirectory.open(path).lock():
-            pass
+            refuse_unfinished(DataDirectory.open(path))
     bound = listening.bind(port)
     directory = DataDirectory.open(path)
     with directory.lock():

@@ -144,8 +144,16 @@ class LedgerState(Struct, frozen=True, kw_only=True):
 
 
 class RecoverySecrets(Struct, frozen=True, kw_only=True):
-    """What a database is worthless without, as files: name to text. Never printed."""
+    """
+    What a database is worthless without. Never printed.
 
+    Attributes:
+        keys: the key-encryption keys in service, in base64, the one that wraps first.
+        files: other secrets, by their names in a data directory.
+        policies: the text of the policy set.
+    """
+
+    keys: tuple[str, ...]
     files: dict[str, str]
     policies: str
 
@@ -200,9 +208,20 @@ class Manifest(Struct, frozen=True, kw_only=True):
 
 
 class KeyRows(Struct, frozen=True, kw_only=True):
-    """What the file of keys says before its rows: the columns of ``KEY_TABLE``; none where there is no such table."""
+    """
+    What the file of keys says before its rows.
+
+    Attributes:
+        columns: of ``KEY_TABLE``; none where there is no such table.
+        wrapped_by: the key-encryption keys then, in base64: those of an older backup may be older ones.
+    """
 
     columns: tuple[Column, ...]
+    wrapped_by: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        """No keys."""
+        return "KeyRows(…)"
 
 
 def new_backup_id(now_us: int, random: bytes) -> str:

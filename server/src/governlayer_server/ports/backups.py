@@ -2,11 +2,12 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
+from enum import StrEnum
 from typing import Protocol
 
 from msgspec import Struct
 
-from governlayer_server.domain.backup import Column, Envelope, LedgerState, SequenceValue
+from governlayer_server.domain.backup import Column, Envelope, LedgerState, Manifest, Part, SequenceValue
 
 
 class StoredFile(Struct, frozen=True, kw_only=True):
@@ -176,3 +177,72 @@ class Snapshot(Protocol):
 
     async def copy_page(self, table: SourceTable, after: Key | None, up_to: Key | None, take: Take) -> int:
         """Copy the rows after *after* up to *up_to*, inclusive (None: all); return how many there were."""
+
+
+ReadPart = Callable[[Part], AsyncIterator[bytes]]
+"""Yields the rows of a part: a COPY in PostgreSQL's binary format."""
+
+
+class Step(StrEnum):
+    """How far a restore has come."""
+
+    BEGUN = "begun"
+    LOADED = "loaded"
+    KEYED = "keyed"
+    ENDED = "ended"
+
+
+class Begun(Struct, frozen=True, kw_only=True):
+    """A restore that has begun and not ended: of which backup, and the last step that is done."""
+
+    backup_id: str
+    step: Step
+
+
+class RestoreTarget(Protocol):
+    """
+    A database that a backup is put into. Until ``finish`` nothing is served from it.
+
+    All methods raise LedgerUnavailable where the database goes away: the step may or may not be done.
+    """
+
+    async def begun(self) -> Begun | None:
+        """
+        Return how far a restore into the database has come; None: it is empty.
+
+        Raises:
+            BackupError: it is not empty. Nothing was changed.
+        """
+
+    async def begin(self, backup_id: str) -> None:
+        """Note that a restore of this backup has begun in the empty database."""
+
+    async def make_schema(self, migrations: Sequence[str]) -> None:
+        """
+        Make the empty tables as these migrations make them.
+
+        Raises:
+            BackupError: this version does not know one of them.
+        """
+
+    async def load(self, manifest: Manifest, read: ReadPart) -> None:
+        """
+        Copy all rows, all or none of them.
+
+        Raises:
+            BackupError: a part is damaged, or the database does not take it. No row was copied.
+        """
+
+    async def upgrade(self) -> None:
+        """Apply the migrations that the backup lacks."""
+
+    async def load_subject_keys(self, columns: Sequence[str], rows: AsyncIterator[bytes]) -> None:
+        """
+        Copy the data subjects' keys, all or none of them; no columns: there were none.
+
+        Raises:
+            BackupError: they are damaged, or the database does not take them. None was copied.
+        """
+
+    async def finish(self) -> None:
+        """Note that the restore has ended: from now on the database is one like any other."""

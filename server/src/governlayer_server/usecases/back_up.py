@@ -93,7 +93,7 @@ class BackUp(Struct, frozen=True, kw_only=True):
         run = _Run(snapshot, files, kept, self.part_bytes, progress, sum(one.rows for one in tables))
         written = [await run.table(one, ledgers) for one in tables]
         await self._copy_tombstones()
-        await self._write_keys(snapshot, backup_id, about.install_id)
+        await self._write_keys(snapshot, backup_id, about)
         manifest = Manifest(
             format=FORMAT,
             id=backup_id,
@@ -167,14 +167,15 @@ class BackUp(Struct, frozen=True, kw_only=True):
                 async with self.place.store.writer(TOMBSTONES + name) as to:
                     await to.write(content)
 
-    async def _write_keys(self, snapshot: Snapshot, backup_id: str, install_id: str) -> None:
+    async def _write_keys(self, snapshot: Snapshot, backup_id: str, about: About) -> None:
         """Write the data subjects' keys as they are now, and remove every older file of them."""
         table = next((one for one in await snapshot.tables() if one.name == KEY_TABLE), None)
-        envelope, key = await self.place.keys.new(backup_id, install_id, "keys")
+        envelope, key = await self.place.keys.new(backup_id, about.install_id, "keys")
         name = keys_name(backup_id)
         files = self.place.files_of(self.place.store, "", backup_id, key)
         async with files.writer(name, _line(envelope)) as to:
-            await to.write(_line(KeyRows(columns=() if table is None else table.columns)))
+            columns = () if table is None else table.columns
+            await to.write(_line(KeyRows(columns=columns, wrapped_by=about.secrets.keys)))
             if table is not None:
                 await snapshot.copy_page(table, None, None, to.write)
         for one in await self.place.store.list(KEYS):

@@ -14,11 +14,24 @@ _MAX_HEAD_BYTES = 65_536
 
 
 class SubjectKeyFile(Struct, frozen=True, kw_only=True):
-    """Its columns, none where there was no such table, and its rows: a COPY in PostgreSQL's binary format."""
+    """
+    The file that was opened.
+
+    Attributes:
+        backup_id: with which it was written.
+        columns: none where there was no such table.
+        wrapped_by: the key-encryption keys then, in base64.
+        rows: a COPY in PostgreSQL's binary format.
+    """
 
     backup_id: str
     columns: tuple[str, ...]
+    wrapped_by: tuple[str, ...]
     rows: AsyncIterator[bytes]
+
+    def __repr__(self) -> str:
+        """No keys."""
+        return f"SubjectKeyFile({self.backup_id})"
 
 
 async def open_subject_keys(place: Place) -> SubjectKeyFile:
@@ -41,10 +54,15 @@ async def open_subject_keys(place: Place) -> SubjectKeyFile:
     pieces = place.files_of(place.store, "", newest, key).read(name, skip=skip)
     head, rest = await _head(pieces)
     try:
-        columns = _KEY_ROWS.decode(head).columns
+        about = _KEY_ROWS.decode(head)
     except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError):
         raise BackupError(f"{name} cannot be read: a newer version made it") from None
-    return SubjectKeyFile(backup_id=newest, columns=tuple(one.name for one in columns), rows=_joined(rest, pieces))
+    return SubjectKeyFile(
+        backup_id=newest,
+        columns=tuple(one.name for one in about.columns),
+        wrapped_by=about.wrapped_by,
+        rows=_joined(rest, pieces),
+    )
 
 
 async def _head(pieces: AsyncIterator[bytes]) -> tuple[bytes, bytes]:

@@ -23,6 +23,7 @@ from governlayer_server.adapters.postgres.ledger_keys import PostgresLedgerKeySt
 from governlayer_server.adapters.postgres.ledger_store import PostgresLedgerStore
 from governlayer_server.adapters.postgres.migrate import pending_migrations
 from governlayer_server.adapters.postgres.refusals import PostgresRefusals
+from governlayer_server.adapters.postgres.restore_target import require_finished
 from governlayer_server.adapters.redis.connect import AnyRedis, connect_redis
 from governlayer_server.adapters.redis.forgetting import RedisForgetting
 from governlayer_server.adapters.redis.outage import Outage
@@ -162,7 +163,9 @@ class _Given:
 
 
 @asynccontextmanager
-async def open_appliance(settings: Settings, *, found: bool = True) -> AsyncIterator[Appliance]:
+async def open_appliance(
+    settings: Settings, *, found: bool = True, unfinished: bool = False
+) -> AsyncIterator[Appliance]:
     """
     Open the appliance that *settings* name; its database must have been migrated.
 
@@ -170,6 +173,7 @@ async def open_appliance(settings: Settings, *, found: bool = True) -> AsyncIter
         settings: of this appliance.
         found: whether to make what a first start makes and is not there: the deployment, its signing keys, the
             beginning of its own ledger. False for who only looks: nothing is written then.
+        unfinished: whether a restore into it may have begun and not ended: True for the restore alone.
 
     Raises:
         LedgerUnavailable: PostgreSQL is away.
@@ -179,7 +183,7 @@ async def open_appliance(settings: Settings, *, found: bool = True) -> AsyncIter
     redis = connect_redis(settings.redis)
     passwords = BcryptPasswords(settings.pepper, settings.identity.bcrypt_cost, threads=_password_threads())
     try:
-        async with _opened(settings, redis, passwords, found=found) as appliance:
+        async with _opened(settings, redis, passwords, found=found, unfinished=unfinished) as appliance:
             yield appliance
     finally:
         passwords.close()
@@ -188,13 +192,15 @@ async def open_appliance(settings: Settings, *, found: bool = True) -> AsyncIter
 
 @asynccontextmanager
 async def _opened(
-    settings: Settings, redis: AnyRedis, passwords: BcryptPasswords, *, found: bool
+    settings: Settings, redis: AnyRedis, passwords: BcryptPasswords, *, found: bool, unfinished: bool
 ) -> AsyncIterator[Appliance]:
     database = await connect(settings.database)
     try:
         if pending := await pending_migrations():
             raise ConfigurationError(f"{len(pending)} migrations have not been applied: run `governlayer migrate`")
         await database.require_bound_role()
+        if not unfinished:
+            await require_finished(database)
         clock, entropy = SystemClock(), SystemEntropy()
         ledger_keys = PostgresLedgerKeyStore(database)
         stores = Stores(

@@ -19,7 +19,6 @@ from governlayer_server.ports.backups import BackupStore
 from governlayer_server.ports.key_providers import KeyProvider
 from governlayer_server.settings import Settings, encode_secret
 from governlayer_server.settings.backups import Destination
-from governlayer_server.settings.key_providers import CURRENT, FOLLOWING
 from governlayer_server.usecases.back_up import PART_BYTES, About, BackUp, Progress
 from governlayer_server.usecases.every_ledger import for_each_open
 from governlayer_server.usecases.open_backup import Place
@@ -61,7 +60,6 @@ async def back_up(
     owner: PostgresAddress,
     store: BackupStore,
     passphrase: str,
-    tombstones: Path | None,
     progress: Progress = lambda *_: None,
     part_bytes: int = PART_BYTES,
 ) -> Manifest:
@@ -74,7 +72,6 @@ async def back_up(
         owner: of the tables.
         store: of the destination.
         passphrase: that will open the backup anywhere.
-        tombstones: the directory of the list of what was erased; None, or a missing one: nothing was.
         progress: told now and then.
         part_bytes: of a table in a part, on the average.
 
@@ -95,7 +92,7 @@ async def back_up(
         place=place_of(store, passphrase, keys.ring),
         clock=appliance.parts.clock,
         entropy=appliance.parts.entropy,
-        tombstones=lambda: tombstone_files(tombstones),
+        tombstones=lambda: tombstone_files(settings.ledgers.tombstones),
         part_bytes=part_bytes,
     )
     async with open_snapshot(owner) as snapshot:
@@ -105,16 +102,15 @@ async def back_up(
 async def recovery_secrets(settings: Settings, provider: KeyProvider) -> RecoverySecrets:
     """Return what another machine needs, named as in the ``secrets/`` of a data directory."""
     current, *previous = map(encode_secret, settings.identity.jwt_secrets)
-    keys = map(encode_secret, await provider.keys())
+    keys = tuple(map(encode_secret, await provider.keys()))
     files = {
-        **dict(zip((CURRENT, FOLLOWING), keys, strict=False)),
         "deployment": settings.deployment,
         "pepper": encode_secret(settings.pepper),
         "jwt-secret": current,
     }
     if previous:
         files["jwt-secret.previous"] = previous[0]
-    return RecoverySecrets(files=files, policies=settings.policies.read_text("utf-8"))
+    return RecoverySecrets(keys=keys, files=files, policies=settings.policies.read_text("utf-8"))
 
 
 async def tombstone_files(directory: Path | None) -> AsyncIterator[tuple[str, bytes]]:

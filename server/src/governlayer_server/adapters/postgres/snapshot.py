@@ -7,6 +7,7 @@ from typing import Any
 import asyncpg
 
 from governlayer_server.adapters.postgres.database import PostgresAddress, failures_named
+from governlayer_server.adapters.postgres.names import quoted
 from governlayer_server.domain.backup import Column, LedgerState, SequenceValue
 from governlayer_server.domain.errors import BackupError, Conflict
 from governlayer_server.domain.ledger.tree import edge_from_bytes, root
@@ -94,7 +95,7 @@ class PostgresSnapshot:
         """Return all tables; none of them changes its form while the snapshot is open."""
         rows = await self._connection.fetch(_TABLES)
         for row in rows:
-            await self._connection.execute(f"LOCK TABLE {_quoted(row['name'])} IN ACCESS SHARE MODE")
+            await self._connection.execute(f"LOCK TABLE {quoted(row['name'])} IN ACCESS SHARE MODE")
         return [await self._table(row) for row in rows]
 
     async def _table(self, row: asyncpg.Record) -> SourceTable:
@@ -135,14 +136,14 @@ class PostgresSnapshot:
         """Return where a page ends."""
         if not table.key:
             return None
-        key, values = ", ".join(map(_quoted, table.key)), after or ()
+        key, values = ", ".join(map(quoted, table.key)), after or ()
         query = f"{_select(key, table.name)}{_where(table, after, None)} ORDER BY {key} OFFSET {rows - 1} LIMIT 1"
         found = await self._connection.fetchrow(query, *values)
         return None if found is None else tuple(found.values())
 
     async def copy_page(self, table: SourceTable, after: Key | None, up_to: Key | None, take: Take) -> int:
         """Copy rows."""
-        order = f" ORDER BY {', '.join(map(_quoted, table.key))}" if table.key else ""
+        order = f" ORDER BY {', '.join(map(quoted, table.key))}" if table.key else ""
         query = f"{_rows(table)}{_where(table, after, up_to)}{order}"
         return await self._copy(query, take, *(after or ()), *(up_to or ()))
 
@@ -152,17 +153,17 @@ class PostgresSnapshot:
 
 
 def _rows(table: SourceTable) -> str:
-    return _select(", ".join(_quoted(one.name) for one in table.columns), table.name)
+    return _select(", ".join(quoted(one.name) for one in table.columns), table.name)
 
 
 def _select(what: str, table: str) -> str:
     """Return the query; all names in it come from the catalog, and are quoted."""
-    return f"SELECT {what} FROM {_quoted(table)}"  # noqa: S608  # nosec B608
+    return f"SELECT {what} FROM {quoted(table)}"  # noqa: S608  # nosec B608
 
 
 def _where(table: SourceTable, after: Key | None, up_to: Key | None) -> str:
     """Return the condition of a page; the values of *after*, then of *up_to*, are its arguments."""
-    key, conditions, given = f"({', '.join(map(_quoted, table.key))})", list[str](), 0
+    key, conditions, given = f"({', '.join(map(quoted, table.key))})", list[str](), 0
     for sign, values in ((">", after), ("<=", up_to)):
         if values is not None:
             conditions.append(f"{key} {sign} ({', '.join(f'${given + n + 1}' for n in range(len(values)))})")
@@ -183,8 +184,3 @@ def _state(row: asyncpg.Record) -> LedgerState:
         root=found,
         checkpoint=row["note"],
     )
-
-
-def _quoted(name: str) -> str:
-    """Return *name* as an identifier of SQL: what the catalog names need not be what we would call it."""
-    return '"' + name.replace('"', '""') + '"'

@@ -1,0 +1,51 @@
+"""A data directory that a restore has begun to fill: nothing is served from it until the restore has ended."""
+
+from pathlib import Path
+
+from governlayer_server.adapters.embedded.directory import DataDirectory, read_private, sync_directory, write_once
+from governlayer_server.domain.errors import BackupError, ConfigurationError
+
+_MARK = "restore.unfinished"
+
+
+def begin_restore(path: Path, backup_id: str) -> DataDirectory:
+    """
+    Return the data directory at *path*, marked; one that is marked for the same backup already is gone on with.
+
+    Raises:
+        BackupError: it is not empty, or the restore of another backup has begun there. Nothing was changed.
+        UnsafeDirectoryError: as for ``DataDirectory.open``.
+    """
+    mark = path / _MARK
+    if mark.exists():
+        begun = read_private(mark)
+        if begun != backup_id:
+            raise BackupError(
+                f"a restore of {begun} has begun in {path}: end it with --backup {begun}, or remove {path}"
+            )
+        return DataDirectory.open(path)
+    if path.exists() and any(entry.name != "lost+found" for entry in path.iterdir()):
+        raise BackupError(f"{path} is not empty: a restore needs an empty place. Nothing was changed")
+    directory = DataDirectory.open(path)
+    write_once(mark, backup_id)
+    return directory
+
+
+def end_restore(directory: DataDirectory) -> None:
+    """Take the mark away, durably."""
+    (directory.path / _MARK).unlink()
+    sync_directory(directory.path)
+
+
+def refuse_unfinished(directory: DataDirectory) -> None:
+    """
+    Return unless a restore has begun there and not ended.
+
+    Raises:
+        ConfigurationError: it has. Nothing may be served from it.
+    """
+    if (directory.path / _MARK).exists():
+        raise ConfigurationError(
+            f"a restore into {directory.path} did not come to its end: run `governlayer restore` again, "
+            "or remove the directory and begin anew"
+        )

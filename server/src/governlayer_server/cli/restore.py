@@ -1,0 +1,197 @@
+"""``governlayer restore``: a backup into an empty place."""
+
+import os
+import sys
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+import click
+from msgspec import Struct
+
+from governlayer_server.adapters.embedded.directory import DataDirectory
+from governlayer_server.adapters.embedded.postgres import EmbeddedPostgres
+from governlayer_server.adapters.embedded.redis import EmbeddedRedis
+from governlayer_server.adapters.embedded.restoring import begin_restore, end_restore
+from governlayer_server.adapters.logs.access import configure_logs
+from governlayer_server.adapters.postgres.restore_target import PostgresRestoreTarget
+from governlayer_server.cli.backup_place import (
+    from_option,
+    is_embedded,
+    needed_passphrase,
+    passphrase_option,
+    store_named,
+)
+from governlayer_server.cli.common import (
+    data_option,
+    default_data,
+    embedded_settings,
+    json_option,
+    postgres_address,
+    print_json,
+    run,
+)
+from governlayer_server.cli.progress import Meter
+from governlayer_server.domain.backup import Manifest
+from governlayer_server.domain.errors import ConfigurationError
+from governlayer_server.settings import Settings, settings_from
+from governlayer_server.settings.backups import owner_from
+from governlayer_server.settings.recovered import external_database, recovered_environment, secret_files, write_secrets
+from governlayer_server.usecases.open_backup import OpenedBackup, Place, open_backup
+from governlayer_server.usecases.restore import Restore
+from governlayer_server.usecases.subject_key_file import SubjectKeyFile, open_subject_keys
+from governlayer_server.wiring.backups import place_of
+from governlayer_server.wiring.restores import (
+    Restored,
+    complete_restore,
+    fetch_tombstones,
+    newer_checkpoints,
+    notes_from,
+)
+
+
+class _Wanted(Struct, frozen=True, kw_only=True):
+    """What is restored, from where, to where."""
+
+    place: Place
+    backup_id: str | None
+    data: Path | None
+    secrets: Path | None
+    checkpoints: tuple[Path, ...]
+
+
+@click.command(epilog="Exit status: 0 restored and sound, 1 refused, failed, or a ledger is not sound and was closed.")
+@from_option
+@data_option
+@click.option("--backup", "backup_id", metavar="ID", help="Which one.  [default: the newest whole one]")
+@passphrase_option
+@click.option(
+    "--keys-passphrase-file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Passphrase of the newest backup, where it was changed since: data subjects' keys are under that one.",
+)
+@click.option(
+    "--checkpoint",
+    "checkpoints",
+    type=click.Path(path_type=Path, exists=True),
+    multiple=True,
+    help="A checkpoint newer than the backup, or a directory of such: the ledgers say then what was lost; repeatable.",
+)
+@click.option(
+    "--secrets",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="With an external database: empty directory that the recovered secrets are written to.",
+)
+@json_option
+def restore(
+    source: str,
+    data: Path | None,
+    backup_id: str | None,
+    passphrase_file: Path | None,
+    keys_passphrase_file: Path | None,
+    checkpoints: tuple[Path, ...],
+    secrets: Path | None,
+    as_json: bool,
+) -> None:
+    """
+    Put a backup into an empty place: a new data directory, or the empty database that GOVERNLAYER_… settings name.
+
+    The passphrase is enough. What was erased since is erased again, every ledger is checked, and gets a `restore`
+    record. Interrupted, the same command goes on; until it has ended, nothing starts on the place.
+    """
+    later = None if keys_passphrase_file is None else needed_passphrase(keys_passphrase_file)
+    place = place_of(store_named(source), needed_passphrase(passphrase_file), later_passphrase=later)
+    wanted = _Wanted(place=place, backup_id=backup_id, data=data, secrets=secrets, checkpoints=checkpoints)
+    restored = run(_restore(wanted))
+    if as_json:
+        print_json(_members(restored))
+    else:
+        _print(restored)
+    sys.exit(bool(restored.closed))
+
+
+async def _restore(wanted: _Wanted) -> Restored:
+    configure_logs()
+    opened = await open_backup(wanted.place, wanted.backup_id)
+    keys = await open_subject_keys(wanted.place)
+    if is_embedded(wanted.data):
+        return await _embedded(wanted, opened, keys)
+    return await _external(wanted, opened, keys)
+
+
+async def _embedded(wanted: _Wanted, opened: OpenedBackup, keys: SubjectKeyFile) -> Restored:
+    directory = begin_restore(wanted.data or default_data(), opened.manifest.id)
+    with directory.lock():
+        for name, text in secret_files(opened.manifest, keys.wrapped_by).items():
+            directory.secret(name, partial(str, text))
+        _write_policies(directory, opened.manifest)
+        _ = EmbeddedRedis(directory).login  # its password is made now, as at a first start
+        postgres = EmbeddedPostgres(directory)
+        await postgres.start()
+        try:
+            settings = embedded_settings(directory)
+            target = PostgresRestoreTarget(postgres_address(postgres.owner), marked=opened.manifest.id)
+            restored = await _fill(wanted, opened, keys, target, settings)
+        finally:
+            await postgres.stop()
+        end_restore(directory)
+    return restored
+
+
+def _write_policies(directory: DataDirectory, manifest: Manifest) -> None:
+    policies = directory.path / "policies"
+    policies.mkdir(mode=0o700, exist_ok=True)
+    (policies / "default.cedar").write_text(manifest.secrets.policies, encoding="utf-8")
+
+
+async def _external(wanted: _Wanted, opened: OpenedBackup, keys: SubjectKeyFile) -> Restored:
+    if wanted.secrets is None:
+        raise ConfigurationError(
+            "the recovered secrets need a place: --secrets DIR, which GOVERNLAYER_… settings name then"
+        )
+    owner = owner_from(os.environ, external_database(os.environ))
+    write_secrets(wanted.secrets, opened.manifest, keys.wrapped_by)
+    settings = settings_from(recovered_environment(os.environ, wanted.secrets, opened.manifest.deployment))
+    return await _fill(wanted, opened, keys, PostgresRestoreTarget(owner), settings)
+
+
+async def _fill(
+    wanted: _Wanted, opened: OpenedBackup, keys: SubjectKeyFile, target: PostgresRestoreTarget, settings: Settings
+) -> Restored:
+    with Meter("restore", "bytes") as meter:
+        manifest = await Restore(target=target)(opened, keys, meter.show)
+    if settings.ledgers.tombstones is not None:
+        await fetch_tombstones(wanted.place.store, settings.ledgers.tombstones)
+    notes = notes_from(_places(wanted.checkpoints, settings), await newer_checkpoints(wanted.place, manifest))
+    with Meter("checking ledgers", "records") as meter:
+        restored = await complete_restore(settings, manifest, notes, meter.show)
+    await target.finish()
+    return restored
+
+
+def _places(given: Sequence[Path], settings: Settings) -> Sequence[Path]:
+    kept = settings.anchors.directory
+    return given if kept is None else [*given, kept]
+
+
+def _print(restored: Restored) -> None:
+    click.echo(f"restored {restored.manifest.id}: {restored.manifest.rows} rows, {len(restored.ledgers)} ledgers")
+    for one in restored.ledgers:
+        if one.lost is not None:
+            click.echo(f"{one.ledger_id}: records {one.size} to {one.lost - 1} are lost; record {one.seq} says so")
+    if restored.erased.done:
+        click.echo(f"erased again: {len(restored.erased.done)}")
+    for ledger_id in restored.closed:
+        click.echo(f"{ledger_id}: CLOSED to writing: `governlayer ledger fsck --org {ledger_id}` says why", err=True)
+
+
+def _members(restored: Restored) -> dict[str, object]:
+    return {
+        "backup": restored.manifest.id,
+        "closed": list(restored.closed),
+        "erased_again": [str(one) for one in restored.erased.done],
+        "ledgers": {
+            one.ledger_id: {"lost": one.lost, "restore_seq": one.seq, "size": one.size} for one in restored.ledgers
+        },
+        "rows": restored.manifest.rows,
+    }
