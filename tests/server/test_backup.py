@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from governlayer_server.adapters.postgres.snapshot import open_snapshot
 from governlayer_server.domain.backup import RECORDS, Manifest
-from governlayer_server.domain.errors import BackupError, ConfigurationError, Conflict, GovernLayerError, NotFound
+from governlayer_server.domain.errors import BackupError, ConfigurationError, Conflict, NotFound
 from governlayer_server.usecases.open_backup import find_backups
 from governlayer_server.usecases.prune_backups import prune_backups
 from governlayer_server.wiring.backups import place_of

@@ -1,7 +1,7 @@
 """One consistent snapshot of the database, for a backup: ``ports.backups.Snapshot``."""
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import asyncpg
@@ -63,15 +63,21 @@ async def open_snapshot(owner: PostgresAddress) -> AsyncIterator["PostgresSnapsh
             ssl=owner.encryption(), direct_tls=False, timeout=_CONNECT_S, server_settings=_SETTINGS,
         )  # fmt: skip
     try:
-        with failures_named():
+        with failures_named(), _rights_named():
             if not await connection.fetchval("SELECT pg_try_advisory_lock($1)", _LOCK):
                 raise Conflict("another backup of this database is running")
             async with connection.transaction(isolation="repeatable_read", readonly=True):
                 yield PostgresSnapshot(connection)
-    except asyncpg.InsufficientPrivilegeError:
-        raise BackupError("the database role may not read all rows: a backup needs the owner of the tables") from None
     finally:
         await connection.close(timeout=_CONNECT_S)
+
+
+@contextmanager
+def _rights_named() -> Iterator[None]:
+    try:
+        yield
+    except asyncpg.InsufficientPrivilegeError:
+        raise BackupError("the database role may not read all rows: a backup needs the owner of the tables") from None
 
 
 class PostgresSnapshot:
