@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import TypeVar
 
+from governlayer_verifier.certificate import Certificate, parse_certificate
 from governlayer_verifier.chain import is_hex_hash, is_origin
 from governlayer_verifier.errors import ArgumentError, FormatError
 from governlayer_verifier.note import Checkpoint, VerifierKey, parse_checkpoint, parse_log_key
@@ -31,6 +32,7 @@ class Asked:
     genesis: str | None
     checkpoints: tuple[Checkpoint, ...]
     receipts: tuple[Receipt, ...]
+    certificates: tuple[Certificate, ...]
     quick: bool
     digest: str
 
@@ -44,6 +46,7 @@ def parse_asked(
     trust: bytes | None,
     timestamps: Sequence[bytes],
     authorities: Sequence[bytes],
+    certificates: Sequence[str],
     *,
     quick: bool,
 ) -> Asked:
@@ -59,7 +62,17 @@ def parse_asked(
         raise ArgumentError("the genesis hash is not 64 lower-case hex digits")
     policy = None if trust is None else _parse_trust(trust)
     files = [[each.hex() for each in some] for some in ([trust or b""], timestamps, authorities)]
-    named = [list(keys), origin, genesis, list(checkpoints), list(receipts), trust is None, files, quick]
+    named = [
+        list(keys),
+        origin,
+        genesis,
+        list(checkpoints),
+        list(receipts),
+        trust is None,
+        files,
+        list(certificates),
+        quick,
+    ]
     return Asked(
         _sources(_parse("key", parse_log_key, keys), policy),
         policy,
@@ -68,6 +81,7 @@ def parse_asked(
         genesis,
         tuple(_parse("checkpoint", parse_checkpoint, checkpoints)),
         tuple(_parse("receipt", parse_receipt, receipts)),
+        tuple(_parse("erasure certificate", parse_certificate, certificates)),
         quick,
         sha256(json.dumps(named).encode()).hexdigest(),
     )

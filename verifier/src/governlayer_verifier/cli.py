@@ -99,6 +99,13 @@ def _parser() -> argparse.ArgumentParser:
         default=[],
         help="certificates that the time stamps must lead to; repeatable",
     )
+    add(
+        "--certificate",
+        metavar="FILE",
+        action="append",
+        default=[],
+        help="a certificate of an erasure; repeatable",
+    )
     add("--jobs", metavar="N", type=_jobs, default=1, help="check with N processes, 1 to 64; the report is the same")
     add("--quick", action="store_true", help="leave out the form of record lines: step 3, and step 1 of these lines")
     add("--resume", metavar="STATE", help="keep what was verified in this file, and go on from there after a stop")
@@ -133,6 +140,7 @@ def _verify(options: argparse.Namespace) -> int:
     receipts = [_read_file(path) for path in options.receipt]
     timestamps = [_read_bytes(path) for path in options.timestamp]
     authorities = [_read_bytes(path) for path in options.tsa_ca]
+    certificates = [_read_file(path) for path in options.certificate]
     trust = None if options.trust is None else _read_bytes(options.trust)
     if options.report is not None:
         refuse_target(options.report, _inputs(options))
@@ -149,6 +157,7 @@ def _verify(options: argparse.Namespace) -> int:
                 trust=trust,
                 timestamps=timestamps,
                 authorities=authorities,
+                certificates=certificates,
                 quick=options.quick,
                 jobs=options.jobs,
                 file=source.file,
@@ -164,7 +173,15 @@ def _verify(options: argparse.Namespace) -> int:
 
 def _inputs(options: argparse.Namespace) -> list[str]:
     single = [each for each in (options.trust, options.resume) if each is not None]
-    return [options.dump, *options.checkpoint, *options.receipt, *options.timestamp, *options.tsa_ca, *single]
+    return [
+        options.dump,
+        *options.checkpoint,
+        *options.receipt,
+        *options.timestamp,
+        *options.tsa_ca,
+        *options.certificate,
+        *single,
+    ]
 
 
 def _circumstances(options: argparse.Namespace, source: Source, started: datetime) -> Circumstances:

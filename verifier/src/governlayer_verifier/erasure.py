@@ -5,8 +5,9 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from governlayer_verifier.certificate import are_ranges
 from governlayer_verifier.findings import Findings, Step
-from governlayer_verifier.record import Facts, is_count, is_payload_name
+from governlayer_verifier.record import Facts, is_payload_name
 from governlayer_verifier.spool import Spool
 
 _EVERY_NAME = "*"
@@ -77,7 +78,7 @@ class ErasureCheck:
         """Take in an ``erasure`` or ``retention`` record."""
         ranges: Any = facts.body.get("ranges")
         names: Any = facts.body.get("names")
-        if not (_are_ranges(ranges) and _are_names(names) and isinstance(facts.body.get("basis"), str)):
+        if not (are_ranges(ranges) and _are_names(names) and isinstance(facts.body.get("basis"), str)):
             self._findings.fail(
                 Step.ERASURE,
                 f"the {facts.type} record does not hold sorted ranges, sorted names and a basis",
@@ -116,15 +117,6 @@ class ErasureCheck:
                 # Only what lies before the record itself: a later one must be named by a later record.
                 if erased is not None and first < seq:
                     erased.add(first, min(last, seq - 1))
-
-
-def _are_ranges(value: Any) -> bool:
-    return (
-        isinstance(value, list)
-        and all(isinstance(each, list) and len(each) == 2 and all(map(is_count, each)) for each in value)
-        and all(first <= last for first, last in value)
-        and value == sorted(value)
-    )
 
 
 def _are_names(value: Any) -> bool:

@@ -8,8 +8,11 @@
 Memory does not grow with the dump: hashes, open questions and checkpoints go to spools on disk.
 """
 
+from hashlib import sha256
+
 from governlayer_verifier.activity import Activity
 from governlayer_verifier.asked import Asked
+from governlayer_verifier.certificates import CertificateCheck
 from governlayer_verifier.checkpoints import NO_KEY, CheckpointCheck
 from governlayer_verifier.dump import CheckpointLine, Consistency, End, Header, Inclusion, parse_line
 from governlayer_verifier.erasure import ErasureCheck
@@ -43,6 +46,7 @@ class Join:
         self._witnesses = WitnessCheck(findings, asked.policy)
         self._stamps = TimestampCheck(findings, asked.stamps)
         self._checkpoints = CheckpointCheck(findings, header, self._ring, self._tree, self._witnesses, self._stamps)
+        self._certificates = CertificateCheck(findings, header, self._ring, asked.certificates)
         self._activity = Activity()
         self._end: End | None = None
         self._records = 0
@@ -91,6 +95,7 @@ class Join:
             facts, _ = self._reader.read(handed.text.encode())
             if facts.type in ERASING:
                 self._erasure.record(facts, number)
+                self._certificates.record(facts, sha256(handed.text.encode()).hexdigest())
             else:
                 self._checkpoints.take_key_record(facts, number)
             return
@@ -124,6 +129,8 @@ class Join:
         witnesses, stamps = self._witnesses.finish(), self._stamps.finish()
         # 11 Erasure
         self._erasure.finish()
+        certified = self._certificates.finish()
+        trusted = self._ring.trusted_keys(self._asked.keys)
         return Report(
             header.origin,
             header.first,
@@ -135,7 +142,7 @@ class Join:
             checkpoints.count,
             checkpoints.outside_size or None,
             step_results(findings),
-            TrustReport(self._ring.trusted_keys(self._asked.keys), checkpoints.outside(), witnesses, stamps),
+            TrustReport(trusted, checkpoints.outside(), witnesses, stamps, certified),
             self._activity.spans(),
         )
 

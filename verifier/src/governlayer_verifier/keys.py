@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from governlayer_verifier import mldsa
 from governlayer_verifier.cosignature import is_signed_by, shown_time, stated_time_s
 from governlayer_verifier.findings import shown
-from governlayer_verifier.note import MLDSA44, Checkpoint, VerifierKey
+from governlayer_verifier.note import MLDSA44, Checkpoint, Signature, VerifierKey
 from governlayer_verifier.trust import TrustedKey
 
 MAX_SPANS = 1024
@@ -143,6 +143,31 @@ class KeyRing:
         if any(span.serves(size) for span in spans):
             return "its key was introduced by a record that no trusted key covers"
         return "its key was not in service at that size"
+
+    def fault_of_note(self, text: bytes, signatures: Iterable[Signature], after: int) -> str | None:
+        """
+        Return why *signatures* over *text* give no trust, after ``settle``; None where they do.
+
+        Args:
+            text: of a note that is no checkpoint, and so has no size.
+            signatures: its lines; only Ed25519 keys sign such notes.
+            after: the seq of a record that was there when it was signed: a key that went before it is not trusted.
+        """
+        if not self:
+            return None
+        signers: list[VerifierKey] = []
+        for each in signatures:
+            known = self._by_hint.get((each.name, each.key_id), [])
+            by = [key for key in known if key.verifies(text, each.blob)]
+            if known and not by and any(key.kind != MLDSA44 for key in known):
+                return f"bears a wrong signature of {each.name}+{each.key_id.hex()}"
+            signers += by
+        spans = [span for key in signers for span in self._by_key[key] if span.trusted]
+        if not spans:
+            return "is signed by no trusted key"
+        if all(span.until is not None and span.until <= after for span in spans):
+            return "is signed by a key that had left service"
+        return None
 
     def trusted_keys(self, sources: Mapping[VerifierKey, str]) -> tuple[TrustedKey, ...]:
         """

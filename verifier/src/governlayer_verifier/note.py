@@ -153,7 +153,7 @@ def parse_checkpoint(note: str) -> Checkpoint:
     Raises:
         FormatError: not a signed note, or its text is not exactly origin, size and root.
     """
-    text, signatures = _split_note(note)
+    text, signatures = split_note(note)
     lines = text.split("\n")
     if len(lines) != 4:
         raise FormatError("a checkpoint is origin, size and root on three lines, without extension lines")
@@ -163,13 +163,23 @@ def parse_checkpoint(note: str) -> Checkpoint:
     return Checkpoint(origin, decode_decimal(size), decode_hash(root), text.encode(), signatures)
 
 
-def _split_note(note: str) -> tuple[str, tuple[Signature, ...]]:
+def split_note(note: str, limit: int = MAX_NOTE_BYTES) -> tuple[str, tuple[Signature, ...]]:
+    """
+    Return the text of a signed note, with its last newline, and its signatures.
+
+    Args:
+        note: the whole.
+        limit: bytes that it may have.
+
+    Raises:
+        FormatError: it is none, or longer.
+    """
     try:
-        too_long = len(note.encode()) > MAX_NOTE_BYTES
+        too_long = len(note.encode()) > limit
     except UnicodeEncodeError:
         raise FormatError("the note is not UTF-8 text") from None
     if too_long:
-        raise FormatError(f"the note is longer than {MAX_NOTE_BYTES} bytes")
+        raise FormatError(f"the note is longer than {limit} bytes")
     if any(each < " " and each != "\n" for each in note):
         raise FormatError("the note holds a control character")
     text, separator, lines = note.rpartition("\n\n")

@@ -137,6 +137,22 @@ class Stamp:
 
 
 @dataclass(frozen=True, slots=True)
+class Certified:
+    """A certificate of an erasure that the user brought; ``seqs`` are those of the records that it names."""
+
+    label: str
+    erasure_id: str
+    seqs: tuple[int, ...]
+    status: Outcome
+    reason: str | None
+
+    def line(self) -> str:
+        """Return it in one line of text."""
+        reason = f": {self.reason}" if self.reason is not None else ""
+        return f"erasure {shown_status(self.status)} {self.label}, record {self.seqs[0]}, {self.erasure_id}{reason}"
+
+
+@dataclass(frozen=True, slots=True)
 class TrustReport:
     """All of it; ``witnesses`` is None where no quorum was asked for."""
 
@@ -144,10 +160,13 @@ class TrustReport:
     outside: tuple[Outside, ...] = ()
     witnesses: Witnesses | None = None
     stamps: tuple[Stamp, ...] = ()
+    certificates: tuple[Certified, ...] = ()
 
     def lines(self) -> list[str]:
         """Return all of it as lines of text."""
         witnesses = [f"quorum  {self.witnesses.rule}"] if self.witnesses is not None else []
         witnesses += [each.line() for each in self.witnesses.judged] if self.witnesses is not None else []
         stamps = [each.line() for each in self.stamps]
-        return [*(each.line() for each in self.keys), *(each.line() for each in self.outside), *witnesses, *stamps]
+        certified = [each.line() for each in self.certificates]
+        outside = [each.line() for each in self.outside]
+        return [*(each.line() for each in self.keys), *outside, *witnesses, *stamps, *certified]

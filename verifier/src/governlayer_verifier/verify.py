@@ -39,6 +39,7 @@ def verify(
     trust: bytes | None = None,
     timestamps: Sequence[bytes] = (),
     authorities: Sequence[bytes] = (),
+    certificates: Sequence[str] = (),
     quick: bool = False,
     jobs: int = 1,
     file: int | None = None,
@@ -61,6 +62,7 @@ def verify(
         trust: a c2sp.org/tlog-policy file: its logs are trusted like *keys*, its quorum is asked for.
         timestamps: RFC 3161 answers (DER) over checkpoints, which the user kept.
         authorities: certificates (PEM) that the time stamps must lead to.
+        certificates: certificates of erasures, which the user kept.
         quick: whether the form of record lines is not to be checked (step 3, and step 1 of these lines).
         jobs: how many processes check the dump, 1 to 64; the report is the same.
         file: descriptor of a plain file that *stream* reads from its beginning, if workers may read it themselves.
@@ -74,7 +76,9 @@ def verify(
     """
     if not 1 <= jobs <= MAX_JOBS:
         raise ArgumentError(f"jobs is not 1 to {MAX_JOBS}")
-    asked = parse_asked(keys, origin, genesis, checkpoints, receipts, trust, timestamps, authorities, quick=quick)
+    asked = parse_asked(
+        keys, origin, genesis, checkpoints, receipts, trust, timestamps, authorities, certificates, quick=quick
+    )
     first_line = read_header(stream)
     blocks = read_blocks(stream, len(first_line))
     journal = None if resume is None else Journal(resume, asked.digest, sha256(first_line).hexdigest())
