@@ -23,6 +23,7 @@ class Traffic:
     def __init__(self, canaries: Canaries, port: int, key: str, metrics_token: str) -> None:
         self.statuses: dict[int, int] = {}
         self.answered = 0
+        self.subjects: list[str] = []
         self._new = canaries.new
         self._port = port
         self._client = Client(port)
@@ -104,13 +105,14 @@ class Traffic:
     def _decide(self) -> None:
         """Ask for decisions with canaries wherever content may stand, in every mode; each is answered."""
         for mode in ("enforce", "shadow", "dry_run", "enforce"):
+            self.subjects.append(self._new("data subject"))
             body = question(
                 stage="tool_call",
                 agent={"id": "a", "instance": self._new("instance"), "on_behalf_of": self._new("on_behalf_of")},
                 action={"name": "read", "arguments": {self._new("argument name"): [self._new("argument")]}},
                 resource={"type": "t", "id": self._new("resource"), "attributes": {"a": self._new("attribute")}},
                 content=[{"role": "user", "text": f"{self._new('content')} and jane.doe@example.com"}],
-                data_subjects=[self._new("data subject")],
+                data_subjects=[self.subjects[-1]],
                 session={"id": self._new("session")},
                 purpose=self._new("purpose"),
                 options={"mode": mode, "receipt": True, "explain": True},

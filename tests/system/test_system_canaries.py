@@ -111,24 +111,42 @@ def _search_files(search: Search, appliance: Appliance) -> None:
 def test_no_canary_is_in_any_sink_after_all_routes_all_errors_and_a_crash(new_appliance: Start) -> None:
     canaries = Canaries()
     search = Search(canaries)
-    appliance = new_appliance().start()
-    key = appliance.tenant("Acme").key
+    appliance = new_appliance()
+    temporary = appliance.data.with_name("temporary")
+    temporary.mkdir(mode=0o777)
+    temporary.chmod(0o1777)
+    appliance.environment["TMPDIR"] = str(temporary)
+    tenant = appliance.start().tenant("Acme")
+    key = tenant.key
     traffic = _traffic(appliance, canaries, key)
     traffic.send_everything()
     _look_into_redis(search, appliance)
     _require_all_is_in_the_inventory(appliance)
     _crash_amid(_traffic(appliance, canaries, key), appliance)
     appliance.start()
-    _traffic(appliance, canaries, key).send_everything()
+    traffic = _traffic(appliance, canaries, key)
+    traffic.send_everything()
     _look_into_redis(search, appliance)
+    erased = appliance.cli(
+        "erase", "--org", tenant.id, "--data-subject", traffic.subjects[0], "--basis", "GDPR Art. 17(1)(a)", "--yes"
+    )
+    assert erased.returncode == 0, erased.stderr
+    search.look("certificates", erased.stdout.encode() + erased.stderr.encode())
+    search.look("dumps", appliance.dump(tenant).read_bytes())
     appliance.query("CHECKPOINT")
     assert appliance.stop() == 0
     _search_files(search, appliance)
+    search.look_below("temporary files", temporary)
+    search.look("temporary files", b"".join(map(bytes, temporary.rglob("*"))))
     print(f"\n{search}\nanswers by status: {dict(sorted(traffic.statuses.items()))}")
     assert search.hits == []
     assert len(canaries.places) >= 500
     assert set(traffic.statuses) >= {200, 400, 401, 404, 405, 413, 415, 422, 431}
-    assert {"standard error", "standard output", "logs", "data directory"} <= set(search.sinks)
+    assert set(search.sinks) >= {
+        "standard error", "standard output", "logs", "data directory", "dumps", "certificates", "temporary files"
+    }  # fmt: skip
+    assert [path for path in (appliance.data / "postgres" / "pg_wal").iterdir() if path.is_file()]
+    assert list((appliance.data / "tombstones").iterdir())
     # The log did speak of all these requests.
     assert appliance.errors().count('"event": "request"') >= sum(traffic.statuses.values())
     names = {path.name for path in (appliance.data / "logs").iterdir()}
@@ -154,6 +172,21 @@ def test_a_planted_leak_is_found(new_appliance: Start) -> None:
         "get /v1/ledger by nobody below",
     }
     assert not [place for _, place in search.hits if " query" in place or " header" in place or " body" in place]
+
+
+def test_a_planted_plaintext_column_is_found(shared: Appliance) -> None:
+    canaries = Canaries()
+    shared.query("CREATE TABLE planted (id int, words text)")
+    try:
+        shared.query(f"INSERT INTO planted SELECT n, '{canaries.new('column')}' FROM generate_series(1, 3) n")
+        shared.query("CHECKPOINT")
+        search = Search(canaries)
+        search.look_below("tables", shared.data / "postgres" / "base")
+        search.look_below("write-ahead log", shared.data / "postgres" / "pg_wal")
+    finally:
+        shared.query("DROP TABLE planted")
+    assert {sink for sink, _ in search.hits} == {"tables", "write-ahead log"}
+    assert {place for _, place in search.hits} == {"column"}
 
 
 def test_what_is_in_redis_is_found(shared: Appliance) -> None:
