@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlencode
+from uuid import UUID
 
 from governlayer_server.domain.api_key import make_api_key
 
@@ -29,7 +30,7 @@ GUARDED = frozenset(
     }
 )
 ADDED = ("organization_id", "id")
-LAST_USED = re.compile(rb'"last_used_at":("[^"]*"|null)')
+MOMENTS = re.compile(rb'"(last_used_at|generated_at)":("[^"]*"|null)')
 _COUNT = re.compile(rb":[0-9]+")
 _TOLD = frozenset({"date", "x-request-id", "ratelimit", "ratelimit-policy", "content-length"})
 
@@ -99,6 +100,7 @@ def bodies(own: Party) -> dict[str, dict[str, Any]]:
         "create_key": {"name": own.name, "scopes": ["govern"]},
         "rotate_key": {"grace_seconds": 0},
         "verify_ledger": {"first": 0},
+        "erase": {"decision_id": str(UUID(int=0)), "basis": "GDPR Art. 17(1)(a)"},
     }
 
 
@@ -188,7 +190,7 @@ def said(answer: Answer, sent: str) -> tuple[Any, ...]:
     # Asking is counted.
     if answer.body.startswith(b'{"data":[{"date":'):
         return answer.status, headers, _COUNT.sub(b"", answer.body)
-    body = LAST_USED.sub(b"", answer.body.replace(answer.header("X-Request-Id").encode(), b""))
+    body = MOMENTS.sub(b"", answer.body.replace(answer.header("X-Request-Id").encode(), b""))
     for form in {sent, json.dumps(sent)[1:-1], quote(sent, safe="")} - {""}:
         body = body.replace(form.encode(), b"SENT")
     return answer.status, headers, body

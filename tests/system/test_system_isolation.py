@@ -14,7 +14,7 @@ from tests.system.appliance import Appliance
 from tests.system.client import Answer, question
 from tests.system.conftest import appliance_in_new_place
 from tests.system.foreign_ids import (
-    LAST_USED,
+    MOMENTS,
     Probe,
     Value,
     body_probes,
@@ -99,7 +99,7 @@ def state(party: Party) -> dict[str, bytes]:
     When its keys were last used comes from its own decisions, and is written a while after them.
     """
     return {
-        path: LAST_USED.sub(b"", answer.body)
+        path: MOMENTS.sub(b"", answer.body)
         for path, answer in party.views().items()
         if not path.startswith(("/v1/ledger", "/v1/organization/usage")) and "/events" not in path
     }

@@ -55,7 +55,7 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 _READ = "SELECT facts, certificate, finished_us, vacuumed_us FROM tombstone WHERE ledger_id = $1"
 # What an erased organization leaves, but for its API keys; what hangs on its users goes with them.
 _RESTS = tuple(
-    f"DELETE FROM {table} WHERE ctid = ANY (ARRAY(SELECT ctid FROM {table} WHERE {owner} = $1 LIMIT $2))"  # noqa: S608
+    f"DELETE FROM {table} WHERE ctid = ANY (ARRAY(SELECT ctid FROM {table} WHERE {owner} = $1 LIMIT $2))"  # noqa: S608  # nosec B608
     for table, owner in (
         ("idempotent_answer", "ledger_id"),
         ("ledger_subject", "ledger_id"),

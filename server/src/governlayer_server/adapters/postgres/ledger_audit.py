@@ -24,7 +24,7 @@ WHERE ledger_id = $1 AND seq BETWEEN $2 AND $3 AND ($4::text[] IS NULL OR type =
 _PAYLOADS = f"""
 SELECT seq, name, sealed FROM ledger_payload p
 WHERE ledger_id = $1 AND seq BETWEEN $2 AND $3 AND {STANDS} ORDER BY seq, name COLLATE "C"
-"""  # noqa: S608
+"""  # noqa: S608  # nosec B608
 # One moment again, and both ends by the index.
 _OUTSIDE = """
 (SELECT seq, name FROM ledger_payload WHERE ledger_id = $1 AND seq < 0 LIMIT $2)

@@ -55,7 +55,7 @@ WHERE ledger_id = $1 AND record_id = $2
 _PAYLOADS = f"""
 SELECT seq, name, sealed FROM ledger_payload p
 WHERE ledger_id = $1 AND seq BETWEEN $2 AND $3 AND name = ANY ($4::text[]) AND {STANDS} ORDER BY seq, name COLLATE "C"
-"""  # noqa: S608
+"""  # noqa: S608  # nosec B608
 _CHUNK = 500
 # A payload is up to 1 MiB, and a record has up to four: memory stays flat whatever they hold.
 _CHUNK_WITH_PAYLOADS = 16
