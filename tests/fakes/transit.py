@@ -62,7 +62,8 @@ class Transit:
 
     async def _handle(self, head: str, body: bytes) -> bytes:
         try:
-            return http(200, json.dumps({"request_id": "1", "data": self._data(head, json.loads(body))}).encode())
+            data = {**self._data(head, json.loads(body)), "more": None}
+            return http(200, json.dumps({"request_id": "1", "data": data, "warnings": None}).encode())
         except Refused as refused:
             return refused.answer
 

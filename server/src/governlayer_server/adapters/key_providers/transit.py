@@ -47,9 +47,9 @@ class TransitAddress(Struct, frozen=True, kw_only=True):
 
 
 class _Answer(Struct, frozen=True):
-    """What transit answers; of what stands beside ``data`` nothing is needed."""
+    """What transit answers; of what stands beside ``data``, and of most of what stands in it, nothing is needed."""
 
-    data: Mapping[str, str | int]
+    data: Mapping[str, object]
 
 
 class TransitKeys:
@@ -134,9 +134,12 @@ class TransitKeys:
         if status != _OK:
             raise self._refused(status, act, place)
         try:
-            return str(msgspec.json.decode(answer, type=_Answer).data[member])
-        except (msgspec.DecodeError, KeyError, UnicodeDecodeError):
+            found = msgspec.json.decode(answer, type=_Answer).data.get(member)
+        except (msgspec.DecodeError, UnicodeDecodeError):
             raise self._unlike(place) from None
+        if not isinstance(found, str):
+            raise self._unlike(place)
+        return found
 
     async def _headers(self) -> Mapping[str, str]:
         token = await asyncio.to_thread(read_line, self._address.token, PROJECTED)
