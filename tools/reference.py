@@ -6,11 +6,13 @@ They come from the application as the tests build it, over stores in memory: not
 
 from pathlib import Path
 
+from governlayer_server.adapters.postgres.migrate import migration_modules
 from governlayer_server.domain.inventory import shipped_inventory
 from governlayer_server.domain.inventory_page import inventory_page
 from governlayer_server.web.access_table import access_table
 
 from tests.server.web.conftest import Site
+from tools.migrations_page import migrations_page
 
 REFERENCE = Path(__file__).parents[1] / "docs" / "reference"
 
@@ -20,6 +22,7 @@ def pages() -> dict[Path, str]:
     return {
         REFERENCE / "access.md": access_table(Site().app._app),
         REFERENCE / "data-inventory.md": inventory_page(shipped_inventory()),
+        REFERENCE / "migrations.md": migrations_page(migration_modules()),
     }
 
 

@@ -112,8 +112,8 @@ class Databases:
     """
     Databases of single tests.
 
-    A migrated one is a copy of the first. They are dropped many at a time: each drop after a write waits until the
-    server has written out all that it holds.
+    A migrated one is a copy of the first. They are dropped many at a time: each drop waits until the server has written
+    out all that it holds, and those at the same time wait for the same.
     """
 
     AT_ONCE = 16
@@ -144,8 +144,8 @@ class Databases:
         """Give *servers* back; nobody may use it any more."""
         self._done.append(servers.owner.database)
         if len(self._done) == self.AT_ONCE:
-            for name in self._done:
-                await _run(self._servers.admin, f"DROP DATABASE {name} WITH (FORCE)")
+            drops = (_run(self._servers.admin, f"DROP DATABASE {name} WITH (FORCE)") for name in self._done)
+            await asyncio.gather(*drops)
             self._done.clear()
 
     async def _create(self, template: str) -> Servers:

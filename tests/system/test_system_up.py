@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from governlayer_server.adapters.postgres.migrate import known_migrations
 
 from tests.system.appliance import STOP_S, Appliance, signal_all
 from tests.system.client import Client, question
@@ -34,6 +35,7 @@ def test_the_first_line_with_json_says_where_it_serves(new_appliance: Start) -> 
     assert ready["url"].startswith("http://127.0.0.1:")
     assert Client(int(ready["url"].rpartition(":")[2])).get("/readyz").status == 200
     assert appliance.out.read_bytes().count(b"\n") == 1
+    assert f"migrations applied: {len(known_migrations())}\n" in appliance.errors()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
