@@ -7,8 +7,9 @@ from pathlib import Path
 
 import boto3
 import pytest
+from governlayer_server.adapters.backup.s3_address import S3Address
 from governlayer_server.adapters.backup.store_directory import DirectoryStore
-from governlayer_server.adapters.backup.store_s3 import S3Address, S3Store
+from governlayer_server.adapters.backup.store_s3 import S3Store
 from governlayer_server.domain.errors import ConfigurationError, NotFound, Unavailable
 from governlayer_server.ports.backups import BackupStore
 from moto.server import ThreadedMotoServer

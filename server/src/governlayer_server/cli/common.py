@@ -33,6 +33,7 @@ from governlayer_server.settings import (
     IdentitySettings,
     Settings,
     anchors_from,
+    backups_from,
     decode_secret,
     edge_from,
     encode_secret,
@@ -127,6 +128,7 @@ def embedded_settings(directory: DataDirectory, deployment: str | None = None) -
         ledgers=ledgers_from(os.environ, directory.path / "evidence", directory.path / "tombstones"),
         paperwork=paperwork_from(os.environ, directory.path / "paperwork.toml"),
         maintenance=postgres_address(EmbeddedPostgres(directory).maintenance),
+        backups=backups_from(os.environ, lambda: postgres_address(EmbeddedPostgres(directory).owner)),
     )
 
 

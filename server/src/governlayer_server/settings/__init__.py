@@ -16,6 +16,7 @@ from governlayer_server.domain.errors import ConfigurationError
 from governlayer_server.domain.plan import Plan
 from governlayer_server.domain.supplied_facts import SuppliedFacts
 from governlayer_server.settings.anchors import AnchorSettings, anchors_from
+from governlayer_server.settings.backups import BackupSettings, backups_from, owner_from
 from governlayer_server.settings.identity import IdentitySettings, MailSettings, identity_from, mail_from
 from governlayer_server.settings.ledgers import LedgerSettings, ledgers_from
 from governlayer_server.settings.paperwork import paperwork_from
@@ -33,10 +34,10 @@ from governlayer_server.settings.stores import database_from, redis_from
 from governlayer_server.web.edge import Csp, Edge
 
 __all__ = [
-    "DEFAULT_DEPLOYMENT", "DEFAULT_PORT", "PREFIX", "SECRET_BYTES", "AnchorSettings", "IdentitySettings",
-    "LedgerSettings", "LimitSettings", "MailSettings", "Settings", "anchors_from", "decode_secret", "edge_from",
-    "encode_secret", "identity_from", "ledgers_from", "limits_from", "mail_from", "paperwork_from",
-    "settings_from",
+    "DEFAULT_DEPLOYMENT", "DEFAULT_PORT", "PREFIX", "SECRET_BYTES", "AnchorSettings", "BackupSettings",
+    "IdentitySettings", "LedgerSettings", "LimitSettings", "MailSettings", "Settings", "anchors_from", "backups_from",
+    "decode_secret", "edge_from", "encode_secret", "identity_from", "ledgers_from", "limits_from", "mail_from",
+    "paperwork_from", "settings_from",
 ]  # fmt: skip
 
 DEFAULT_DEPLOYMENT = "localhost"
@@ -75,6 +76,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     ledgers: LedgerSettings = LedgerSettings()
     paperwork: SuppliedFacts = SuppliedFacts()
     maintenance: PostgresAddress | None = None
+    backups: BackupSettings = BackupSettings()
 
     def __post_init__(self) -> None:
         """Refuse what cannot be a deployment name or a key."""
@@ -111,11 +113,10 @@ def settings_from(environment: Environment) -> Settings:
     values = {name: value for name, value in given.items() if value is not None}
     previous = secret(environment, "JWT_SECRET_PREVIOUS")
     edge = edge_from(environment)
+    database = database_from(environment, values["DATABASE_HOST"], values["DATABASE_USER"], values["DATABASE_PASSWORD"])
     return Settings(
         deployment=environment.get(PREFIX + "DEPLOYMENT", DEFAULT_DEPLOYMENT),
-        database=database_from(
-            environment, values["DATABASE_HOST"], values["DATABASE_USER"], values["DATABASE_PASSWORD"]
-        ),
+        database=database,
         redis=redis_from(environment),
         key_encryption_key=decode_secret(PREFIX + "KEY_ENCRYPTION_KEY", values["KEY_ENCRYPTION_KEY"]),
         pepper=decode_secret(PREFIX + "PEPPER", values["PEPPER"]),
@@ -127,6 +128,7 @@ def settings_from(environment: Environment) -> Settings:
         anchors=anchors_from(environment),
         ledgers=ledgers_from(environment),
         paperwork=paperwork_from(environment),
+        backups=backups_from(environment, lambda: owner_from(environment, database)),
     )
 
 

@@ -1,13 +1,16 @@
 """Where backups go, how often and for how long; and who owns the tables, whom row level security does not bind."""
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from governlayer_server.adapters.backup.store_s3 import S3Address
+from governlayer_server.adapters.backup.s3_address import S3Address
+from governlayer_server.adapters.outgoing import checked_url
 from governlayer_server.adapters.postgres.database import PostgresAddress
+from governlayer_server.domain.backup import MIN_PASSPHRASE
 from governlayer_server.domain.errors import ConfigurationError
 from governlayer_server.settings.reading import PREFIX, Environment, path, secret, text, whole
 
@@ -21,39 +24,62 @@ class BackupSettings(Struct, frozen=True, kw_only=True):
     Backups in the background. The passphrase is not in ``repr``.
 
     Attributes:
-        to: where they go; None: there are none.
-        hours: between two of them.
+        to: where they go; None: nowhere.
+        hours: between two of them; None: none is made in the background.
         passphrase: that opens them on another machine.
         keep: how many whole ones are kept; None: all.
+        owner: of the tables.
     """
 
     to: Destination | None = None
-    hours: int = 24
+    hours: int | None = None
     passphrase: str | None = None
     keep: int | None = None
+    owner: PostgresAddress | None = None
+
+    @property
+    def destination(self) -> Destination:
+        """
+        Where they go.
+
+        Raises:
+            ConfigurationError: nowhere.
+        """
+        if self.to is None:
+            raise ConfigurationError(f"{PREFIX}BACKUP_TO is missing")
+        return self.to
 
     def __repr__(self) -> str:
         """No secrets."""
         return f"BackupSettings(to={self.to!r}, hours={self.hours})"
 
 
-def backups_from(environment: Environment) -> BackupSettings:
+def backups_from(environment: Environment, owner: Callable[[], PostgresAddress]) -> BackupSettings:
     """
     Return how backups are made in the background: not at all without ``BACKUP_HOURS``.
 
+    Args:
+        environment: that names them.
+        owner: returns the address for the owner of the tables; asked for only where it is needed.
+
     Raises:
-        ConfigurationError: a setting is malformed or out of range, or only some of them are there.
+        ConfigurationError: a setting is malformed or out of range, or some that belong together are missing.
     """
+    given = text(environment, "BACKUP_TO") or None
+    to = None if given is None else destination_from(environment, given)
     if text(environment, "BACKUP_HOURS") is None:
-        return BackupSettings()
-    to, passphrase = text(environment, "BACKUP_TO"), secret(environment, "BACKUP_PASSPHRASE")
-    if not to or passphrase is None:
+        return BackupSettings(to=to)
+    passphrase = secret(environment, "BACKUP_PASSPHRASE")
+    if to is None or passphrase is None:
         raise ConfigurationError(f"{PREFIX}BACKUP_HOURS needs {PREFIX}BACKUP_TO and {PREFIX}BACKUP_PASSPHRASE[_FILE]")
+    if len(passphrase) < MIN_PASSPHRASE:
+        raise ConfigurationError(f"{PREFIX}BACKUP_PASSPHRASE needs {MIN_PASSPHRASE} characters: six random words, say")
     return BackupSettings(
-        to=destination_from(environment, to),
+        to=to,
         hours=whole(environment, "BACKUP_HOURS", 24, range(1, 8_761)),
         passphrase=passphrase,
         keep=whole(environment, "BACKUP_KEEP", 1, _COUNTS) if text(environment, "BACKUP_KEEP") else None,
+        owner=owner(),
     )
 
 
@@ -75,6 +101,11 @@ def destination_from(environment: Environment, given: str) -> Destination:
     if not endpoint or not access or not key:
         names = ", ".join(PREFIX + name for name in ("S3_ENDPOINT", "S3_ACCESS_KEY", "S3_SECRET_KEY"))
         raise ConfigurationError(f"{given} needs {names} (the keys also as …_FILE)")
+    try:
+        checked_url(endpoint)
+    except ConfigurationError:
+        rule = "https://host[:port][/path]; plain HTTP is for loopback only"
+        raise ConfigurationError(f"{PREFIX}S3_ENDPOINT must be {rule}") from None
     return S3Address(
         endpoint=endpoint,
         bucket=match[1],

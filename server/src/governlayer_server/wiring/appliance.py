@@ -121,6 +121,7 @@ class Appliance(Struct, frozen=True, kw_only=True):
         """
         # Commands do without: loading it takes a third of their time.
         from governlayer_server.wiring.application import Operations, build_application  # noqa: PLC0415
+        from governlayer_server.wiring.scheduled_backups import ScheduledBackups  # noqa: PLC0415
 
         operations = Operations(
             version=VERSION,
@@ -139,6 +140,7 @@ class Appliance(Struct, frozen=True, kw_only=True):
             found=self.create_organization.found,
             one_time=self.set_up.one_time,
             links=links,
+            backups=None if settings.backups.to is None else ScheduledBackups(self, settings),
         )
         application, policy_set = await build_application(operations, self.parts, settings)
         in_force = {"hash": policy_set.hash, "version": policy_set.version}

@@ -66,9 +66,11 @@ from governlayer_server.wiring.anchors import show_anchors, start_anchors
 from governlayer_server.wiring.erasures import Erasures
 from governlayer_server.wiring.parts import Parts
 from governlayer_server.wiring.probes import probes_of
+from governlayer_server.wiring.scheduled_backups import ScheduledBackups
 
 _USAGE_S, _FAILURES_S, _STALE_S, _CLOSED_S = 5.0, 30.0, 3600.0, 5.0
 _TILES_S, _CHECKPOINTS_S, _HEADS_S, _ERASURES_S = 1.0, 1.0, 60.0, 10.0
+_BACKUPS_S = 60.0
 Record = Callable[[str, Mapping[str, object]], Awaitable[None]]
 
 
@@ -91,6 +93,7 @@ class Operations(Struct, frozen=True, kw_only=True):
     found: FoundOrganization
     one_time: OneTimeTokens
     links: Links
+    backups: ScheduledBackups | None = None
 
 
 async def build_application(operations: Operations, parts: Parts, settings: Settings) -> tuple[Observed, PolicySet]:
@@ -123,6 +126,13 @@ async def build_application(operations: Operations, parts: Parts, settings: Sett
         lambda: float(len(parts.refusals.closed)),
     )
     parts.background.every(_CLOSED_S, parts.refusals.reload, at_end=False)
+    if (scheduled := operations.backups) is not None:
+        figures.gauge(
+            "backup_age_seconds",
+            "Since the newest whole backup was begun; +Inf where there is none.",
+            lambda: scheduled.age_s,
+        )
+        parts.background.every(_BACKUPS_S, scheduled, at_end=False)
     assets = Assets.shipped()
     app = create_app(
         _use_cases(operations, parts, settings, engine, limit_requests),

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from governlayer_server.adapters.backup.sealed_files import SealedFiles
 from governlayer_server.adapters.backup.store_directory import DirectoryStore
-from governlayer_server.adapters.backup.store_s3 import S3Store
 from governlayer_server.adapters.crypto.file_keys import FileKeys
 from governlayer_server.adapters.crypto.key_ring import KeyRing
 from governlayer_server.adapters.postgres.database import PostgresAddress
@@ -27,7 +26,11 @@ from governlayer_server.wiring.appliance import VERSION, Appliance
 
 def store_of(destination: Destination) -> BackupStore:
     """Return the store of a destination; nothing is written or asked yet."""
-    return DirectoryStore(destination) if isinstance(destination, Path) else S3Store(destination)
+    if isinstance(destination, Path):
+        return DirectoryStore(destination)
+    from governlayer_server.adapters.backup.store_s3 import S3Store  # noqa: PLC0415  # loading boto3 takes long
+
+    return S3Store(destination)
 
 
 def place_of(

@@ -17,15 +17,19 @@ from governlayer_server.adapters.postgres.migrate import pending_migrations
 from governlayer_server.adapters.redis.connect import connect_redis
 from governlayer_server.adapters.redis.running_requests import redis_answers
 from governlayer_server.adapters.tls.expiry import expires_s
+from governlayer_server.domain.backup import made_us
 from governlayer_server.domain.errors import GovernLayerError, NotFound
-from governlayer_server.domain.times import MINUTE_US, SECOND_US
+from governlayer_server.domain.times import HOUR_US, MINUTE_US, SECOND_US
 from governlayer_server.settings import Settings
 from governlayer_server.usecases.anchor_health import AnchorKind
 from governlayer_server.usecases.check_ledgers import Progress
+from governlayer_server.usecases.open_backup import find_backups
 from governlayer_server.wiring.appliance import Appliance, open_appliance
+from governlayer_server.wiring.backups import store_of
 
 _DAY_S = 24 * 3600
 _RENEW_DAYS = 14
+_BACKUP_HOURS = 24
 _MAX_CLOCK_DIFFERENCE_US = 2 * SECOND_US
 _MIN_FREE_BYTES = 1_073_741_824
 _MIN_FREE_SHARE = 0.05
@@ -78,7 +82,22 @@ async def examine(patient: Patient, progress: Progress) -> Sequence[Check]:
         mend = "put the secret or setting back as it was; docs/reference/settings.md says what each must be"
         return [Check(name="secrets", ok=False, detail=str(error), mend=mend), *checks]
     secrets = Check(name="secrets", ok=True, detail="all there, random and long enough")
-    return [secrets, *checks, await _redis(settings, patient), *await _stored(settings, patient, progress)]
+    backup = await _seen("backup", lambda: _backup(settings, int(time.time()) * SECOND_US))
+    return [secrets, *checks, backup, await _redis(settings, patient), *await _stored(settings, patient, progress)]
+
+
+async def _backup(settings: Settings, now_us: int) -> Check:
+    """Tell how old the newest backup is, by its name alone."""
+    mend = "governlayer backup --to DESTINATION, or GOVERNLAYER_BACKUP_HOURS"
+    if settings.backups.to is None:
+        return Check(name="backup", ok=None, detail="GOVERNLAYER_BACKUP_TO names no place to look for one")
+    whole = [one for one in await find_backups(store_of(settings.backups.to)) if one.is_whole]
+    if not whole:
+        return Check(name="backup", ok=False, detail="there is none", mend=mend)
+    hours = (now_us - made_us(whole[-1].id)) // HOUR_US
+    verified = next((one.id for one in reversed(whole) if one.is_verified), "none")
+    detail = f"the newest is {hours} hours old; last verified: {verified}"
+    return Check(name="backup", ok=hours <= 2 * (settings.backups.hours or _BACKUP_HOURS), detail=detail, mend=mend)
 
 
 def _certificate(file: Path) -> Check:

@@ -9,16 +9,14 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import partial
-from pathlib import Path
 from typing import Any, TypeVar
 
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
-from msgspec import Struct
 
 from governlayer_server.adapters.backup.names import checked_name
-from governlayer_server.adapters.outgoing import checked_url
+from governlayer_server.adapters.backup.s3_address import S3Address
 from governlayer_server.domain.errors import NotFound, Unavailable
 from governlayer_server.ports.backups import StoredFile
 
@@ -27,34 +25,6 @@ PIECE_BYTES = 8 * 1024 * 1024
 _READ_BYTES = 262_144
 _TIMEOUT_S = 30
 _T = TypeVar("_T")
-
-
-class S3Address(Struct, frozen=True, kw_only=True):
-    """
-    Where a bucket is, and who may use it. Neither key is in ``repr``.
-
-    Attributes:
-        endpoint: ``https://…``; plain HTTP for loopback only.
-        bucket: its name; the endpoint's path names it, not its host.
-        prefix: in front of all names; empty, or ends with ``/``.
-        ca: certificates (PEM) that alone are trusted; None: the public authorities that botocore brings.
-    """
-
-    endpoint: str
-    bucket: str
-    prefix: str
-    region: str
-    access_key: str
-    secret_key: str
-    ca: Path | None = None
-
-    def __post_init__(self) -> None:
-        """Refuse what would cross a network in the clear."""
-        checked_url(self.endpoint)
-
-    def __repr__(self) -> str:
-        """No keys."""
-        return f"S3Address({self.endpoint}, {self.bucket}/{self.prefix})"
 
 
 class S3Store:

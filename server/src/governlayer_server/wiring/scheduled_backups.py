@@ -1,0 +1,61 @@
+"""Backups in the background of a server: one every so many hours, by one replica at a time."""
+
+from contextlib import suppress
+
+from governlayer_server.domain.backup import made_us
+from governlayer_server.domain.errors import Conflict
+from governlayer_server.domain.times import HOUR_US, MINUTE_US, SECOND_US
+from governlayer_server.settings import Settings
+from governlayer_server.usecases.open_backup import find_backups
+from governlayer_server.usecases.prune_backups import prune_backups
+from governlayer_server.wiring.appliance import Appliance
+from governlayer_server.wiring.backups import back_up, store_of
+
+_AGAIN_US = 10 * MINUTE_US
+
+
+class ScheduledBackups:
+    """
+    Backs up when the newest whole backup of the destination is old enough, whoever made that.
+
+    Args:
+        appliance: that was opened.
+        settings: of it; they name a destination.
+    """
+
+    def __init__(self, appliance: Appliance, settings: Settings) -> None:
+        self._appliance = appliance
+        self._settings = settings
+        self._store = store_of(settings.backups.destination)
+        self._newest_us: int | None = None
+        self._not_before_us = 0
+
+    @property
+    def age_s(self) -> float:
+        """Seconds since the newest whole backup was begun; infinite where there is none that we know of."""
+        now_us = self._appliance.parts.clock.now_us()
+        return float("inf") if self._newest_us is None else (now_us - self._newest_us) / SECOND_US
+
+    async def __call__(self) -> None:
+        """
+        Look at the destination, and back up if it is time.
+
+        Raises:
+            Unavailable: database or store went away; it is tried again in ten minutes, and goes on then.
+        """
+        await self._look()
+        settings, now_us = self._settings.backups, self._appliance.parts.clock.now_us()
+        if settings.hours is None or settings.owner is None or settings.passphrase is None:
+            return
+        due_us = 0 if self._newest_us is None else self._newest_us + settings.hours * HOUR_US
+        if now_us < max(due_us, self._not_before_us):
+            return
+        self._not_before_us = now_us + _AGAIN_US
+        with suppress(Conflict):  # another replica does it
+            await back_up(self._appliance, self._settings, settings.owner, self._store, settings.passphrase)
+            await prune_backups(self._store, keep=settings.keep, since_us=None)
+        await self._look()
+
+    async def _look(self) -> None:
+        whole = [one.id for one in await find_backups(self._store) if one.is_whole]
+        self._newest_us = made_us(whole[-1]) if whole else None
