@@ -50,6 +50,11 @@ def test_what_cannot_be_is_told_whichever_was_seen_first(why):
         assert why in (contradiction(*pair) or "")
 
 
+def test_a_ledger_that_was_put_back_says_which_records_are_lost():
+    why = contradiction(BASE, CANNOT_BE["is newer"]) or ""
+    assert "records 4 to 10 that were there are lost, as after a restore" in why
+
+
 def test_equal_times_are_no_contradiction():
     assert contradiction(BASE, replace(sighting(4, 20), time=BASE.time)) is None
 

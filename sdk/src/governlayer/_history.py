@@ -26,7 +26,8 @@ def contradiction(one: Sighting, other: Sighting) -> str | None:
     if first.seq + 1 == second.seq and first.hash != second.prev_hash:
         return f"its record {second.seq} does not follow record {first.seq}"
     if first.time > second.time:
-        return f"its record {first.seq} is newer than its record {second.seq}"
+        lost = f"records {first.seq} to {second.seq} that were there are lost"
+        return f"its record {first.seq} is newer than its record {second.seq}: {lost}, as after a restore from a backup"
     return None
 
 

@@ -21,9 +21,10 @@ from governlayer_verifier.keys import KeyRing
 from governlayer_verifier.part import Handed, Part
 from governlayer_verifier.payloads import PayloadCheck
 from governlayer_verifier.receipts import judge_receipt
-from governlayer_verifier.record import ERASING
+from governlayer_verifier.record import ERASING, RESTORE, Facts
 from governlayer_verifier.records import RecordReader, judge_end, start_of
 from governlayer_verifier.report import Report, step_results
+from governlayer_verifier.restores import MOST, Restored, restored_by
 from governlayer_verifier.timestamps import TimestampCheck
 from governlayer_verifier.treecheck import TreeCheck
 from governlayer_verifier.trust import TrustReport
@@ -48,6 +49,7 @@ class Join:
         self._checkpoints = CheckpointCheck(findings, header, self._ring, self._tree, self._witnesses, self._stamps)
         self._certificates = CertificateCheck(findings, header, self._ring, asked.certificates)
         self._activity = Activity()
+        self._restores: list[Restored] = []
         self._end: End | None = None
         self._records = 0
         # The header.
@@ -96,6 +98,8 @@ class Join:
             if facts.type in ERASING:
                 self._erasure.record(facts, number)
                 self._certificates.record(facts, sha256(handed.text.encode()).hexdigest())
+            elif facts.type == RESTORE:
+                self._take_restore(facts)
             else:
                 self._checkpoints.take_key_record(facts, number)
             return
@@ -108,6 +112,11 @@ class Join:
                 self._end = item
             case _:
                 pass
+
+    def _take_restore(self, facts: Facts) -> None:
+        found = restored_by(facts, self._header.origin)
+        if found is not None and len(self._restores) < MOST:
+            self._restores.append(found)
 
     def finish(self) -> Report:
         """Judge what waits for the last record, and return the report."""
@@ -144,6 +153,7 @@ class Join:
             step_results(findings),
             TrustReport(trusted, checkpoints.outside(), witnesses, stamps, certified),
             self._activity.spans(),
+            tuple(self._restores),
         )
 
     def _judge_outside(self) -> None:

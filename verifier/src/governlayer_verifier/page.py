@@ -69,6 +69,7 @@ def _body(report: Report, made: Circumstances) -> list[Html | None]:
         sections.outside(report, made.files),
         sections.witnesses(report),
         sections.stamps(report, made.files),
+        sections.restores(report),
         sections.activity(report),
         _closing(made),
     ]

@@ -13,7 +13,8 @@ DECISION = "decision"
 # Types of record whose bodies mean something to the verifier (§2.2).
 ERASING = frozenset({"erasure", "retention"})
 KEY_RECORD = "ledger.key"
-MEANT = ERASING | {KEY_RECORD}
+RESTORE = "restore"
+MEANT = ERASING | {KEY_RECORD, RESTORE}
 _MAX_COMMITMENTS = 16
 _TYPE = re.compile(r"(?=.{1,64}\Z)[a-z_]+(?:\.[a-z_]+)*")
 _PAYLOAD_NAME = re.compile(r"[a-z_]{1,32}")

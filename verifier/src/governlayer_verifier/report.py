@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from governlayer_verifier.activity import Span
 from governlayer_verifier.findings import Failure, Findings, Step, shown
+from governlayer_verifier.restores import Restored
 from governlayer_verifier.trust import TrustReport, shown_status
 
 Status = Literal["pass", "fail", "not_checked", "not_asked"]
@@ -39,6 +40,7 @@ class Report:
     What a verification found; compare ``exit_status`` or ``verdict``, both stand for ledger-v1 §8.
 
     ``outside_size`` is the largest size at which a checkpoint or receipt of the user agreed; None without one.
+    ``restores`` are the first 100 that the ledger owns up to.
     """
 
     origin: str | None
@@ -53,6 +55,7 @@ class Report:
     steps: tuple[StepResult, ...]
     trust: TrustReport
     activity: tuple[Span, ...]
+    restores: tuple[Restored, ...] = ()
 
     @property
     def verdict(self) -> Verdict:
@@ -109,7 +112,9 @@ class Report:
         """Return the report for people: one line per step, what was trusted, then the verdict in words."""
         head = [self._subject(), ""] if self.origin is not None else []
         trust = ["", *self.trust.lines()] if self.trust.lines() else []
-        return "\n".join([*head, *map(_step_line, self.steps), *trust, "", self.conclusion, self.limits])
+        restores = ["", *map(str, self.restores)] if self.restores else []
+        steps = map(_step_line, self.steps)
+        return "\n".join([*head, *steps, *trust, *restores, "", self.conclusion, self.limits])
 
     @property
     def conclusion(self) -> str:

@@ -122,6 +122,14 @@ def stamps(report: Report, files: Mapping[str, str]) -> Html | None:
     return section("Time stamps", tag("table", head, tag("tbody", *rows)))
 
 
+def restores(report: Report) -> Html | None:
+    """Return what was lost by restores that the ledger owns up to, None where there were none."""
+    if not report.restores:
+        return None
+    said = tag("p", "The operator of the ledger says so, in records of it:")
+    return section("Restored from backups", said, tag("ul", *(tag("li", str(each)) for each in report.restores)))
+
+
 def activity(report: Report) -> Html | None:
     """Return the chart of decisions over time and its numbers, None where there were no decisions."""
     title = "Decisions over time"

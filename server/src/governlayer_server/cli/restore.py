@@ -12,7 +12,7 @@ from msgspec import Struct
 from governlayer_server.adapters.embedded.directory import DataDirectory
 from governlayer_server.adapters.embedded.postgres import EmbeddedPostgres
 from governlayer_server.adapters.embedded.redis import EmbeddedRedis
-from governlayer_server.adapters.embedded.restoring import begin_restore, end_restore
+from governlayer_server.adapters.embedded.restoring import begin_restore, end_restore, require_free
 from governlayer_server.adapters.logs.access import configure_logs
 from governlayer_server.adapters.postgres.restore_target import PostgresRestoreTarget
 from governlayer_server.cli.backup_place import (
@@ -100,6 +100,8 @@ def restore(
     record. Interrupted, the same command goes on; until it has ended, nothing starts on the place.
     """
     later = None if keys_passphrase_file is None else needed_passphrase(keys_passphrase_file)
+    if is_embedded(data):
+        require_free(data or default_data())
     place = place_of(store_named(source), needed_passphrase(passphrase_file), later_passphrase=later)
     wanted = _Wanted(place=place, backup_id=backup_id, data=data, secrets=secrets, checkpoints=checkpoints)
     restored = run(_restore(wanted))

@@ -72,12 +72,14 @@ class FileKeys:
             if self._passphrase is None:
                 return self._by_key(envelope, what)
             bound = _bound(envelope.id, envelope.install_id, what, envelope.by_key)
-            return (await self._by_passphrase(envelope.salt)).decrypt(envelope.by_passphrase, bound)
+            key = (await self._by_passphrase(envelope.salt)).decrypt(envelope.by_passphrase, bound)
         except CipherError:
             which = "key-encryption key" if self._passphrase is None else "passphrase"
             raise BackupError(
                 f"the {which} does not open the {what} of {envelope.id}: it is another one, or the file is damaged"
             ) from None
+        self._salt = envelope.salt  # for what is made from here on: each salt costs a second
+        return key
 
     def _by_key(self, envelope: Envelope, what: str) -> bytes:
         if self._ring is None:

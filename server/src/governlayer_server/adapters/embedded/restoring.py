@@ -8,6 +8,17 @@ from governlayer_server.domain.errors import BackupError, ConfigurationError
 _MARK = "restore.unfinished"
 
 
+def require_free(path: Path) -> None:
+    """
+    Return if a restore may begin, or go on, at *path*.
+
+    Raises:
+        BackupError: it is not empty, and no restore has begun there.
+    """
+    if path.exists() and not (path / _MARK).exists() and any(one.name != "lost+found" for one in path.iterdir()):
+        raise BackupError(f"{path} is not empty: a restore needs an empty place. Nothing was changed")
+
+
 def begin_restore(path: Path, backup_id: str) -> DataDirectory:
     """
     Return the data directory at *path*, marked; one that is marked for the same backup already is gone on with.
@@ -24,8 +35,7 @@ def begin_restore(path: Path, backup_id: str) -> DataDirectory:
                 f"a restore of {begun} has begun in {path}: end it with --backup {begun}, or remove {path}"
             )
         return DataDirectory.open(path)
-    if path.exists() and any(entry.name != "lost+found" for entry in path.iterdir()):
-        raise BackupError(f"{path} is not empty: a restore needs an empty place. Nothing was changed")
+    require_free(path)
     directory = DataDirectory.open(path)
     write_once(mark, backup_id)
     return directory
