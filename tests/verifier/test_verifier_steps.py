@@ -310,6 +310,6 @@ def test_a_report_is_plain_json_and_its_members_are_stable() -> None:
     report = json.loads(json.dumps(check(GOOD).as_json()))
     assert list(report) == [
         "verdict", "exit_status", "limits", "origin", "first", "last", "head_hash", "lines", "records", "payloads",
-        "checkpoints", "outside_size", "steps", "trust", "activity",
+        "checkpoints", "outside_size", "steps", "trust", "activity", "restores",
     ]  # fmt: skip
     assert list(report["steps"][0]) == ["step", "name", "status", "count", "reason", "failures"]
