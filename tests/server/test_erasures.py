@@ -1,30 +1,39 @@
-"""Erasures over the real PostgreSQL and the real vault: dumps, fsck, remnants in files, restores."""
+"""Erasures over the real PostgreSQL and the real vault: dumps, fsck, others at work, restores."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
+import asyncpg
 import pytest
+from governlayer_server.domain.erasure import Target
 from governlayer_server.domain.errors import NotFound
 from governlayer_server.domain.ledger.record import SYSTEM
 from governlayer_server.domain.organization import Organization
 from governlayer_server.domain.plan import Plan
+from governlayer_server.ports.ledger_keys import Algorithm
 from governlayer_server.settings import LedgerSettings, Settings
 from governlayer_server.usecases.evaluate import Evaluate
 from governlayer_server.usecases.govern import Govern
+from governlayer_server.usecases.reapply_erasures import Reapplied
 from governlayer_server.wiring import Appliance, open_appliance
 from msgspec.structs import replace
 
 from tests.fakes.appliance import action, principal_of
 from tests.fakes.policy_engine import ScriptedEngine
-from tests.fakes.servers import Servers, address
+from tests.fakes.servers import Servers
 
 BASIS = "GDPR Art. 17(1)(a)"
 NAMES = ["arguments", "content", "context", "findings"]
 
 
 class Office:
+    """An organization that decides about people."""
+
     def __init__(self, appliance: Appliance, organization: Organization) -> None:
         self.appliance = appliance
         self.organization = organization
@@ -37,36 +46,169 @@ class Office:
             **appliance.parts.common,
         )
 
-    async def decide(self, *names: str, text: str = "text") -> UUID:
-        answered = await self.govern(principal_of(self.organization), action(text, data_subjects=list(names)), None)
+    async def decide(self, *names: str) -> UUID:
+        asked = action("text", data_subjects=list(names))
+        answered = await self.govern(principal_of(self.organization), asked, None)
         return UUID(answered.decision.decision_id)
 
-    async def dump(self) -> list[dict[str, object]]:
+    async def erase(self, name: str) -> set[int]:
+        """Erase a data subject; return the seqs that the tombstone names."""
+        erased = await self.appliance.erasures.erase.subject(SYSTEM, self.id, name, BASIS)
+        return {seq for first, last in erased.erasure.tombstone.ranges for seq in range(first, last + 1)}
+
+    async def dump(self) -> list[dict[str, Any]]:
         export = await self.appliance.export_ledger(SYSTEM, self.id, names=NAMES)
         return [json.loads(line) async for line in export.lines]
 
+    async def with_payloads(self) -> set[int]:
+        return {line["payload"]["seq"] for line in await self.dump() if "payload" in line}
+
+    async def decided(self) -> set[int]:
+        return {line["seq"] for line in await self.dump() if line.get("type") == "decision"}
+
+    async def assert_sound(self) -> None:
+        found = await self.appliance.checks.fsck(str(self.id), self.id)
+        assert list(found.findings) == []
+
+
+@asynccontextmanager
+async def opened(settings: Settings) -> AsyncIterator[Office]:
+    """The office in a database that may have been one already."""
+    async with open_appliance(settings) as appliance:
+        found = list(await appliance.accounts.organizations())
+        if not found:
+            found = [await appliance.create_organization("Acme", Plan.PRO, "owner@example.com", None)]
+        yield Office(appliance, found[0])
+
 
 @pytest.fixture
-async def office(migrated: Settings, migrated_database: Servers, tmp_path: Path) -> AsyncIterator[Office]:
-    admin = replace(address(migrated_database.admin), database=migrated_database.app.database)
-    kept = LedgerSettings(tombstones=tmp_path / "tombstones")
-    async with open_appliance(replace(migrated, ledgers=kept, maintenance=admin)) as appliance:
-        organization = await appliance.create_organization("Acme", Plan.PRO, "owner@example.com", None)
-        yield Office(appliance, organization)
+def erasing(migrated: Settings, tmp_path: Path) -> Settings:
+    return replace(migrated, ledgers=LedgerSettings(tombstones=tmp_path / "tombstones"))
+
+
+@pytest.fixture
+async def office(erasing: Settings) -> AsyncIterator[Office]:
+    async with opened(erasing) as office:
+        yield office
 
 
 async def test_a_dump_has_no_payload_of_what_was_erased_and_all_others(office: Office) -> None:
     for names in (("ann",), ("bob",), ("ann", "bob"), ()):
         await office.decide(*names)
-    erased = await office.appliance.erasures.erase.subject(SYSTEM, office.id, "ann", BASIS)
-    lines = await office.dump()
-    with_payloads = {line["payload"]["seq"] for line in lines if "payload" in line}  # type: ignore[index]
-    covered = {seq for first, last in erased.erasure.tombstone.ranges for seq in range(first, last + 1)}
-    decided = {line["seq"] for line in lines if line.get("type") == "decision"}
-    assert with_payloads == decided - covered
-    assert len(covered) == 2
-    assert (office.appliance.erasures.tombstones) is not None
-    listed = [one async for one in office.appliance.erasures.tombstones.read()]
-    assert listed == [erased.erasure.tombstone]
+    gone = await office.erase("ann")
+    assert len(gone) == 2
+    assert await office.with_payloads() == await office.decided() - gone
+    await office.assert_sound()
+    (listed,) = [one async for one in office.appliance.erasures.tombstones.read()]
+    (kept,) = await office.appliance.erasures.erase.page(office.id, None, 9)
+    assert listed == kept.erasure.tombstone
     with pytest.raises(NotFound):
-        await office.appliance.erasures.erase.subject(SYSTEM, office.id, "carol", BASIS)
+        await office.erase("carol")
+
+
+async def test_decisions_about_somebody_who_is_being_erased_are_of_before_or_new(office: Office) -> None:
+    for _ in range(10):
+        await office.decide("ann")
+
+    async def erase_later() -> set[int]:
+        await asyncio.sleep(0.02)
+        return await office.erase("ann")
+
+    gone, *_ = await asyncio.gather(erase_later(), *(office.decide("ann") for _ in range(60)))
+    assert len(gone) >= 10
+    assert await office.with_payloads() == await office.decided() - gone
+    await office.assert_sound()
+    again = await office.erase("ann")
+    assert gone | again >= await office.decided()
+    assert await office.with_payloads() == set()
+    await office.assert_sound()
+
+
+async def test_two_who_erase_the_same_at_once_erase_it_once(office: Office) -> None:
+    for _ in range(5):
+        await office.decide("ann")
+    assert len({frozenset(one) for one in await asyncio.gather(*(office.erase("ann") for _ in range(4)))}) == 1
+    assert len(await office.appliance.erasures.erase.page(office.id, None, 9)) == 1
+
+
+async def test_other_processes_forget_the_key_within_moments(office: Office, erasing: Settings) -> None:
+    async with opened(erasing) as replica:
+        await replica.decide("ann")
+        vault = replica.appliance.parts.vault
+        assert await vault.find_subject(office.id, "ann") is not None
+        await asyncio.sleep(1.5)  # by now it knows how often keys were changed
+        await office.erase("ann")
+        async with asyncio.timeout(10):
+            while await vault.find_subject(office.id, "ann") is not None:  # noqa: ASYNC110  # it polls, and so do we
+                await asyncio.sleep(0.05)
+
+
+async def test_what_did_not_fit_the_transaction_is_hidden_at_once_and_removed_later(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The runtime role may rewrite the tables itself (PostgreSQL 17)."""
+    for _ in range(4):
+        await office.decide("ann")
+    monkeypatch.setattr("governlayer_server.usecases.erase._HELD_US", -1)
+    gone = await office.erase("ann")
+    (one,) = await office.appliance.erasures.erase.page(office.id, None, 9)
+    assert one.erasure.finished_us is None
+    assert await office.decided() == gone
+    assert await office.with_payloads() == set()
+    await office.assert_sound()
+    assert await office.appliance.erasures.finish()
+    (one,) = await office.appliance.erasures.erase.page(office.id, None, 9)
+    assert None not in {one.erasure.finished_us, one.erasure.vacuumed_us}
+    async with office.appliance.parts.database.transaction(str(office.id)) as connection:
+        assert await connection.fetchval("SELECT count(*) FROM ledger_payload") == 0
+    await office.assert_sound()
+
+
+async def test_the_text_of_a_certificate_outlives_its_keys(office: Office) -> None:
+    await office.decide("ann")
+    erase = office.appliance.erasures.erase
+    first = await erase.subject(SYSTEM, office.id, "ann", BASIS)
+    await office.appliance.rotate_keys.rotate(Algorithm.ED25519, lambda *_: None)
+    again = await erase.subject(SYSTEM, office.id, "ann", BASIS)
+    text, _, signatures = again.certificate.rpartition("\n\n")
+    assert first.certificate.startswith(text + "\n\n")
+    assert len(signatures.splitlines()) == 2
+
+
+async def test_an_older_state_of_the_database_forgets_again_what_was_erased_since(
+    erasing: Settings, empty_database: Servers
+) -> None:
+    async with opened(erasing) as office:
+        for names in (("ann",), ("bob",)):
+            await office.decide(*names)
+    old = f"{erasing.database.database}_old"
+    await as_admin(
+        empty_database, f"CREATE DATABASE {old} OWNER {empty_database.owner.user} TEMPLATE {erasing.database.database}"
+    )
+    async with opened(erasing) as office:
+        await office.decide("ann")
+        gone = await office.erase("ann")
+        (tombstone,) = [one async for one in office.appliance.erasures.tombstones.read()]
+    try:
+        async with opened(replace(erasing, database=replace(erasing.database, database=old))) as office:
+            begun = min(gone)
+            assert await office.with_payloads() == {begun, begun + 1}
+            reapply, tombstones = office.appliance.erasures.reapply, office.appliance.erasures.tombstones
+            assert await reapply(tombstones.read()) == Reapplied(done=(tombstone.id,))
+            assert await office.with_payloads() == {begun + 1}
+            assert await reapply(tombstones.read()) == Reapplied(known=(tombstone.id,))
+            index = await office.appliance.parts.vault.subject_index(office.id, "ann")
+            with pytest.raises(NotFound):
+                await office.appliance.erasures.erase.extent(office.id, Target(subject=index))
+            await office.decide("ann")
+            await office.assert_sound()
+    finally:
+        await as_admin(empty_database, f"DROP DATABASE {old} WITH (FORCE)")
+
+
+async def as_admin(servers: Servers, statement: str) -> None:
+    connection = await asyncpg.connect(**servers.admin.options())
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()
