@@ -142,13 +142,16 @@ async def test_configuration_is_told_as_it_is(appliance: FakeAppliance, acme: Or
     records, logs = await both(appliance.keep_paperwork, acme)
     assert records.recipients == ()
     assert "none is configured" in str(logs.integrity)
+    assert "the appliance makes none by itself" in str(records.measures)
     facts = replace(
         FACTS, key_provider="transit", bcrypt_cost=14, session_idle_minutes=30, anchors=("witness w1",),
+        backups="every 6 hours",
         recipients=(Recipient(name="mail server mail.example.com", receives="e-mail addresses of members"),),
     )  # fmt: skip
     records, logs = await both(replace_keeper(appliance, facts=facts), acme)
     measures = " ".join(one.detail for one in records.measures)
-    for text in ("`transit`", "cost 14", "after 30 minutes", "witness w1", *appliance.signer.vkeys):
+    assert "makes none by itself" not in measures
+    for text in ("`transit`", "every 6 hours", "cost 14", "after 30 minutes", "witness w1", *appliance.signer.vkeys):
         assert text in measures
     assert "none is configured" not in str(logs.integrity)
     assert "mail.example.com" in records_page(records)

@@ -40,6 +40,7 @@ class ApplianceFacts(Struct, frozen=True, kw_only=True):
         session_hours: after how long it ends in any case.
         recipients: who gets something.
         anchors: where published checkpoints go.
+        backups: how often backups are made by the appliance itself, and where they go; None: it makes none.
     """
 
     deployment: str
@@ -50,6 +51,7 @@ class ApplianceFacts(Struct, frozen=True, kw_only=True):
     session_hours: int
     recipients: tuple[Recipient, ...] = ()
     anchors: tuple[str, ...] = ()
+    backups: str | None = None
 
 
 def measures(facts: ApplianceFacts, signing_keys: Sequence[str], others: Sequence[str]) -> Sequence[Measure]:
@@ -81,6 +83,11 @@ def measures(facts: ApplianceFacts, signing_keys: Sequence[str], others: Sequenc
         ),
         Measure(name="separation of organizations", detail="by each query, and by row level security of the database"),
         *integrity(facts, signing_keys),
+        Measure(
+            name="backups",
+            detail=facts.backups
+            or "the appliance makes none by itself; whether the operator runs `governlayer backup` it does not know",
+        ),
         Measure(
             name="logs of operation",
             detail="templates of paths, status and time; no bodies, queries, keys or texts",

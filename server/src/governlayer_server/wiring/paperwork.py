@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from governlayer_server.adapters.backup.s3_address import S3Address
 from governlayer_server.adapters.postgres.data_keys import PostgresDataKeys
 from governlayer_server.adapters.postgres.record_counts import PostgresRecordCounts
 from governlayer_server.domain.appliance_facts import ApplianceFacts
@@ -11,6 +12,8 @@ from governlayer_server.domain.times import HOUR_US, MINUTE_US
 from governlayer_server.ports.accounts import AccountStore
 from governlayer_server.ports.ledger import LedgerStore
 from governlayer_server.settings import AnchorSettings, Settings
+from governlayer_server.settings.backups import BackupSettings, Destination
+from governlayer_server.settings.key_providers import Provider
 from governlayer_server.usecases.count_records import CountRecords
 from governlayer_server.usecases.keep_paperwork import KeepPaperwork
 from governlayer_server.wiring.parts import Parts
@@ -30,12 +33,13 @@ def keep_paperwork(
         signer=parts.signer,
         clock=parts.clock,
         inventory=shipped_inventory(),
-        facts=_facts(settings, parts.keys.provider.name, version),
+        facts=facts_of(settings, parts.keys.provider.name, version),
         supplied=settings.paperwork,
     )
 
 
-def _facts(settings: Settings, key_provider: str, version: str) -> ApplianceFacts:
+def facts_of(settings: Settings, key_provider: str, version: str) -> ApplianceFacts:
+    """Return what papers say of the appliance that *settings* describe; no secret is in it."""
     sessions = settings.identity.sessions
     return ApplianceFacts(
         deployment=settings.deployment,
@@ -44,15 +48,35 @@ def _facts(settings: Settings, key_provider: str, version: str) -> ApplianceFact
         bcrypt_cost=settings.identity.bcrypt_cost,
         session_idle_minutes=sessions.idle_us // MINUTE_US,
         session_hours=sessions.absolute_us // HOUR_US,
-        recipients=tuple(_recipients(settings)),
+        recipients=tuple(_recipients(settings, key_provider)),
         anchors=tuple(_anchors(settings.anchors)),
+        backups=_backups(settings.backups),
     )
 
 
-def _recipients(settings: Settings) -> Iterator[Recipient]:
+def _backups(backups: BackupSettings) -> str | None:
+    if backups.hours is None:
+        return None
+    return (
+        f"every {backups.hours} hours, encrypted, to {_place(backups.destination)}; `governlayer doctor` tells the age"
+    )
+
+
+def _place(destination: Destination) -> str:
+    if isinstance(destination, S3Address):
+        return f"the bucket {destination.bucket} at {destination.endpoint}"
+    return f"the directory {destination}"
+
+
+def _recipients(settings: Settings, key_provider: str) -> Iterator[Recipient]:
     if settings.mail is not None:
         receives = "e-mail addresses of members, and letters with links for a new password"
         yield Recipient(name=f"mail server {settings.mail.server.host}", receives=receives)
+    if isinstance(settings.backups.to, S3Address):
+        receives = "backups, encrypted: they open with their passphrase or the key-encryption key"
+        yield Recipient(name=_place(settings.backups.to), receives=receives)
+    if key_provider == Provider.TRANSIT:
+        yield Recipient(name="Vault or OpenBao", receives="key-encryption keys, to open and to close; no personal data")
     yield from (Recipient(name=name, receives=_CHECKPOINTS) for name in _anchors(settings.anchors))
 
 
