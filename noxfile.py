@@ -22,10 +22,12 @@ PYTHON = sys.executable
 SOURCES = ("server", "sdk", "verifier", "tests", "bench", "demo", "tools", "noxfile.py")
 # The wheel's own tests, and what they need besides it. Of the server's those that go through all that is installed; the
 # session `tests` runs the others.
+_ALONE = ("app", "ledger_proofs", "metrics", "observe", "openapi", "security_headers", "sign_in_routes")
+ALONE_PAGES = " ".join(f"tests/server/web/test_{name}.py" for name in _ALONE)
 ALONE = {
     "verifier": ("tests/verifier", ["cryptography", "rfc3161-client", "rfc8785", "zstandard"]),
     "sdk": ("tests/sdk", []),
-    "server": ("tests/server/web tests/contract", ["aiosmtpd", "flask", "flask-cors", "moto[s3]", "rfc8785"]),
+    "server": (f"{ALONE_PAGES} tests/contract", ["aiosmtpd", "flask", "flask-cors", "moto[s3]", "rfc8785"]),
 }
 # Folders whose docstrings have examples.
 DOCTESTS = [

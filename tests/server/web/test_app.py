@@ -214,7 +214,7 @@ async def test_the_application_adds_none_of_the_security_headers_that_the_server
 
 def public_errors() -> list[type[GovernLayerError]]:
     found = [one for one in vars(errors).values() if isinstance(one, type) and issubclass(one, GovernLayerError)]
-    inside = {"internal_error", "ledger_format", "proof", "cipher", "configuration"}
+    inside = {"internal_error", "ledger_format", "proof", "cipher", "configuration", "backup"}
     return [one for one in found if one.code not in inside]
 
 
