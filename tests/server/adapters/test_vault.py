@@ -31,13 +31,14 @@ def vault(
     keks: Sequence[bytes] = (KEK,),
     pepper: bytes = PEPPER,
     seed: bytes = b"s",
+    room: int = 1_000,
 ) -> EnvelopeVault:
     ring = KeyRing(install_id, keks)
     return EnvelopeVault(
         install_id=install_id,
         ring=ring,
         pepper=pepper,
-        keys=DataKeys(ring, keys, FakeClock(), FakeEntropy(seed)),
+        keys=DataKeys(ring, keys, FakeClock(), FakeEntropy(seed), room),
     )
 
 
@@ -199,6 +200,34 @@ async def test_the_key_of_a_subject_serves_no_other_subject_and_no_other_organiz
     mine[index] = replace(mine[index], wrapped=next(key.wrapped for key in mine.values() if key.id == ann))
     with pytest.raises(CipherError):
         await vault(keys, seed=b"t").open(PLACE, swapped)
+
+
+async def test_a_key_stands_for_no_other_subject(keys: MemoryDataKeys) -> None:
+    one = vault(keys)
+    for name in ("ann", "bob"):
+        await one.subjects(ONE, [name])
+    mine = keys.of_subjects[str(ONE)]
+    (first, ann), (second, bob) = mine.items()
+    mine[first], mine[second] = replace(bob, index=first), replace(ann, index=second)
+    for name in ("ann", "bob"):  # who erases one of them would destroy the other's data
+        with pytest.raises(CipherError, match="stands for another"):
+            await vault(keys, seed=b"t").find_subject(ONE, name)
+
+
+@pytest.mark.parametrize("room", [0, 1, 2, 3, 5])
+async def test_no_subject_is_left_out_however_few_keys_memory_has_room_for(keys: MemoryDataKeys, room: int) -> None:
+    names = [f"subject-{number}" for number in range(6)]
+    all_ids = await vault(keys).subjects(ONE, names)
+    one = vault(keys, seed=b"t", room=room)
+    for start in range(6):
+        some = [*names[start:], *names[:start]][:4]
+        expected = await vault(keys, seed=b"u").subjects(ONE, some)
+        assert len(expected) == 4
+        assert await one.subjects(ONE, some) == expected
+        assert await one.open(PLACE, await one.seal(PLACE, b"x", all_ids)) == b"x"
+    made = await one.subjects(ONE, [*names, "new-1", "new-2"])
+    assert len(made) == 8
+    assert set(all_ids) < set(made)
 
 
 async def test_a_new_data_key_serves_new_texts_and_the_old_one_what_it_sealed(keys: MemoryDataKeys) -> None:

@@ -8,14 +8,16 @@ second (``key_change``). Until then a destroyed key seals nothing that is kept: 
 import asyncio
 import hmac
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 from uuid import UUID
 from weakref import WeakValueDictionary
 
+from msgspec import Struct
+
 from governlayer_server.adapters.crypto.key_ring import KeyRing
 from governlayer_server.adapters.crypto.xaes import KEY_BYTES, XAES256GCM
-from governlayer_server.domain.errors import CipherError
+from governlayer_server.domain.errors import CipherError, LedgerUnavailable
 from governlayer_server.domain.tenants import tenant_name
 from governlayer_server.ports import Clock, Entropy
 from governlayer_server.ports.data_keys import (
@@ -42,6 +44,16 @@ class DataKey(NamedTuple):
         return f"DataKey({self.number})"
 
 
+class _Subject(Struct, frozen=True):
+    owner: str
+    id: UUID
+    index: bytes
+    key: bytes
+
+    def __repr__(self) -> str:
+        return f"_Subject({self.id})"
+
+
 class _Owned(NamedTuple):
     keys: Mapping[int, DataKey]
     active: int | None
@@ -56,17 +68,21 @@ class DataKeys:
         store: where they are.
         clock: of the time that they were made.
         entropy: makes them.
+        room: how many keys of data subjects stay in memory, of all tenants together.
     """
 
-    def __init__(self, ring: KeyRing, store: DataKeyStore, clock: Clock, entropy: Entropy) -> None:
+    def __init__(
+        self, ring: KeyRing, store: DataKeyStore, clock: Clock, entropy: Entropy, room: int = _MAX_SUBJECTS
+    ) -> None:
         self._ring = ring
         self._store = store
         self._clock = clock
         self._entropy = entropy
         self._owned: dict[UUID | None, _Owned] = {}
         self._turns: WeakValueDictionary[UUID | None, asyncio.Lock] = WeakValueDictionary()
-        self._subjects: OrderedDict[UUID, tuple[str, bytes]] = OrderedDict()
-        self._ids: OrderedDict[tuple[str, bytes], UUID] = OrderedDict()
+        self._room = room
+        self._subjects: OrderedDict[UUID, _Subject] = OrderedDict()
+        self._ids: dict[tuple[str, bytes], UUID] = {}
 
     def forget(self) -> None:
         """Read everything anew when it is needed next."""
@@ -126,16 +142,15 @@ class DataKeys:
         """
         owner = tenant_name(organization_id)
         indexes = {await self.index_of(organization_id, subject) for subject in subjects}
-        missing = [index for index in indexes if (owner, index) not in self._ids]
-        if missing:
-            self._note(owner, await self._store.subject_keys(owner, missing, ()))
-        missing = [index for index in indexes if (owner, index) not in self._ids]
+        found = {one.index: one for one in self._known(owner, indexes=indexes)}
+        found |= await self._read(owner, indexes=indexes - found.keys())
+        missing = indexes - found.keys()
         if missing and make:
             await self._store.add_subject_keys(owner, [self._new(owner, one) for one in missing], self._clock.now_us())
-            self._note(owner, await self._store.subject_keys(owner, missing, ()))
-            if any((owner, index) not in self._ids for index in missing):
-                raise CipherError("the key of a data subject was destroyed the moment it was made")
-        return tuple(sorted(self._ids[owner, index] for index in indexes if (owner, index) in self._ids))
+            found |= await self._read(owner, indexes=missing)
+            if indexes - found.keys():
+                raise LedgerUnavailable("the key of a data subject was destroyed the moment it was made")
+        return tuple(sorted(one.id for one in found.values()))
 
     async def subjects(self, organization_id: UUID | None, ids: Sequence[UUID]) -> Sequence[bytes]:
         """
@@ -144,25 +159,53 @@ class DataKeys:
         Raises:
             CipherError: one of them is gone: it was erased.
         """
-        owner = tenant_name(organization_id)
-        await self.ready_subjects(organization_id, ids)
-        found = [self._subjects.get(one, ("", b"")) for one in ids]
-        if any(name != owner for name, _ in found):
+        owner, wanted = tenant_name(organization_id), set(ids)
+        found = {one.id: one for one in self._known(owner, ids=wanted)}
+        read = await self._read(owner, ids=wanted - found.keys())
+        found |= {one.id: one for one in read.values()}
+        if wanted - found.keys():
             raise CipherError("the key of a data subject is gone")
-        return [key for _, key in found]
+        return [found[one].key for one in ids]
 
     async def ready_subjects(self, organization_id: UUID | None, ids: Iterable[UUID]) -> None:
-        """Return once those of these keys that there are are at hand."""
-        owner = tenant_name(organization_id)
-        if missing := [one for one in ids if one not in self._subjects]:
-            self._note(owner, await self._store.subject_keys(owner, (), missing))
+        """Return once those of these keys that there are have been read; all of them stay if they are not too many."""
+        owner, wanted = tenant_name(organization_id), set(ids)
+        await self._read(owner, ids=wanted - {one.id for one in self._known(owner, ids=wanted)})
 
     def forget_subjects(self, ids: Iterable[UUID]) -> None:
         """Drop these keys from memory."""
-        gone = set(ids)
-        for one in gone:
-            self._subjects.pop(one, None)
-        self._ids = OrderedDict((place, one) for place, one in self._ids.items() if one not in gone)
+        for one in ids:
+            if (subject := self._subjects.pop(one, None)) is not None:
+                self._ids.pop((subject.owner, subject.index), None)
+
+    def _known(self, owner: str, *, indexes: Collection[bytes] = (), ids: Collection[UUID] = ()) -> Sequence[_Subject]:
+        """Return those that are in memory, and keep them for longer."""
+        named = [self._ids[owner, index] for index in indexes if (owner, index) in self._ids]
+        found = [self._subjects[one] for one in (*named, *ids) if one in self._subjects]
+        for one in found:
+            self._subjects.move_to_end(one.id)
+        return [one for one in found if one.owner == owner]
+
+    async def _read(
+        self, owner: str, *, indexes: Collection[bytes] = (), ids: Collection[UUID] = ()
+    ) -> Mapping[bytes, _Subject]:
+        """
+        Return those that are stored, by index; memory keeps as many as it has room for.
+
+        Raises:
+            CipherError: one does not open, or is not the key of the subject that it stands for.
+        """
+        if not indexes and not ids:
+            return {}
+        stored = await self._store.subject_keys(owner, list(indexes), list(ids))
+        found = {one.index: self._opened_subject(owner, one) for one in stored}
+        for one in found.values():
+            self._subjects[one.id] = one
+            self._ids[owner, one.index] = one.id
+        while len(self._subjects) > self._room:
+            _, oldest = self._subjects.popitem(last=False)
+            self._ids.pop((oldest.owner, oldest.index), None)
+        return found
 
     async def _find(self, organization_id: UUID | None) -> _Owned:
         """Return the tenant's keys from memory or the store, which is asked once however many wait for it."""
@@ -173,7 +216,7 @@ class DataKeys:
                 stored = await self._store.data_keys(tenant_name(organization_id))
                 owned = _Owned(
                     keys={one.number: self._opened(organization_id, one) for one in stored},
-                    active=max((one.number for one in stored if one.state is DataKeyState.ACTIVE), default=None),
+                    active=max((one.number for one in stored if _is_active(one)), default=None),
                 )
                 if not stored:
                     return owned  # who makes up organizations fills no memory
@@ -191,18 +234,20 @@ class DataKeys:
         return DataKey(stored.number, key, XAES256GCM(key))
 
     def _new(self, owner: str, index: bytes) -> StoredSubjectKey:
+        """Return a new key. The index is wrapped with it, so that no row can be made to stand for somebody else."""
         one = UUID(bytes=self._entropy.bytes(16), version=4)
-        wrapped = self._ring.wrap(subject_key_purpose(owner, one), self._entropy.bytes(KEY_BYTES))
+        wrapped = self._ring.wrap(subject_key_purpose(owner, one), self._entropy.bytes(KEY_BYTES) + index)
         return StoredSubjectKey(id=one, index=index, wrapped=wrapped)
 
-    def _note(self, owner: str, stored: Iterable[StoredSubjectKey]) -> None:
-        for one in stored:
-            self._subjects[one.id] = (owner, self._ring.unwrap(subject_key_purpose(owner, one.id), one.wrapped))
-            self._ids[owner, one.index] = one.id
-        while len(self._subjects) > _MAX_SUBJECTS:
-            self._subjects.popitem(last=False)
-        while len(self._ids) > _MAX_SUBJECTS:
-            self._ids.popitem(last=False)
+    def _opened_subject(self, owner: str, stored: StoredSubjectKey) -> _Subject:
+        opened = self._ring.unwrap(subject_key_purpose(owner, stored.id), stored.wrapped)
+        if opened[KEY_BYTES:] != stored.index:
+            raise CipherError("the key of a data subject stands for another one")
+        return _Subject(owner, stored.id, stored.index, opened[:KEY_BYTES])
+
+
+def _is_active(key: StoredDataKey) -> bool:
+    return key.state is DataKeyState.ACTIVE and key.number != INDEX_NUMBER
 
 
 def data_key_purpose(organization_id: UUID | None, number: int) -> str:
