@@ -24,7 +24,7 @@ class StoredErasure(Struct, frozen=True, kw_only=True):
 
     Attributes:
         tombstone: what was destroyed.
-        certificate: the text of its certificate, without signatures.
+        certificate: its certificate, a signed note.
         finished_us: when the last of what had become unreadable was removed; None: that is still to do.
         vacuumed_us: when the tables were rewritten after that; None: remnants may be left in free space.
     """

@@ -44,7 +44,7 @@ _PIECE = 100
 
 
 class Erased(Struct, frozen=True, kw_only=True):
-    """An erasure that was done, now or before, and its certificate, signed by the keys that are in service."""
+    """An erasure that was done, now or before, and its certificate, signed when it was done."""
 
     erasure: StoredErasure
     certificate: str
@@ -139,16 +139,11 @@ class Erase(Struct, frozen=True, kw_only=True):
         Raises:
             NotFound: there is none with this id.
         """
-        return self._signed(await self.store.find(str(organization_id), erasure_id))
+        return _with_certificate(await self.store.find(str(organization_id), erasure_id))
 
     async def page(self, organization_id: UUID, after: UUID | None, limit: int) -> Sequence[Erased]:
         """Return up to *limit* erasures whose ids come after *after*, oldest first."""
-        return list(map(self._signed, await self.store.page(str(organization_id), after, limit)))
-
-    def _signed(self, erasure: StoredErasure) -> Erased:
-        return Erased(
-            erasure=erasure, certificate=signed_note(erasure.certificate, self.signer.sign(erasure.certificate))
-        )
+        return list(map(_with_certificate, await self.store.page(str(organization_id), after, limit)))
 
     async def _once(self, actor: Actor, organization_id: UUID, target: Target, basis: str, once: Once | None) -> Erased:
         basis = checked_basis(basis)
@@ -241,9 +236,11 @@ class Erase(Struct, frozen=True, kw_only=True):
         later = [event(self.clock, self.entropy, asked.ledger_id, asked.actor, "erasure", body) for body in bodies[1:]]
         records = await held.append([replace(first, draft=replace(first.draft, body=bodies[0])), *later])
         tombstone = replace(asked, erasure_records=placed_at(records))
+        # Signed here and nowhere else: what stands in the database is never signed, whoever wrote it there.
+        text = certificate_text(tombstone)
         stored = StoredErasure(
             tombstone=tombstone,
-            certificate=certificate_text(tombstone),
+            certificate=signed_note(text, self.signer.sign(text)),
             finished_us=self.clock.now_us() if is_all_gone else None,
         )
         await held.keep(stored, subject_index)
@@ -265,6 +262,10 @@ class Erase(Struct, frozen=True, kw_only=True):
                 return False
             await held.destroy_payloads(piece)
         return True
+
+
+def _with_certificate(erasure: StoredErasure) -> Erased:
+    return Erased(erasure=erasure, certificate=erasure.certificate)
 
 
 def _nothing(target: Target) -> str:
