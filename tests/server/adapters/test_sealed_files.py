@@ -1,8 +1,10 @@
 """The files of a backup: what they hold comes back whole, from their own place alone, or not at all."""
 
 import random
+import re
 from pathlib import Path
 
+import msgspec
 import pytest
 from governlayer_server.adapters.backup.sealed_files import SealedFiles
 from governlayer_server.adapters.backup.store_directory import DirectoryStore
@@ -18,6 +20,7 @@ from tests.fakes.clock import FakeEntropy
 
 ID, OTHER = new_backup_id(1_790_000_000_000_000, b"\1\2\3\4"), new_backup_id(1_790_000_000_000_000, b"\4\3\2\1")
 KEY, PASSPHRASE = bytes(range(32)), "correct horse battery staple"
+SPECIFICATION = Path("docs/spec/backup-v1.md").read_text("utf-8")
 KEK, OTHER_KEK = bytes(range(32)), bytes(range(1, 33))
 
 
@@ -102,6 +105,18 @@ def test_what_cannot_be_an_envelope_is_refused() -> None:
     for wrong in ({"format": "governlayer-backup-v2"}, {"id": "../../etc"}, {"salt": b""}):
         with pytest.raises(BackupError):
             replace(good, **wrong)
+
+
+async def test_the_worked_bytes_of_the_specification(tmp_path: Path) -> None:
+    line, file = re.findall(r"^    (\{.*\}|[0-9a-f]{100,})$", SPECIFICATION, re.MULTILINE)
+    key = await keys(PASSPHRASE).open(msgspec.json.decode(line, type=Envelope), "backup")
+    assert key == KEY
+    (tmp_path / "parts").mkdir()
+    (tmp_path / "parts/000001").write_bytes(bytes.fromhex(file))
+    assert (
+        await read(SealedFiles(DirectoryStore(tmp_path), "", "20261126T000000Z-00010203", KEY), "parts/000001")
+        == b"rows\n"
+    )
 
 
 def test_passphrases_are_long_and_not_shown() -> None:
