@@ -2,18 +2,22 @@
 
 import random
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 import pytest
+import zstandard
 from governlayer_server.adapters.backup.sealed_files import SealedFiles
 from governlayer_server.adapters.backup.store_directory import DirectoryStore
 from governlayer_server.adapters.crypto import file_keys
+from governlayer_server.adapters.crypto.chunked import seal
 from governlayer_server.adapters.crypto.file_keys import FileKeys
 from governlayer_server.adapters.crypto.key_ring import KeyRing
-from governlayer_server.domain.backup import Envelope, new_backup_id
+from governlayer_server.domain.backup import Envelope, context, new_backup_id
 from governlayer_server.domain.errors import BackupError, ConfigurationError
 from governlayer_server.ports.backups import Written
+from governlayer_server.usecases.open_backup import read_envelope
 from msgspec.structs import replace
 
 from tests.fakes.clock import FakeEntropy
@@ -125,3 +129,26 @@ def test_passphrases_are_long_and_not_shown() -> None:
     with pytest.raises(ConfigurationError):
         keys(None)
     assert PASSPHRASE not in repr(keys(PASSPHRASE))
+
+
+@pytest.mark.parametrize("change", [lambda line: line[:-1], lambda line: line.replace(b",", b", ", 1), lambda _: b""])
+async def test_an_envelope_has_one_spelling(cheap: None, tmp_path: Path, change: Callable[[bytes], bytes]) -> None:
+    envelope, _ = await keys(PASSPHRASE, ring()).new(ID, "install", "backup")
+    line = msgspec.json.encode(envelope) + b"\n"
+    (tmp_path / "envelope").write_bytes(line)
+    assert await read_envelope(DirectoryStore(tmp_path), "envelope") == (envelope, len(line))
+    (tmp_path / "envelope").write_bytes(change(line))
+    with pytest.raises(BackupError, match="damaged"):
+        await read_envelope(DirectoryStore(tmp_path), "envelope")
+
+
+async def test_a_file_whose_content_is_cut_off_is_not_whole_though_it_is_authentic(tmp_path: Path) -> None:
+    packed = zstandard.ZstdCompressor().compress(b"rows\n")
+    for content, whole in ((packed, True), (packed[:-1], False), (b"", False)):
+        (tmp_path / "1").write_bytes(seal(KEY, context(ID, "1"), content))
+        reading = read(SealedFiles(DirectoryStore(tmp_path), "", ID, KEY), "1")
+        if whole:
+            assert await reading == b"rows\n"
+        else:
+            with pytest.raises(BackupError, match="cut off"):
+                await reading
