@@ -1,6 +1,7 @@
 """``ports.backups.BackupStore``: a directory, and S3-compatible storage by a server that speaks its API."""
 
 import os
+import ssl
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,9 @@ from governlayer_server.domain.errors import ConfigurationError, NotFound, Unava
 from governlayer_server.ports.backups import BackupStore
 from moto.server import ThreadedMotoServer
 from msgspec.structs import replace
+
+from tests.fakes.canned_http import handled, http
+from tests.fakes.tls import server_pair
 
 PIECE = 5 * 1024 * 1024
 
@@ -128,3 +132,24 @@ async def test_storage_that_refuses_or_is_away_is_named_without_secrets(s3: S3Ad
 def test_what_would_cross_a_network_in_the_clear_is_refused(s3: S3Address, endpoint: str) -> None:
     with pytest.raises(ConfigurationError):
         replace(s3, endpoint=endpoint)
+
+
+async def test_certificates_of_storage_are_verified(s3: S3Address, tmp_path: Path) -> None:
+    (tmp_path / "ours").mkdir()
+    (tmp_path / "another").mkdir()
+    pair, other = server_pair(tmp_path / "ours"), server_pair(tmp_path / "another")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pair.certificate, pair.key)
+    asked: list[str] = []
+
+    async def handle(head: str, _: bytes) -> bytes:
+        asked.append(head.partition(" HTTP")[0])
+        return http(204)
+
+    async with handled(handle, context) as port:
+        address = replace(s3, endpoint=f"https://127.0.0.1:{port}", ca=other.ca)
+        with pytest.raises(Unavailable, match="does not answer"):
+            await S3Store(address).delete("a/1")
+        assert asked == []
+        await S3Store(replace(address, ca=pair.ca)).delete("a/1")
+    assert asked == ["DELETE /backups/gl/a/1"]
