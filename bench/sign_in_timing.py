@@ -48,7 +48,7 @@ class Uncounted:
 def identity_of(appliance: Appliance, settings: Settings, cost: int) -> Identity:
     clock, entropy = SystemClock(), SystemEntropy()
     credentials = Credentials(
-        passwords=BcryptPasswords(settings.pepper, cost),
+        passwords=BcryptPasswords(appliance.parts.keys.peppers, cost),
         common=ZxcvbnPasswords(),
         codes=Totp(entropy),
         tokens=None,  # nobody gets one

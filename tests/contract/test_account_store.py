@@ -163,7 +163,7 @@ async def test_users_are_found_changed_and_removed(world: World) -> None:
     users = [user_of(one, created_us) for created_us in (3, 1, 2)]
     await add(world, one, *users)
     changed = replace(
-        users[0], role=Role.VIEWER, password_hash="x", disabled_us=1, totp_sealed=b"t", totp_step=7,
+        users[0], role=Role.VIEWER, password_hash=b"x", disabled_us=1, totp_sealed=b"t", totp_step=7,
         recovery=(b"b", b"a"), seal=b"s",
     )  # fmt: skip
     async with world.accounts.tenant(one.id) as tenant:

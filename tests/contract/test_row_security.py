@@ -33,7 +33,10 @@ from tests.fakes.clock import FakeClock
 from tests.fakes.servers import Servers, address
 from tests.fakes.tenant_tables import TENANT_TABLES
 
-SHARED = {"deployment", "key_change", "key_encryption_key", "ledger_key", "policy_set", "migration"}
+SHARED = {
+    *("deployment", "key_change", "key_encryption_key", "ledger_key", "policy_set", "migration"),
+    *("rotation", "secret"),
+}
 Connection = asyncpg.Connection
 
 
@@ -176,6 +179,9 @@ async def test_only_these_functions_see_more_than_a_tenant(owner_connection: Con
         *m0011_erasures.FUNCTIONS,
         "organization_of_key",
         "organization_of_user",
+        "organizations_with_bare_hashes",
+        "pepper_uses",
+        "wrapped_otherwise",
     }
 
 

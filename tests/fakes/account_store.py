@@ -72,8 +72,8 @@ class MemoryUsers(_Part):
                 return user
         raise NotFound("there is no such user")
 
-    async def by_email(self, email_index: bytes) -> User | None:
-        return next((user for user in self._mine(self._rows.users) if user.email_index == email_index), None)
+    async def by_email(self, *email_indexes: bytes) -> User | None:
+        return next((user for user in self._mine(self._rows.users) if user.email_index in email_indexes), None)
 
     async def add(self, user: User) -> None:
         if any(one.email_index == user.email_index for one in self._rows.users.values()):
@@ -83,6 +83,9 @@ class MemoryUsers(_Part):
 
     async def save(self, user: User) -> None:
         self._note()
+        self._rows.users[user.id] = user
+
+    async def rewrite(self, user: User) -> None:
         self._rows.users[user.id] = user
 
     async def remove(self, user_id: UUID) -> None:
@@ -112,6 +115,13 @@ class MemorySessions(_Part):
 
     async def save(self, session: Session) -> None:
         self._note()
+        self._rows.sessions[session.id] = session
+
+    async def marked(self, mark: bytes, limit: int) -> Sequence[Session]:
+        mine = [one for one in self._mine(self._rows.sessions) if one.ended_us is None]
+        return [one for one in mine if len(one.seal) == 32 + len(mark) and one.seal.startswith(mark)][:limit]
+
+    async def renew(self, session: Session) -> None:
         self._rows.sessions[session.id] = session
 
     async def end_all(self, user_id: UUID, now_us: int, *, but: UUID | None = None) -> None:
@@ -147,6 +157,12 @@ class MemoryTokens(_Part):
             if token.tenant == self._name:
                 del self._rows.tokens[token.fingerprint]
 
+    async def all(self) -> Sequence[OneTimeToken]:
+        return [one for one in self._rows.tokens.values() if one.tenant == self._name]
+
+    async def renew(self, token: OneTimeToken) -> None:
+        self._rows.tokens[token.fingerprint] = token
+
     async def drop(self, user_id: UUID) -> None:
         for token in [one for one in self._rows.tokens.values() if one.user_id == user_id]:
             if token.tenant == self._name:
@@ -167,15 +183,18 @@ class MemoryKeys(_Part):
                 return key
         raise NotFound("there is no such key")
 
-    async def by_fingerprint(self, fingerprint: bytes) -> ApiKey | None:
+    async def by_fingerprint(self, *fingerprints: bytes) -> ApiKey | None:
         mine = self._mine(self._rows.keys)
-        return next((key for key in mine if fingerprint in {key.fingerprint, key.previous_fingerprint}), None)
+        return next((key for key in mine if {key.fingerprint, key.previous_fingerprint} & set(fingerprints)), None)
 
     async def add(self, key: ApiKey) -> None:
         self._rows.keys[key.id] = key
 
     async def save(self, key: ApiKey) -> None:
         self._note()
+        self._rows.keys[key.id] = key
+
+    async def renew(self, key: ApiKey) -> None:
         self._rows.keys[key.id] = key
 
     async def add_event(self, event: KeyEvent) -> None:
@@ -278,14 +297,18 @@ class MemoryAccountStore:
         if organization_id is not None and tenant.changed:
             self.forgotten.append(organization_id)
 
-    async def organization_of_key(self, fingerprint: bytes) -> UUID | None:
+    async def organization_of_key(self, *fingerprints: bytes) -> UUID | None:
         for key in self.rows.keys.values():
-            if fingerprint in {key.fingerprint, key.previous_fingerprint}:
+            if {key.fingerprint, key.previous_fingerprint} & set(fingerprints):
                 return key.organization_id
         return None
 
-    async def organization_of_user(self, email_index: bytes) -> UUID | None:
-        return next((one.organization_id for one in self.rows.users.values() if one.email_index == email_index), None)
+    async def organization_of_user(self, *email_indexes: bytes) -> UUID | None:
+        return next((one.organization_id for one in self.rows.users.values() if one.email_index in email_indexes), None)
+
+    async def organizations_with_bare_hashes(self) -> Sequence[UUID]:
+        users = self.rows.users.values()
+        return sorted({one.organization_id for one in users if (one.password_hash or b"").startswith(b"$")})
 
     async def organizations(self) -> Sequence[Organization]:
         return sorted(self.rows.organizations.values(), key=lambda one: (one.created_us, one.id))

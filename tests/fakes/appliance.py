@@ -10,6 +10,7 @@ from governlayer_server.adapters.crypto.common_passwords import ZxcvbnPasswords
 from governlayer_server.adapters.crypto.data_keys import DataKeys
 from governlayer_server.adapters.crypto.key_ring import KeyRing
 from governlayer_server.adapters.crypto.passwords import BcryptPasswords
+from governlayer_server.adapters.crypto.peppers import Peppers
 from governlayer_server.adapters.crypto.sealed_keys import SealedKeys
 from governlayer_server.adapters.crypto.signer import Ed25519Signer
 from governlayer_server.adapters.crypto.totp import Totp
@@ -114,11 +115,11 @@ class FakeAppliance:
         )
         self.ledger = MemoryLedgerStore(self.clock, self.data_keys)
         self.accounts = MemoryAccountStore(self.ledger)
-        self.ring = KeyRing("install", [KEK])
+        self.ring, self.peppers = KeyRing("install", [KEK]), Peppers(PEPPER)
         self.vault = EnvelopeVault(
             install_id="install",
             ring=self.ring,
-            pepper=PEPPER,
+            peppers=self.peppers,
             keys=DataKeys(self.ring, self.data_keys, self.clock, self.entropy),
         )
         self.checkpoints = MemoryCheckpointStore(self.ledger)
@@ -131,7 +132,7 @@ class FakeAppliance:
         )
         self.signer = self.sealed_keys.signer
         self.signer.renew([first])
-        self.passwords = CountedPasswords(BcryptPasswords(PEPPER, CHEAP_COST))
+        self.passwords = CountedPasswords(BcryptPasswords(self.peppers, CHEAP_COST))
         self.attempts = LocalSignInAttempts(WallClock(self.clock))
         self.mailer, self.later, self.codes = MemoryMailer(), Later(), Totp(self.entropy)
         common: dict[str, Any] = {"vault": self.vault, "clock": self.clock, "entropy": self.entropy}
@@ -256,7 +257,7 @@ async def add_user(appliance: FakeAppliance, organization: Organization, role: R
         role=role,
         email_sealed=b"sealed",
         email_index=user_id.bytes,
-        password_hash="hash",
+        password_hash=b"hash",
         created_us=appliance.clock.now_us(),
     )
     user = sealed(appliance.vault, user)

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from governlayer_server.ports.data_keys import StoredDataKey, StoredSubjectKey
+from governlayer_server.ports.data_keys import DataKeyState, StoredDataKey, StoredSubjectKey
+from msgspec.structs import replace
 
 
 class MemoryDataKeys:
@@ -16,6 +17,21 @@ class MemoryDataKeys:
 
     async def add_data_key(self, owner: str, key: StoredDataKey, now_us: int) -> None:
         self.owned.setdefault(owner, {}).setdefault(key.number, key)
+
+    async def succeed(self, owner: str, key: StoredDataKey, now_us: int) -> None:
+        mine = self.owned.setdefault(owner, {})
+        if key.number not in mine:
+            for number, one in mine.items():
+                if one.state is DataKeyState.ACTIVE:
+                    mine[number] = replace(one, state=DataKeyState.RETIRING)
+            mine[key.number] = key
+
+    async def destroy_data_key(self, owner: str, number: int) -> bool:
+        """Whatever is encrypted is elsewhere."""
+        mine = self.owned.get(owner, {})
+        if number in mine and mine[number].state is DataKeyState.RETIRING:
+            del mine[number]
+        return number not in mine
 
     async def subject_keys(
         self, owner: str, indexes: Sequence[bytes], ids: Sequence[UUID]

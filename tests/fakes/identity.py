@@ -26,6 +26,9 @@ class CountedPasswords:
         self.verified.append(stored)
         return await self.inner.verify(password, stored)
 
+    def is_outdated(self, stored: str) -> bool:
+        return self.inner.is_outdated(stored)
+
     def needs_rehash(self, stored: str) -> bool:
         return self.inner.needs_rehash(stored)
 

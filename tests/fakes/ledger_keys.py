@@ -22,6 +22,11 @@ class MemoryLedgerKeyStore:
         self._keys[key.key_id] = key
         return True
 
+    async def rewrap(self, key_id: str, before: bytes, after: bytes) -> None:
+        key = self._keys.get(key_id)
+        if key is not None and key.wrapped_seed == before:
+            self._keys[key_id] = replace(key, wrapped_seed=after)
+
     async def move(self, key_id: str, before: KeyState, after: KeyState, now_us: int) -> bool:
         key = self._keys.get(key_id)
         if key is None or key.state is not before:

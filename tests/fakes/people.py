@@ -38,7 +38,7 @@ async def add_user(
         role=role,
         email_sealed=await seal_email(appliance.vault, organization.id, user_id, email),
         email_index=email_index(appliance.vault, email),
-        password_hash="hash" if joined else None,
+        password_hash=b"hash" if joined else None,
         created_us=appliance.clock.now_us(),
         disabled_us=1 if disabled else None,
     )

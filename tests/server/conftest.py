@@ -10,6 +10,7 @@ from governlayer_server.policies import DEFAULT
 from governlayer_server.settings import AnchorSettings, IdentitySettings, LedgerSettings, Settings
 from msgspec.structs import replace
 
+from tests.fakes.given_key import given_keys
 from tests.fakes.ledger_place import Place
 from tests.fakes.servers import Servers, address
 
@@ -25,7 +26,7 @@ def settings_on(servers: Servers, place: Path) -> Settings:
         deployment="gl.example.com",
         database=address(servers.app),
         redis=RedisAddress(socket=redis.socket, user=redis.user, password=redis.password),
-        key_encryption_key=SECRET,
+        keys=given_keys(SECRET),
         pepper=bytes(reversed(SECRET)),
         policies=policies,
         identity=IdentitySettings(

@@ -16,6 +16,7 @@ from governlayer_server.domain.plan import Plan
 from governlayer_server.settings import Settings
 from governlayer_server.usecases.email_addresses import email_index, seal_email
 from governlayer_server.usecases.new_id import new_id
+from governlayer_server.usecases.password_hashes import seal_hash
 from governlayer_server.usecases.seal_rows import sealed
 from governlayer_server.web.links import Links
 from governlayer_server.wiring import Appliance, open_appliance
@@ -55,7 +56,7 @@ class People:
             role=Role.VIEWER,
             email_sealed=await seal_email(parts.vault, self.acme.id, user_id, email),
             email_index=email_index(parts.vault, email),
-            password_hash=await parts.passwords.hash(OTHERS),
+            password_hash=await seal_hash(parts.vault, self.acme.id, user_id, await parts.passwords.hash(OTHERS)),
             created_us=parts.clock.now_us(),
         )
         user = sealed(parts.vault, user)

@@ -20,6 +20,8 @@ from governlayer_server.web.links import Links
 from governlayer_server.wiring import VERSION, Appliance, open_appliance
 from msgspec.structs import replace
 
+from tests.fakes.given_key import given_keys
+
 ALL = RecordFilter()
 LINKS = Links("http://test")
 
@@ -65,8 +67,7 @@ async def test_a_founding_that_was_interrupted_is_completed(
 @pytest.mark.parametrize(
     "change",
     [
-        {"key_encryption_key": bytes(range(1, 33))},
-        {"pepper": bytes(range(1, 33))},
+        {"keys": given_keys(bytes(range(1, 33)))},
         {"deployment": "other.example.com"},
     ],
     ids=lambda change: next(iter(change)),

@@ -1,5 +1,6 @@
 """`governlayer serve` replicas as real processes, on the PostgreSQL and Redis that a test started."""
 
+import asyncio
 import os
 import shutil
 import signal
@@ -83,7 +84,7 @@ def environment_of(appliance: Appliance, **more: str) -> dict[str, str]:
         "REDIS_SOCKET": redis.socket,
         "REDIS_USER": redis.user,
         "REDIS_PASSWORD": redis.password,
-        "KEY_ENCRYPTION_KEY": encode_secret(settings.key_encryption_key),
+        "KEY_ENCRYPTION_KEY": encode_secret(asyncio.run(settings.keys.keys())[0]),
         "PEPPER": encode_secret(settings.pepper),
         "JWT_SECRET": encode_secret(settings.identity.jwt_secrets[0]),
         "POLICIES": settings.policies,

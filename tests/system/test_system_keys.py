@@ -16,7 +16,6 @@ from governlayer_server.adapters.embedded.directory import DataDirectory
 from governlayer_server.cli.common import embedded_settings
 from governlayer_server.domain.access import Role
 from governlayer_server.wiring import open_appliance
-from governlayer_server.wiring.application import access_tokens
 
 from tests.fakes.appliance import user_token
 from tests.system.appliance import Appliance, Tenant, signal_all
@@ -37,7 +36,7 @@ def admin_token(appliance: Appliance, tenant: Tenant) -> str:
             parts = opened.parts
             made: Any = SimpleNamespace(
                 accounts=opened.accounts, vault=parts.vault, clock=parts.clock, entropy=parts.entropy,
-                tokens=access_tokens(settings, parts),
+                tokens=parts.keys.tokens,
             )  # fmt: skip
             async with opened.accounts.tenant(UUID(tenant.id)) as one:
                 organization = await one.organization()

@@ -210,7 +210,7 @@ async def test_every_table_has_a_class_or_belongs_to_the_ledger(owner_connection
         "tombstone",
         "migration",
     }
-    keys = {"data_key", "key_change", "key_encryption_key", "subject_key"}
+    keys = {"data_key", "key_change", "key_encryption_key", "rotation", "secret", "subject_key"}
     assert await tables_of(owner_connection) == with_class | ledger | keys
 
 

@@ -21,7 +21,7 @@ def user(number: int, role: Role, status: UserStatus = UserStatus.ACTIVE) -> Use
         role=role,
         email_sealed=b"",
         email_index=b"",
-        password_hash=None if status is UserStatus.INVITED else "hash",
+        password_hash=None if status is UserStatus.INVITED else b"hash",
         created_us=0,
         disabled_us=1 if status is UserStatus.DISABLED else None,
     )

@@ -99,7 +99,7 @@ async def test_inviting_again_makes_the_invitation_before_useless(
     assert second.member == first.member
     assert second.token != first.token
     (token,) = appliance.accounts.rows.tokens.values()
-    assert appliance.one_time.read(second.token) == (acme.id, token.fingerprint)
+    assert appliance.one_time.read(second.token) == (acme.id, (token.fingerprint,))
     assert await newest(appliance, acme) == [("user.changed", {"event": "invited_again", "user_id": first.member.id})]
 
 

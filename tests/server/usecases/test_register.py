@@ -22,6 +22,7 @@ from governlayer_server.domain.tenants import SYSTEM_LEDGER
 from governlayer_server.domain.token_text import ONE_TIME_PREFIX, make_token
 from governlayer_server.ports.ledger import RecordFilter
 from governlayer_server.usecases.create_organization import origin_of
+from governlayer_server.usecases.password_hashes import open_hash
 from governlayer_server.usecases.register import NewAccount, Registered
 from governlayer_server.usecases.seal_rows import is_genuine
 from msgspec.structs import replace
@@ -67,7 +68,7 @@ async def test_anybody_founds_an_organization_where_registration_is_open(
     organization, user = made.organization, made.user
     assert (organization.name, organization.plan, user.role) == ("New", Plan.FREE, Role.OWNER)
     assert (user.status, is_genuine(appliance.vault, user)) == (UserStatus.ACTIVE, True)
-    assert await appliance.found.passwords.verify(PASSWORD, user.password_hash)
+    assert await appliance.found.passwords.verify(PASSWORD, await open_hash(appliance.vault, user))
     created = {"event": "created", "organization_id": str(organization.id), "plan": "free"}
     owner = {"role": "owner", "user_id": str(user.id)}
     assert await bodies(appliance, organization.id) == [
@@ -201,7 +202,7 @@ async def test_an_invited_member_joins_with_the_role_they_were_given(
     assert (made.organization, made.user.id, made.user.role) == (acme, user_id, Role.AUDITOR)
     stored = appliance.accounts.rows.users[user_id]
     assert (stored.status, is_genuine(appliance.vault, stored)) == (UserStatus.ACTIVE, True)
-    assert await appliance.found.passwords.verify(PASSWORD, stored.password_hash)
+    assert await appliance.found.passwords.verify(PASSWORD, await open_hash(appliance.vault, stored))
     joined = {"event": "joined", "user_id": str(user_id)}
     assert (await bodies(appliance, acme.id))[-1] == ("user.changed", joined, str(user_id))
     assert await refused(appliance, account("ann@example.org", organization=None, invite=token)) == REFUSED
@@ -250,7 +251,7 @@ async def test_an_invitation_is_gone_with_what_it_rests_on(appliance: FakeApplia
     user = rows.users[user_id]
     closed = replace(acme, closed_us=1)
     assert await refused_with(organizations={acme.id: closed}) == REFUSED
-    for changed in ({"disabled_us": 1}, {"password_hash": "hash"}, {"role": Role.OWNER}):
+    for changed in ({"disabled_us": 1}, {"password_hash": b"hash"}, {"role": Role.OWNER}):
         assert await refused_with(users={**rows.users, user_id: replace(user, **changed)}) == REFUSED
     assert await refused_with(users={}) == REFUSED
     appliance.accounts.rows = rows

@@ -182,7 +182,7 @@ async def test_the_operator_seals_no_altered_row_and_finds_no_strangers(world: W
     ]
     with pytest.raises(NotFound):
         await world.made.operate_users.disable(world.acme.id, "nobody@acme.example")
-    world.change_user(seal=False, password_hash="$2b$04$" + "." * 53)
+    world.change_user(seal=False, password_hash=b"$2b$04$" + b"." * 53)
     for act in ("disable", "enable", "remove_totp", "reset_token"):
         with pytest.raises(InvalidRequest):
             await getattr(world.made.operate_users, act)(world.acme.id, EMAIL)

@@ -15,6 +15,7 @@ from governlayer_server.domain.key_terms import KeyTerms
 from governlayer_server.domain.ledger.record import SYSTEM
 from governlayer_server.domain.organization import Organization
 from governlayer_server.domain.plan import Plan
+from governlayer_server.usecases.password_hashes import seal_hash
 from governlayer_server.usecases.seal_rows import sealed
 from governlayer_server.web.edge import Edge
 from msgspec.structs import replace
@@ -66,7 +67,7 @@ class World:
         made = self.site.appliance
         user = await add_user(made, self.acme, role, joined=joined)
         if joined:
-            hashed = await made.passwords.hash(PASSWORD)
+            hashed = await seal_hash(made.vault, user.organization_id, user.id, await made.passwords.hash(PASSWORD))
             user = sealed(made.vault, replace(user, password_hash=hashed))
             made.accounts.rows.users[user.id] = user
         return user

@@ -34,6 +34,7 @@ from governlayer_server.settings import (
     Settings,
     anchors_from,
     backups_from,
+    data_directory_keys,
     decode_secret,
     edge_from,
     encode_secret,
@@ -108,6 +109,7 @@ def embedded_settings(directory: DataDirectory, deployment: str | None = None) -
     def secret(name: str) -> bytes:
         return decode_secret(name, directory.secret(name, lambda: encode_secret(SystemEntropy().bytes(SECRET_BYTES))))
 
+    secret("key-encryption-key")
     redis = EmbeddedRedis(directory).login
     name = directory.secret("deployment", lambda: deployment or DEFAULT_DEPLOYMENT)
     if deployment not in {None, name}:
@@ -117,7 +119,7 @@ def embedded_settings(directory: DataDirectory, deployment: str | None = None) -
         deployment=name,
         database=postgres_address(EmbeddedPostgres(directory).app),
         redis=RedisAddress(socket=redis.socket, user=redis.user, password=redis.password),
-        key_encryption_key=secret("key-encryption-key"),
+        keys=data_directory_keys(directory),
         pepper=secret("pepper"),
         policies=directory.path / "policies" / "default.cedar",
         identity=embedded_identity(directory),

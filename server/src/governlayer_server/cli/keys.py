@@ -20,6 +20,7 @@ from governlayer_server.cli.common import (
     running_appliance,
 )
 from governlayer_server.cli.master_keys import new_master, rewrap_master
+from governlayer_server.cli.rotations import rotate_data, rotate_jwt, rotate_master, rotate_pepper
 from governlayer_server.domain.access import Scope
 from governlayer_server.domain.errors import NotFound
 from governlayer_server.domain.key_terms import MAX_GRACE_SECONDS, KeyTerms
@@ -210,5 +211,5 @@ def _refuse(message: str, option: str) -> NoReturn:
     raise click.BadParameter(message, param_hint=option) from None
 
 
-for command in (new_master, rewrap_master):
+for command in (new_master, rewrap_master, rotate_master, rotate_data, rotate_jwt, rotate_pepper):
     keys.add_command(command)

@@ -20,7 +20,7 @@ class UserStatus(StrEnum):
 
 class User(Struct, frozen=True, kw_only=True):
     """
-    A member of an organization; the e-mail address is stored encrypted, with a blind index for look-ups.
+    A member of an organization; e-mail address and password hash are stored encrypted, with a blind index for look-ups.
 
     ``totp_sealed`` is the second factor in force, ``totp_pending`` one that is being set up; ``totp_step`` is the last
     step (RFC 6238) that a code was accepted for; ``recovery`` holds the keyed fingerprints of unused recovery codes.
@@ -31,7 +31,7 @@ class User(Struct, frozen=True, kw_only=True):
     role: Role
     email_sealed: bytes
     email_index: bytes
-    password_hash: str | None
+    password_hash: bytes | None
     created_us: int
     disabled_us: int | None = None
     totp_sealed: bytes | None = None

@@ -92,7 +92,47 @@ class Vault(Protocol):
         """Drop these keys from memory: they were destroyed."""
 
     def fingerprint(self, purpose: str, secret: bytes) -> bytes:
-        """Return the 32-byte keyed fingerprint of *secret*: equal for equal input, useless without the pepper."""
+        """Return the keyed fingerprint of *secret*: equal for equal input, useless without the pepper."""
+
+    def fingerprints(self, purpose: str, secret: bytes) -> Sequence[bytes]:
+        """
+        Return the fingerprints by which *secret* may be stored, at least one: that of the pepper in service first.
+
+        What is looked up is looked up by all of them, what is stored is stored by the first.
+        """
+
+    def is_outdated(self, fingerprint: bytes) -> bool:
+        """Return whether *fingerprint* was made with an earlier pepper than the one in service."""
+
+    async def is_current(self, organization_id: UUID | None, sealed: bytes) -> bool:
+        """
+        Return whether *sealed* is under the organization's data key in service, or a newer one.
+
+        Raises:
+            Unavailable: the organization's data key cannot be had.
+        """
+
+
+class RotatingVault(Vault, Protocol):
+    """The vault while its keys are exchanged."""
+
+    async def new_data_key(self, organization_id: UUID) -> int:
+        """Return the number of a new data key of the organization, in service; the one before it opens on."""
+
+    async def reseal(self, place: Place, sealed: bytes) -> bytes:
+        """
+        Return what was sealed for *place*, encrypted anew with the data key in service, for the same data subjects.
+
+        Raises:
+            CipherError: it does not open, or a key that it needs is gone.
+            Unavailable: the organization's data key cannot be had.
+        """
+
+    def mark(self, number: int) -> bytes:
+        """Return what fingerprints under the pepper *number* begin with."""
+
+    def forget_keys(self) -> None:
+        """Read all data keys anew: some have changed."""
 
 
 class Signer(Protocol):
@@ -167,6 +207,9 @@ class PasswordHasher(Protocol):
         Raises:
             Overloaded: too many are waiting. Nothing was checked.
         """
+
+    def is_outdated(self, stored: str) -> bool:
+        """Return whether *stored* was hashed with an earlier pepper than the one in service."""
 
     def needs_rehash(self, stored: str) -> bool:
         """Return whether *stored* is weaker than what ``hash`` returns now."""

@@ -40,8 +40,8 @@ class Users(Protocol):
             NotFound: the tenant has none with this id.
         """
 
-    async def by_email(self, email_index: bytes) -> User | None:
-        """Return the user with this blind index."""
+    async def by_email(self, *email_indexes: bytes) -> User | None:
+        """Return the user with one of these blind indexes."""
 
     async def add(self, user: User) -> None:
         """
@@ -53,6 +53,9 @@ class Users(Protocol):
 
     async def save(self, user: User) -> None:
         """Store the changed *user*; id, organization, address and creation never change."""
+
+    async def rewrite(self, user: User) -> None:
+        """Store *user*, who is the same as before: encrypted, indexed or sealed with other keys, the address too."""
 
     async def remove(self, user_id: UUID) -> None:
         """Remove the user with sessions and one-time tokens."""
@@ -79,6 +82,12 @@ class Sessions(Protocol):
     async def save(self, session: Session) -> None:
         """Store the changed *session*."""
 
+    async def marked(self, mark: bytes, limit: int) -> Sequence[Session]:
+        """Return up to *limit* sessions that have not been ended and whose seals are under the pepper of *mark*."""
+
+    async def renew(self, session: Session) -> None:
+        """Store *session*, which is the same as before: sealed with another pepper."""
+
     async def end_all(self, user_id: UUID, now_us: int, *, but: UUID | None = None) -> None:
         """End all sessions of the user, except *but*; as ``Session.ended``, without their seals."""
 
@@ -94,6 +103,12 @@ class OneTimeTokens(Protocol):
 
     async def take(self, fingerprint: bytes, now_us: int) -> OneTimeToken | None:
         """Return the token and mark it used, unless it is unknown, used or expired: two takers get it once."""
+
+    async def all(self) -> Sequence[OneTimeToken]:
+        """Return all tokens, whatever their state."""
+
+    async def renew(self, token: OneTimeToken) -> None:
+        """Store *token*, which is the same as before: sealed with another pepper."""
 
     async def drop(self, user_id: UUID) -> None:
         """Make all tokens of the user useless."""
@@ -119,14 +134,17 @@ class Keys(Protocol):
             NotFound: the tenant has none with this id.
         """
 
-    async def by_fingerprint(self, fingerprint: bytes) -> ApiKey | None:
-        """Return the key whose present or previous secret has this fingerprint, whatever its state."""
+    async def by_fingerprint(self, *fingerprints: bytes) -> ApiKey | None:
+        """Return the key whose present or previous secret has one of these fingerprints, whatever its state."""
 
     async def add(self, key: ApiKey) -> None:
         """Store *key*."""
 
     async def save(self, key: ApiKey) -> None:
         """Store the changed *key*; id, organization, scopes and creation never change."""
+
+    async def renew(self, key: ApiKey) -> None:
+        """Store *key*, which is the same as before: fingerprints and seal are made with another pepper."""
 
     async def add_event(self, event: KeyEvent) -> None:
         """Store *event*."""
@@ -218,11 +236,14 @@ class AccountStore(Protocol):
             LedgerUnavailable: the database is away; where that is at the commit, nothing is promised.
         """
 
-    async def organization_of_key(self, fingerprint: bytes) -> UUID | None:
-        """Return whose the API key with this fingerprint is, if there is one, whatever its state."""
+    async def organization_of_key(self, *fingerprints: bytes) -> UUID | None:
+        """Return whose the API key with one of these fingerprints is, if there is one, whatever its state."""
 
-    async def organization_of_user(self, email_index: bytes) -> UUID | None:
-        """Return whose member the user with this blind index is, if there is one."""
+    async def organization_of_user(self, *email_indexes: bytes) -> UUID | None:
+        """Return whose member the user with one of these blind indexes is, if there is one."""
+
+    async def organizations_with_bare_hashes(self) -> Sequence[UUID]:
+        """Return which organizations have users whose password hashes an earlier version stored as they are."""
 
     async def organizations(self) -> Sequence[Organization]:
         """Return all organizations, oldest first: the operator's view."""

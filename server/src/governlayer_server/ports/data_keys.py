@@ -48,6 +48,16 @@ class DataKeyStore(Protocol):
     async def add_data_key(self, owner: str, key: StoredDataKey, now_us: int) -> None:
         """Store *key* unless the tenant has one of this number."""
 
+    async def succeed(self, owner: str, key: StoredDataKey, now_us: int) -> None:
+        """Store *key*, which is in service, unless the tenant has one of this number; the one before is retiring."""
+
+    async def destroy_data_key(self, owner: str, number: int) -> bool:
+        """
+        Destroy a retiring key that nothing is encrypted under; return whether it is gone.
+
+        Who is writing something under it is waited for.
+        """
+
     async def subject_keys(
         self, owner: str, indexes: Sequence[bytes], ids: Sequence[UUID]
     ) -> Sequence[StoredSubjectKey]:

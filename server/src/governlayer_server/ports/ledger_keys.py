@@ -68,6 +68,9 @@ class LedgerKeyStore(Protocol):
     async def add(self, key: LedgerKey) -> bool:
         """Store *key*, which is being introduced, unless another of its algorithm is; return whether it was stored."""
 
+    async def rewrap(self, key_id: str, before: bytes, after: bytes) -> None:
+        """Store the wrapped seed *after* in place of *before*, if it is that still."""
+
     async def move(self, key_id: str, before: KeyState, after: KeyState, now_us: int) -> bool:
         """
         Move the key on from one state to the next; return whether it was in the first.

@@ -10,14 +10,17 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from governlayer_server.adapters.key_providers.texts import KeyText, parse_key
 from governlayer_server.adapters.postgres.database import PostgresAddress
 from governlayer_server.adapters.redis.address import RedisAddress
 from governlayer_server.domain.errors import ConfigurationError
 from governlayer_server.domain.plan import Plan
 from governlayer_server.domain.supplied_facts import SuppliedFacts
+from governlayer_server.ports.key_providers import KeyProvider
 from governlayer_server.settings.anchors import AnchorSettings, anchors_from
 from governlayer_server.settings.backups import BackupSettings, backups_from, owner_from
 from governlayer_server.settings.identity import IdentitySettings, MailSettings, identity_from, mail_from
+from governlayer_server.settings.key_providers import Provider, data_directory_keys, key_provider_from
 from governlayer_server.settings.ledgers import LedgerSettings, ledgers_from
 from governlayer_server.settings.paperwork import paperwork_from
 from governlayer_server.settings.reading import (
@@ -36,6 +39,7 @@ from governlayer_server.web.edge import Csp, Edge
 __all__ = [
     "DEFAULT_DEPLOYMENT", "DEFAULT_PORT", "PREFIX", "SECRET_BYTES", "AnchorSettings", "BackupSettings",
     "IdentitySettings", "LedgerSettings", "LimitSettings", "MailSettings", "Settings", "anchors_from", "backups_from",
+    "data_directory_keys",
     "decode_secret", "edge_from", "encode_secret", "identity_from", "ledgers_from", "limits_from", "mail_from",
     "paperwork_from", "settings_from",
 ]  # fmt: skip
@@ -44,6 +48,7 @@ DEFAULT_DEPLOYMENT = "localhost"
 DEFAULT_PORT = 8600
 SECRET_BYTES = 32
 _DEPLOYMENT = re.compile(r"[A-Za-z0-9._-]{1,200}")
+_NEEDED = ("DATABASE_HOST", "DATABASE_USER", "DATABASE_PASSWORD", "PEPPER", "POLICIES", "JWT_SECRET")
 _COUNTS = range(1, 65_536)
 
 
@@ -65,7 +70,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     deployment: str
     database: PostgresAddress
     redis: RedisAddress
-    key_encryption_key: bytes
+    keys: KeyProvider
     pepper: bytes
     policies: Path
     identity: IdentitySettings
@@ -79,12 +84,11 @@ class Settings(Struct, frozen=True, kw_only=True):
     backups: BackupSettings = BackupSettings()
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be a deployment name or a key."""
+        """Refuse what cannot be a deployment name or a pepper."""
         if not _DEPLOYMENT.fullmatch(self.deployment):
             raise ConfigurationError("the deployment name has 1 to 200 characters of [A-Za-z0-9._-]")
-        for name, value in (("key-encryption key", self.key_encryption_key), ("pepper", self.pepper)):
-            if len(value) != SECRET_BYTES or len(set(value)) < SECRET_BYTES // 4:
-                raise ConfigurationError(f"the {name} must be {SECRET_BYTES} random bytes in base64")
+        if len(self.pepper) != SECRET_BYTES or len(set(self.pepper)) < SECRET_BYTES // 4:
+            raise ConfigurationError(f"the pepper must be {SECRET_BYTES} random bytes in base64")
 
     def __repr__(self) -> str:
         """No secrets."""
@@ -98,19 +102,14 @@ def settings_from(environment: Environment) -> Settings:
     Raises:
         ConfigurationError: some are missing (all of them are named), malformed or weak.
     """
-    needed = (
-        "DATABASE_HOST",
-        "DATABASE_USER",
-        "DATABASE_PASSWORD",
-        "KEY_ENCRYPTION_KEY",
-        "PEPPER",
-        "POLICIES",
-        "JWT_SECRET",
-    )
-    given = {name: secret(environment, name) for name in needed}
+    given = {name: secret(environment, name) for name in _NEEDED}
+    if one_of(environment, "KEY_PROVIDER", Provider.ENVIRONMENT) is Provider.ENVIRONMENT:
+        given |= {"KEY_ENCRYPTION_KEY": secret(environment, "KEY_ENCRYPTION_KEY")}
     if missing := [PREFIX + name for name, value in given.items() if value is None]:
         raise ConfigurationError(f"missing settings: {', '.join(missing)} (secrets also as …_FILE)")
     values = {name: value for name, value in given.items() if value is not None}
+    if (kek := values.get("KEY_ENCRYPTION_KEY")) is not None:
+        parse_key(KeyText(place=PREFIX + "KEY_ENCRYPTION_KEY", text=kek))  # what is wrong with it is said at once
     previous = secret(environment, "JWT_SECRET_PREVIOUS")
     edge = edge_from(environment)
     database = database_from(environment, values["DATABASE_HOST"], values["DATABASE_USER"], values["DATABASE_PASSWORD"])
@@ -118,7 +117,7 @@ def settings_from(environment: Environment) -> Settings:
         deployment=environment.get(PREFIX + "DEPLOYMENT", DEFAULT_DEPLOYMENT),
         database=database,
         redis=redis_from(environment),
-        key_encryption_key=decode_secret(PREFIX + "KEY_ENCRYPTION_KEY", values["KEY_ENCRYPTION_KEY"]),
+        keys=key_provider_from(environment),
         pepper=decode_secret(PREFIX + "PEPPER", values["PEPPER"]),
         policies=Path(values["POLICIES"]),
         identity=identity_from(environment, [values["JWT_SECRET"], *([] if previous is None else [previous])]),

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from governlayer_server.adapters.embedded.directory import DataDirectory
 from governlayer_server.adapters.embedded.errors import UnsafeDirectoryError
+from governlayer_server.adapters.embedded.next_master_key import CURRENT, FOLLOWING
 from governlayer_server.adapters.key_providers.file import (
     CIPHERTEXT,
     CREDENTIAL,
@@ -26,7 +27,6 @@ from governlayer_server.domain.errors import ConfigurationError
 from governlayer_server.ports.key_providers import KeyProvider
 from governlayer_server.settings.reading import PREFIX, Environment, one_of, path, secret, text
 
-CURRENT, FOLLOWING = "key-encryption-key", "key-encryption-key.next"
 _KEY, _NEXT = "KEY_ENCRYPTION_KEY", "KEY_ENCRYPTION_KEY_NEXT"
 _TRANSIT = ("URL", "KEY", "TOKEN_FILE", "MOUNT", "CA", "NAMESPACE")
 _NEEDED_OF_TRANSIT = _TRANSIT[:3]

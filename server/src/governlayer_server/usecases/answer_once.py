@@ -53,16 +53,39 @@ Work = Callable[[Keep], Awaitable[bytes]]
 
 
 class Question(Struct, frozen=True, kw_only=True):
-    """What was asked, by keyed fingerprints: the idempotency key with all that it counts for, and the body."""
+    """
+    What was asked, by keyed fingerprints: the idempotency key with all that it counts for, and the body.
+
+    ``otherwise`` is the same under the other peppers at hand: it may have been answered before the pepper was changed.
+    """
 
     key: bytes
     body: bytes
+    otherwise: "tuple[Question, ...]" = ()
+
+    @property
+    def turn(self) -> bytes:
+        """What a request takes while it runs: the same in all processes, whichever pepper each has in service."""
+        return min((self.key, *(one.key for one in self.otherwise)), key=lambda key: (len(key), key[:4]))
 
 
 def question_of(vault: Vault, name: str, body: bytes) -> Question:
     """Return the question with the idempotency key *name*, and what it counts for within the organization."""
-    key = vault.fingerprint("idempotency-key", name.encode())
-    return Question(key=key, body=vault.fingerprint("idempotency-body", body))
+    keys = vault.fingerprints("idempotency-key", name.encode())
+    first, *others = zip(keys, vault.fingerprints("idempotency-body", body), strict=True)
+    otherwise = tuple(Question(key=key, body=one) for key, one in others)
+    return Question(key=first[0], body=first[1], otherwise=otherwise)
+
+
+async def find_answer(
+    ledger: LedgerStore, ledger_id: str, question: Question, now_us: int
+) -> tuple[StoredAnswer, Question] | None:
+    """Return the answer that was given before, and the question as it was stored then."""
+    for one in (question, *question.otherwise):
+        stored = await ledger.answer(ledger_id, one.key, now_us)
+        if stored is not None:
+            return stored, one
+    return None
 
 
 async def seal_answer(
@@ -134,14 +157,14 @@ class AnswerOnce(Struct, frozen=True, kw_only=True):
             remember = await seal_answer(self.vault, organization_id, append.record_id, question, answer, now_us)
             return msgspec.structs.replace(append, remember=remember)
 
-        async with self.running.claim(organization_id, question.key):
-            stored = await self.ledger.answer(str(organization_id), question.key, self.clock.now_us())
-            if stored is None:
+        async with self.running.claim(organization_id, question.turn):
+            found = await find_answer(self.ledger, str(organization_id), question, self.clock.now_us())
+            if found is None:
                 try:
                     return Kept(answer=await work(keep))
                 except AnswerExists as exists:
-                    stored = exists.answer
-            return Kept(answer=await open_answer(self.vault, organization_id, stored, question), replayed=True)
+                    found = exists.answer, question
+            return Kept(answer=await open_answer(self.vault, organization_id, *found), replayed=True)
 
 
 async def _keep_nothing(append: Append, _answer: bytes) -> Append:

@@ -1,11 +1,15 @@
 """Authenticate: find the principal behind an API key or an access token."""
 
+from collections.abc import Sequence
+from contextlib import suppress
+
 from msgspec import Struct
+from msgspec.structs import replace
 
 from governlayer_server.domain.access import AccessClaims, Principal
 from governlayer_server.domain.account import ApiKey
 from governlayer_server.domain.api_key import PREFIX, check_api_key
-from governlayer_server.domain.errors import NotAuthenticated
+from governlayer_server.domain.errors import LedgerUnavailable, NotAuthenticated, NotFound
 from governlayer_server.domain.ledger.record import ActorKind
 from governlayer_server.domain.network import is_within
 from governlayer_server.domain.organization import Organization
@@ -15,10 +19,11 @@ from governlayer_server.ports.accounts import AccountStore, Tenant
 from governlayer_server.usecases.count_usage import CountUsage
 from governlayer_server.usecases.members import active_user
 from governlayer_server.usecases.principal_cache import PrincipalCache
-from governlayer_server.usecases.seal_rows import is_genuine
+from governlayer_server.usecases.seal_rows import is_genuine, sealed
 from governlayer_server.usecases.session_tokens import is_live
 
 FINGERPRINT_PURPOSE = "api-key"
+_NAMES = ("fingerprint", "previous_fingerprint")
 
 
 class Authenticate(Struct, frozen=True, kw_only=True):
@@ -49,39 +54,51 @@ class Authenticate(Struct, frozen=True, kw_only=True):
         return await self._by_token(self.tokens.verify(credential))
 
     async def _by_key(self, key: str, address: str | None) -> Principal:
-        fingerprint = self.vault.fingerprint(FINGERPRINT_PURPOSE, key.encode())
-        principal = self.cache.get(fingerprint)
+        fingerprints = self.vault.fingerprints(FINGERPRINT_PURPOSE, key.encode())
+        principal = self.cache.get(fingerprints[0])
         if principal is None:
-            principal = await self._read_key(fingerprint)
+            principal = await self._read_key(fingerprints)
         if principal.allowed_ips and not is_within(address, principal.allowed_ips):
             self.usage.note(principal.organization_id, principal.id, "address")
             raise NotAuthenticated
         return principal
 
-    async def _read_key(self, fingerprint: bytes) -> Principal:
+    async def _read_key(self, fingerprints: Sequence[bytes]) -> Principal:
         asked_us, now_us = self.clock.monotonic_us(), self.clock.now_us()
-        organization_id = await self.accounts.organization_of_key(fingerprint)
+        organization_id = await self.accounts.organization_of_key(*fingerprints)
         if organization_id is None:
             raise NotAuthenticated
         async with self.accounts.tenant(organization_id) as tenant:
-            key, organization = await tenant.keys.by_fingerprint(fingerprint), await tenant.organization()
+            key, organization = await tenant.keys.by_fingerprint(*fingerprints), await tenant.organization()
         if key is None:
             raise NotAuthenticated
-        reason, until_us = self._standing(key, fingerprint, organization, now_us)
+        reason, until_us = self._standing(key, fingerprints, organization, now_us)
         if reason is not None:
             self.usage.note(organization_id, str(key.id), reason)
             raise NotAuthenticated
+        await self._move(key, fingerprints)
         principal = _of_key(key, organization)
         if until_us is None or until_us - now_us > self.cache.life_us:
-            self.cache.put(fingerprint, principal, asked_us)
+            self.cache.put(fingerprints[0], principal, asked_us)
         return principal
 
+    async def _move(self, key: ApiKey, fingerprints: Sequence[bytes]) -> None:
+        """Store the key that was shown under the pepper in service; where that fails, its next use tries again."""
+        if not any(map(self.vault.is_outdated, _present(key, fingerprints))):
+            return
+        with suppress(LedgerUnavailable, NotFound):
+            async with self.accounts.tenant(key.organization_id) as tenant:
+                stored = await tenant.keys.one(key.id, lock=True)
+                if is_genuine(self.vault, stored):
+                    moved = {name: fingerprints[0] for name in _NAMES if getattr(stored, name) in fingerprints}
+                    await tenant.keys.renew(sealed(self.vault, replace(stored, **moved)))
+
     def _standing(
-        self, key: ApiKey, fingerprint: bytes, organization: Organization, now_us: int
+        self, key: ApiKey, fingerprints: Sequence[bytes], organization: Organization, now_us: int
     ) -> tuple[str | None, int | None]:
         """Return why the key is refused, or None, and until when it stands as it does."""
         until_us = key.expires_us
-        if fingerprint != key.fingerprint:
+        if key.fingerprint not in fingerprints:
             until_us = min(key.previous_until_us or 0, key.expires_us or key.previous_until_us or 0)
         if not is_genuine(self.vault, key):
             return "altered", None
@@ -124,6 +141,11 @@ class Authenticate(Struct, frozen=True, kw_only=True):
             organization_created_us=organization.created_us,
             settings=organization.settings,
         )
+
+
+def _present(key: ApiKey, fingerprints: Sequence[bytes]) -> Sequence[bytes]:
+    """Return the stored fingerprint of the secret that was shown."""
+    return [stored for name in _NAMES if (stored := getattr(key, name)) in fingerprints]
 
 
 def _of_key(key: ApiKey, organization: Organization) -> Principal:

@@ -1,5 +1,6 @@
 """Change the password, and show the present one again (step-up): both guess-proof like a sign-in."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from msgspec import Struct
@@ -12,22 +13,25 @@ from governlayer_server.domain.session_limits import SessionLimits
 from governlayer_server.ports import Clock, PasswordHasher, Vault
 from governlayer_server.ports.accounts import AccountStore, Tenant
 from governlayer_server.usecases.check_credentials import CheckCredentials
+from governlayer_server.usecases.email_addresses import email_indexes, open_email
 from governlayer_server.usecases.members import acting_user
 from governlayer_server.usecases.new_password import NewPassword
+from governlayer_server.usecases.password_hashes import seal_hash
 from governlayer_server.usecases.seal_rows import sealed
 from governlayer_server.usecases.session_tokens import SessionTokens, is_live
 from governlayer_server.usecases.user_event import UserEvents
 
 
-async def account_of(accounts: AccountStore, vault: Vault, principal: Principal) -> bytes:
+async def account_of(accounts: AccountStore, vault: Vault, principal: Principal) -> Sequence[bytes]:
     """
-    Return the blind index of the user who asks.
+    Return the blind indexes by which the address of the user who asks may be stored.
 
     Raises:
         NotAuthenticated: as ``acting_user``.
     """
     async with accounts.tenant(principal.organization_id) as tenant:
-        return (await acting_user(tenant, vault, principal, lock=False)).email_index
+        user = await acting_user(tenant, vault, principal, lock=False)
+        return email_indexes(vault, await open_email(vault, user))
 
 
 async def live_session(
@@ -76,7 +80,12 @@ class ChangePassword(Struct, frozen=True, kw_only=True):
             user, _ = await self.check.confirm(tenant, checked, None, with_code=False)
             now_us = self.clock.now_us()
             session = await live_session(tenant, self.vault, principal, self.limits, now_us)
-            await tenant.users.save(sealed(self.vault, replace(user, password_hash=made)))
+            await tenant.users.save(
+                sealed(
+                    self.vault,
+                    replace(user, password_hash=await seal_hash(self.vault, user.organization_id, user.id, made)),
+                )
+            )
             await tenant.sessions.end_all(user.id, now_us, but=session.id)
             await tenant.tokens.drop(user.id)
             await self.events.by_user(tenant, user, "password_changed", session.id)

@@ -7,6 +7,7 @@ password: where there is no row, one of nobody's stands in. The second factor is
 before it is known whether the password is right, and counts only after.
 """
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from msgspec import Struct
@@ -22,6 +23,7 @@ from governlayer_server.domain.times import SECOND_US
 from governlayer_server.ports import Clock, PasswordHasher, Vault
 from governlayer_server.ports.accounts import AccountStore, Tenant
 from governlayer_server.usecases.count_sign_in_failures import CountSignInFailures
+from governlayer_server.usecases.password_hashes import open_hash
 from governlayer_server.usecases.seal_rows import is_genuine
 from governlayer_server.usecases.second_factor import NONE, SecondFactor
 from governlayer_server.usecases.throttle import Spent, Throttle
@@ -35,7 +37,7 @@ _STAND_IN = User(
     role=Role.VIEWER,
     email_sealed=bytes(80),
     email_index=bytes(32),
-    password_hash="." * 60,
+    password_hash=bytes(106),
     created_us=0,
     seal=bytes(32),
 )
@@ -45,6 +47,7 @@ class Checked(Struct, frozen=True, kw_only=True):
     """A user who showed the right password, and what the attempt has spent."""
 
     user: User
+    password_hash: str
     spent: Spent
 
     def __repr__(self) -> str:
@@ -72,13 +75,13 @@ class CheckCredentials(Struct, frozen=True, kw_only=True):
     clock: Clock
 
     async def __call__(
-        self, account: bytes, password: str, code: str | None, address: str, *, with_code: bool = True
+        self, accounts: Sequence[bytes], password: str, code: str | None, address: str, *, with_code: bool = True
     ) -> Checked:
         """
         Return the user who has shown *password* and *code*; ``confirm`` spends the code.
 
         Args:
-            account: blind index of the e-mail address.
+            accounts: blind indexes by which the e-mail address may be stored, as ``email_indexes`` returns them.
             password: as received; one outside 12 to 128 characters is wrong.
             code: six digits or a recovery code, for a user with a second factor.
             address: the client's.
@@ -89,21 +92,22 @@ class CheckCredentials(Struct, frozen=True, kw_only=True):
             NotAuthenticated: anything else is wrong; it never says what.
             Overloaded: too many are waiting. No password was checked.
         """
-        organization_id = await self.accounts.organization_of_user(account)
-        found = await self._look_up(organization_id or NOBODY, account, address)
-        spent = await self.throttle.spend(sign_in_buckets(account, address, familiar=found.familiar))
+        organization_id = await self.accounts.organization_of_user(*accounts)
+        found = await self._look_up(organization_id or NOBODY, accounts, address)
+        spent = await self.throttle.spend(sign_in_buckets(accounts[0], address, familiar=found.familiar))
         user = found.user if found.standing else None
+        stored = None if user is None else await open_hash(self.vault, user)
         try:
-            right = await self.passwords.verify(password, _comparable(user, password))
+            right = await self.passwords.verify(password, _comparable(stored, password))
         except Overloaded:
             await self.throttle.give_back(spent)
             raise
         if user is not None and with_code:
             right = await self.second_factor.spend(user, code) is not None and right
-        if user is None or not right:
+        if user is None or stored is None or not right:
             self.failures.note(organization_id, None if found.user is None else found.user.id)
             raise NotAuthenticated
-        return Checked(user=user, spent=spent)
+        return Checked(user=user, password_hash=stored, spent=spent)
 
     async def confirm(
         self, tenant: Tenant, checked: Checked, code: str | None, *, with_code: bool = True
@@ -118,7 +122,9 @@ class CheckCredentials(Struct, frozen=True, kw_only=True):
             user, organization = await tenant.users.one(checked.user.id, lock=True), await tenant.organization()
         except NotFound:
             raise NotAuthenticated from None
-        if user.password_hash != checked.user.password_hash or not may_sign_in(self.vault, user, organization):
+        # Encrypted anew it is still the same.
+        unchanged = await open_hash(self.vault, user) == checked.password_hash
+        if not unchanged or not may_sign_in(self.vault, user, organization):
             raise NotAuthenticated
         accepted = await self.second_factor.spend(user, code) if with_code else (user, NONE)
         if accepted is None:
@@ -129,18 +135,19 @@ class CheckCredentials(Struct, frozen=True, kw_only=True):
         """Give back what the attempt would have cost as a failure."""
         await self.throttle.give_back(checked.spent)
 
-    async def _look_up(self, organization_id: UUID, account: bytes, address: str) -> _Found:
+    async def _look_up(self, organization_id: UUID, accounts: Sequence[bytes], address: str) -> _Found:
         since_us = self.clock.now_us() - FAMILIAR_S * SECOND_US
         async with self.accounts.tenant(organization_id) as tenant:
-            user = await tenant.users.by_email(account)
-            place = address_fingerprint(self.vault, account, address)
-            familiar = await tenant.users.is_familiar(NOBODY if user is None else user.id, place, since_us)
+            user = await tenant.users.by_email(*accounts)
+            who = NOBODY if user is None else user.id
+            places = address_fingerprints(self.vault, accounts, address)
+            seen = [await tenant.users.is_familiar(who, place, since_us) for place in places]
             try:
                 organization = await tenant.organization()
             except NotFound:
                 organization = _NOBODYS
         standing = may_sign_in(self.vault, user or _STAND_IN, organization) and user is not None
-        return _Found(user=user, standing=standing, familiar=familiar)
+        return _Found(user=user, standing=standing, familiar=any(seen))
 
 
 def may_sign_in(vault: Vault, user: User, organization: Organization) -> bool:
@@ -148,13 +155,12 @@ def may_sign_in(vault: Vault, user: User, organization: Organization) -> bool:
     return user.status is UserStatus.ACTIVE and organization.closed_us is None and is_genuine(vault, user)
 
 
-def address_fingerprint(vault: Vault, account: bytes, address: str) -> bytes:
-    """Return what is stored of an address that *account* has signed in from."""
-    return vault.fingerprint("familiar-address", familiar_place(account, address).encode())
+def address_fingerprints(vault: Vault, accounts: Sequence[bytes], address: str) -> Sequence[bytes]:
+    """Return what may be stored of an address that an account has signed in from; what is stored now comes first."""
+    places = [familiar_place(account, address).encode() for account in accounts]
+    return [one for place in places for one in vault.fingerprints("familiar-address", place)]
 
 
-def _comparable(user: User | None, password: str) -> str | None:
+def _comparable(stored: str | None, password: str) -> str | None:
     """Return the hash to check *password* against: None, nobody's, where it cannot be right."""
-    if user is None or not MIN_CHARACTERS <= len(password) <= MAX_CHARACTERS:
-        return None
-    return user.password_hash
+    return stored if MIN_CHARACTERS <= len(password) <= MAX_CHARACTERS else None

@@ -15,8 +15,9 @@ from governlayer_server.domain.tenants import SYSTEM_LEDGER
 from governlayer_server.ports import Clock, CommonPasswords, Entropy, PasswordHasher, Vault
 from governlayer_server.ports.accounts import AccountStore, Tenant
 from governlayer_server.ports.ledger import Append
-from governlayer_server.usecases.email_addresses import email_faults, email_index, seal_email
+from governlayer_server.usecases.email_addresses import email_faults, email_index, require_free, seal_email
 from governlayer_server.usecases.new_id import new_id
+from governlayer_server.usecases.password_hashes import seal_hash
 from governlayer_server.usecases.record_event import event
 from governlayer_server.usecases.seal_rows import sealed
 
@@ -98,13 +99,14 @@ class FoundOrganization(Struct, frozen=True, kw_only=True):
 
     async def _owner(self, organization: Organization, email: str, password: str | None) -> User:
         user_id = new_id(self.clock, self.entropy)
+        made = None if password is None else await self.passwords.hash(password)
         owner = User(
             id=user_id,
             organization_id=organization.id,
             role=Role.OWNER,
             email_sealed=await seal_email(self.vault, organization.id, user_id, email),
             email_index=email_index(self.vault, email),
-            password_hash=None if password is None else await self.passwords.hash(password),
+            password_hash=None if made is None else await seal_hash(self.vault, organization.id, user_id, made),
             created_us=organization.created_us,
         )
         return sealed(self.vault, owner)
@@ -137,6 +139,7 @@ class CreateOrganization(Struct, frozen=True, kw_only=True):
             fault = Fault("/name", "an organization with this name exists")
             raise InvalidRequest(f"name: {fault.detail}", [fault])
         founding = await self.found.prepare(name, plan, owner_email, owner_password, Places())
+        await require_free(self.accounts, self.found.vault, owner_email, "/email")
         async with self.accounts.tenant(founding.organization.id) as tenant:
             await self.found.store(tenant, founding, SYSTEM)
         return founding.organization

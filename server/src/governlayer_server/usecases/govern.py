@@ -27,7 +27,7 @@ from governlayer_server.domain.stored_payloads import stored_texts
 from governlayer_server.domain.times import time_text
 from governlayer_server.ports import Clock, Entropy, RunningRequests, Signers, Vault
 from governlayer_server.ports.ledger import AnswerExists, Append, Entry, LedgerStore, StoredAnswer, SubjectGone
-from governlayer_server.usecases.answer_once import Once, Question, open_answer, question_of, seal_answer
+from governlayer_server.usecases.answer_once import Once, Question, find_answer, open_answer, question_of, seal_answer
 from governlayer_server.usecases.evaluate import Evaluate, Evaluation
 from governlayer_server.usecases.new_id import new_id
 from governlayer_server.usecases.seal_payloads import seal_payloads
@@ -74,15 +74,14 @@ class Govern(Struct, frozen=True, kw_only=True):
         if once is None or request.options.mode is Mode.DRY_RUN:
             return Answered(decision=await self._decide(principal, request, None))
         question = question_of(self.vault, once.key, once.body)
-        async with self.running.claim(principal.organization_id, question.key):
-            ledger_id = str(principal.organization_id)
-            stored = await self.ledger.answer(ledger_id, question.key, self.clock.now_us())
-            if stored is None:
+        async with self.running.claim(principal.organization_id, question.turn):
+            found = await find_answer(self.ledger, str(principal.organization_id), question, self.clock.now_us())
+            if found is None:
                 try:
                     return Answered(decision=await self._decide(principal, request, question))
                 except AnswerExists as exists:
-                    stored = exists.answer
-            return Answered(decision=await self._replay(principal, request, stored, question), replayed=True)
+                    found = exists.answer, question
+            return Answered(decision=await self._replay(principal, request, *found), replayed=True)
 
     async def _decide(self, principal: Principal, request: ActionRequest, question: Question | None) -> Decision:
         evaluation = await self._evaluated(principal, request)

@@ -15,7 +15,7 @@ from governlayer_server.ports import Clock, Entropy, Vault
 from governlayer_server.ports.accounts import AccountStore, Tenant
 from governlayer_server.ports.ledger import Append
 from governlayer_server.usecases.answer_once import AnswerOnce, Keep, Kept, Once
-from governlayer_server.usecases.email_addresses import email_faults, email_index, seal_email
+from governlayer_server.usecases.email_addresses import email_faults, email_index, require_free, seal_email
 from governlayer_server.usecases.members import Member, find_target, lock_and_find_actor, other_owners, shown
 from governlayer_server.usecases.new_id import new_id
 from governlayer_server.usecases.one_time_tokens import NewToken, OneTimeTokens
@@ -88,6 +88,7 @@ class ManageUsers(Struct, frozen=True, kw_only=True):
         made = Invited(member=await shown(self.vault, user), token=token.text)
         created = self._event(principal, "user.created", {"role": role.value, "user_id": str(user_id)})
         record = await keep(created, msgspec.json.encode(made))
+        await require_free(self.accounts, self.vault, email, "/email")
         async with self.accounts.tenant(organization_id) as tenant:
             actor = await lock_and_find_actor(tenant, self.vault, principal)
             check(Deed(act=Act.INVITE, actor=actor, role=role))

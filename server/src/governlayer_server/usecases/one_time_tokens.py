@@ -1,5 +1,6 @@
 """One-time tokens: shown once, stored as a fingerprint, good once and for a while."""
 
+from collections.abc import Awaitable, Callable
 from uuid import UUID
 
 from msgspec import Struct
@@ -11,6 +12,10 @@ from governlayer_server.domain.token_text import ONE_TIME_PREFIX, PAYLOAD_BYTES,
 from governlayer_server.ports import Clock, Entropy, Vault
 from governlayer_server.ports.accounts import OneTimeTokens as Stored
 from governlayer_server.usecases.seal_rows import is_genuine, sealed
+
+Fingerprints = tuple[bytes, ...]
+"""What may be stored of one token, under each of the peppers."""
+_Look = Callable[[bytes, int], Awaitable[OneTimeToken | None]]
 
 
 class NewToken(Struct, frozen=True, kw_only=True):
@@ -52,7 +57,7 @@ class OneTimeTokens(Struct, frozen=True, kw_only=True):
         text = make_token(ONE_TIME_PREFIX, organization_id, self.entropy.bytes(PAYLOAD_BYTES[ONE_TIME_PREFIX]))
         now_us = self.clock.now_us()
         stored = OneTimeToken(
-            fingerprint=self._fingerprint(text),
+            fingerprint=self._fingerprints(text)[0],
             tenant=tenant_name(organization_id),
             purpose=purpose,
             user_id=user_id,
@@ -62,26 +67,31 @@ class OneTimeTokens(Struct, frozen=True, kw_only=True):
         )
         return NewToken(stored=sealed(self.vault, stored), text=text)
 
-    def read(self, text: str) -> tuple[UUID | None, bytes]:
+    def read(self, text: str) -> tuple[UUID | None, Fingerprints]:
         """
-        Return whose token it is (None: the deployment's) and its fingerprint, for ``find`` and ``take``.
+        Return whose token it is (None: the deployment's) and its fingerprints, for ``find`` and ``take``.
 
         Raises:
             NotAuthenticated: *text* is no token. No query was made.
         """
         organization_id, _ = read_token(ONE_TIME_PREFIX, text)
-        return organization_id, self._fingerprint(text)
+        return organization_id, self._fingerprints(text)
 
-    async def find(self, tokens: Stored, fingerprint: bytes) -> OneTimeToken | None:
+    async def find(self, tokens: Stored, fingerprints: Fingerprints) -> OneTimeToken | None:
         """Return the token and leave it as it is, unless it is unknown, used, expired or not as it was written."""
-        return self._genuine(await tokens.find(fingerprint, self.clock.now_us()))
+        return await self._first(tokens.find, fingerprints)
 
-    async def take(self, tokens: Stored, fingerprint: bytes) -> OneTimeToken | None:
+    async def take(self, tokens: Stored, fingerprints: Fingerprints) -> OneTimeToken | None:
         """Return the token and mark it used, unless it is what ``find`` does not return either."""
-        return self._genuine(await tokens.take(fingerprint, self.clock.now_us()))
+        return await self._first(tokens.take, fingerprints)
 
-    def _genuine(self, token: OneTimeToken | None) -> OneTimeToken | None:
-        return token if token is not None and is_genuine(self.vault, token) else None
+    async def _first(self, look: _Look, fingerprints: Fingerprints) -> OneTimeToken | None:
+        now_us = self.clock.now_us()
+        for fingerprint in fingerprints:
+            token = await look(fingerprint, now_us)
+            if token is not None:
+                return token if is_genuine(self.vault, token) else None
+        return None
 
-    def _fingerprint(self, text: str) -> bytes:
-        return self.vault.fingerprint("one-time-token", text.encode())
+    def _fingerprints(self, text: str) -> Fingerprints:
+        return tuple(self.vault.fingerprints("one-time-token", text.encode()))

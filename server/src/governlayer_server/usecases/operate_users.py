@@ -10,7 +10,7 @@ from governlayer_server.domain.account import Purpose, User
 from governlayer_server.domain.errors import InvalidRequest, NotFound
 from governlayer_server.ports import Clock, Vault
 from governlayer_server.ports.accounts import AccountStore, Tenant
-from governlayer_server.usecases.email_addresses import email_index, open_email
+from governlayer_server.usecases.email_addresses import email_indexes, open_email
 from governlayer_server.usecases.one_time_tokens import NewToken, OneTimeTokens
 from governlayer_server.usecases.reset_password import RESET_LIFE_US
 from governlayer_server.usecases.seal_rows import is_genuine, sealed
@@ -87,7 +87,7 @@ class OperateUsers(Struct, frozen=True, kw_only=True):
         return user
 
     async def _one(self, tenant: Tenant, email: str) -> User:
-        found = await tenant.users.by_email(email_index(self.vault, email))
+        found = await tenant.users.by_email(*email_indexes(self.vault, email))
         if found is None:
             raise NotFound("the organization has no user with this e-mail address: `governlayer users list` shows all")
         user = await tenant.users.one(found.id, lock=True)

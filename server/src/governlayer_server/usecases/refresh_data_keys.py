@@ -21,13 +21,13 @@ class RefreshDataKeys:
 
     async def __call__(self) -> None:
         """
-        Read the keys anew if some have changed since the last call.
+        Read the keys anew if some have changed since the last call; the first call always does.
 
         Raises:
             LedgerUnavailable: the database is away; the keys stay as they were.
             ConfigurationError, CipherError: a key that is needed is not at hand; the keys stay as they were.
         """
         changes = await self._keks.changes()
-        if self._seen is not None and changes != self._seen:
+        if changes != self._seen:
             await self._reload()
         self._seen = changes

@@ -1,6 +1,5 @@
 """Register: found an organization, or take up an invitation to one (API contract §2)."""
 
-import hmac
 from uuid import UUID
 
 from msgspec import Struct
@@ -15,8 +14,9 @@ from governlayer_server.domain.plan import Plan
 from governlayer_server.domain.registration import Registration
 from governlayer_server.ports.accounts import AccountStore, Tenant
 from governlayer_server.usecases.create_organization import FoundOrganization, Places
-from governlayer_server.usecases.email_addresses import email_index
-from governlayer_server.usecases.one_time_tokens import OneTimeTokens
+from governlayer_server.usecases.email_addresses import email_indexes, require_free
+from governlayer_server.usecases.one_time_tokens import Fingerprints, OneTimeTokens
+from governlayer_server.usecases.password_hashes import seal_hash
 from governlayer_server.usecases.seal_rows import is_genuine, sealed
 from governlayer_server.usecases.throttle import Throttle
 from governlayer_server.usecases.user_event import UserEvents
@@ -82,30 +82,31 @@ class Register(Struct, frozen=True, kw_only=True):
                 raise RegistrationClosed("this deployment takes new organizations by invitation only")
             await self.throttle.spend(register_buckets(wanted.address, None))
             return await self._found(wanted, None)
-        organization_id, fingerprint = self.one_time.read(wanted.invite)
-        await self.throttle.spend(register_buckets(wanted.address, fingerprint))
+        organization_id, fingerprints = self.one_time.read(wanted.invite)
+        await self.throttle.spend(register_buckets(wanted.address, fingerprints[0]))
         if organization_id is None:
-            return await self._found(wanted, fingerprint)
-        return await self._join(wanted, organization_id, fingerprint)
+            return await self._found(wanted, fingerprints)
+        return await self._join(wanted, organization_id, fingerprints)
 
-    async def _found(self, wanted: NewAccount, fingerprint: bytes | None) -> Registered:
+    async def _found(self, wanted: NewAccount, fingerprints: Fingerprints | None) -> Registered:
         plan = Plan.FREE
-        if fingerprint is not None:
-            token = await self._founding_token(fingerprint)
+        if fingerprints is not None:
+            token = await self._founding_token(fingerprints)
             plan = token.plan or plan
         if wanted.organization is None:
             fault = Fault("/organization", "the name of the organization to be founded")
             raise InvalidRequest("organization: a name is needed", [fault])
         founding = await self.found.prepare(wanted.organization, plan, wanted.email, wanted.password, _PLACES)
+        await require_free(self.accounts, self.found.vault, wanted.email, "/email")
         async with self.accounts.tenant(founding.organization.id) as tenant:
-            if fingerprint is not None:
-                _present(await self.one_time.take(tenant.deployment_tokens, fingerprint))
+            if fingerprints is not None:
+                _present(await self.one_time.take(tenant.deployment_tokens, fingerprints))
             await self.found.store(tenant, founding, founding.founder)
         return Registered(organization=founding.organization, user=founding.owner)
 
-    async def _founding_token(self, fingerprint: bytes) -> OneTimeToken:
+    async def _founding_token(self, fingerprints: Fingerprints) -> OneTimeToken:
         async with self.accounts.tenant(None) as deployment:
-            token = _present(await self.one_time.find(deployment.tokens, fingerprint))
+            token = _present(await self.one_time.find(deployment.tokens, fingerprints))
         if token.purpose is Purpose.SETUP:
             if await self.accounts.organizations():
                 raise NotAuthenticated
@@ -115,17 +116,18 @@ class Register(Struct, frozen=True, kw_only=True):
             raise RegistrationClosed("this deployment takes no new organizations")
         return token
 
-    async def _join(self, wanted: NewAccount, organization_id: UUID, fingerprint: bytes) -> Registered:
+    async def _join(self, wanted: NewAccount, organization_id: UUID, fingerprints: Fingerprints) -> Registered:
         async with self.accounts.tenant(organization_id) as tenant:
-            organization, _ = await self._invited(tenant, wanted, fingerprint, take=False)
+            organization, _ = await self._invited(tenant, wanted, fingerprints, take=False)
         if wanted.organization is not None:
             fault = Fault("/organization", "not with an invitation to an organization that exists")
             raise InvalidRequest("organization: the invitation names it", [fault])
         about = about_user(wanted.email, organization.name)
         check_new_password(wanted.password, "/password", about=about, guessable=self.found.common.guessable)
-        password_hash = await self.found.passwords.hash(wanted.password)
+        made = await self.found.passwords.hash(wanted.password)
         async with self.accounts.tenant(organization_id) as tenant:
-            organization, user = await self._invited(tenant, wanted, fingerprint, take=True)
+            organization, user = await self._invited(tenant, wanted, fingerprints, take=True)
+            password_hash = await seal_hash(self.found.vault, organization_id, user.id, made)
             user = sealed(self.found.vault, replace(user, password_hash=password_hash))
             await tenant.users.save(user)
             await tenant.tokens.drop(user.id)
@@ -133,21 +135,21 @@ class Register(Struct, frozen=True, kw_only=True):
         return Registered(organization=organization, user=user)
 
     async def _invited(
-        self, tenant: Tenant, wanted: NewAccount, fingerprint: bytes, *, take: bool
+        self, tenant: Tenant, wanted: NewAccount, fingerprints: Fingerprints, *, take: bool
     ) -> tuple[Organization, User]:
         """Return the organization and the user that the token invites, if the invitation stands."""
         look = self.one_time.take if take else self.one_time.find
         try:
             # Locked as acts of its managers lock it: an invitation is not taken up while it is withdrawn.
             organization = await tenant.organization(lock=take)
-            token = _present(await look(tenant.tokens, fingerprint))
+            token = _present(await look(tenant.tokens, fingerprints))
             if token.purpose is not Purpose.JOIN or token.user_id is None:
                 raise NotAuthenticated
             user = await tenant.users.one(token.user_id, lock=take)
         except NotFound:
             raise NotAuthenticated from None
-        given = email_index(self.found.vault, wanted.email)
-        theirs = hmac.compare_digest(given, user.email_index) and is_genuine(self.found.vault, user)
+        given = email_indexes(self.found.vault, wanted.email)
+        theirs = user.email_index in given and is_genuine(self.found.vault, user)
         if not theirs or user.status is not UserStatus.INVITED or organization.closed_us is not None:
             raise NotAuthenticated
         if organization.settings.registration is Joining.CLOSED:

@@ -14,9 +14,10 @@ from governlayer_server.ports import Clock, PasswordHasher, Vault
 from governlayer_server.ports.accounts import AccountStore, Tenant
 from governlayer_server.ports.sign_in import Later, Mailer
 from governlayer_server.usecases.check_credentials import may_sign_in
-from governlayer_server.usecases.email_addresses import email_index, open_email
+from governlayer_server.usecases.email_addresses import email_indexes, open_email
 from governlayer_server.usecases.new_password import NewPassword
-from governlayer_server.usecases.one_time_tokens import OneTimeTokens
+from governlayer_server.usecases.one_time_tokens import Fingerprints, OneTimeTokens
+from governlayer_server.usecases.password_hashes import seal_hash
 from governlayer_server.usecases.seal_rows import is_genuine, sealed
 from governlayer_server.usecases.throttle import Throttle
 from governlayer_server.usecases.user_event import UserEvents
@@ -63,16 +64,16 @@ class ForgotPassword(Struct, frozen=True, kw_only=True):
             self.later(self._send(self.mailer, email))
 
     async def _send(self, mailer: Mailer, email: str) -> None:
-        account = email_index(self.vault, email)
-        organization_id = await self.accounts.organization_of_user(account)
+        accounts = email_indexes(self.vault, email)
+        organization_id = await self.accounts.organization_of_user(*accounts)
         if organization_id is None:
             return
         try:
-            await self.throttle.spend(letter_buckets(account))
+            await self.throttle.spend(letter_buckets(accounts[0]))
         except TooManyAttempts:
             return
         async with self.accounts.tenant(organization_id) as tenant:
-            user, organization = await tenant.users.by_email(account), await tenant.organization()
+            user, organization = await tenant.users.by_email(*accounts), await tenant.organization()
             if user is None or not may_sign_in(self.vault, user, organization):
                 return
             made = self.one_time_tokens.make(organization_id, Purpose.RESET, user.id, RESET_LIFE_US)
@@ -108,30 +109,37 @@ class ResetPassword(Struct, frozen=True, kw_only=True):
             Overloaded: too many are waiting. The token still works.
         """
         await self.throttle.spend(reset_buckets(address))
-        organization_id, fingerprint = self.one_time_tokens.read(token)
+        organization_id, fingerprints = self.one_time_tokens.read(token)
         self.new_password.check_alone(new_password, "/new_password")
         # Guessing and hashing take a core for long: before the transaction that locks rows.
-        if found := await self._found(organization_id, fingerprint):
+        if found := await self._found(organization_id, fingerprints):
             await self.new_password.check(new_password, "/new_password", *found)
         made = await self.passwords.hash(new_password)
         if organization_id is None or found is None:
             raise NotAuthenticated
         async with self.accounts.tenant(organization_id) as tenant:
             now_us = self.clock.now_us()
-            taken = await self.one_time_tokens.take(tenant.tokens, fingerprint)
+            taken = await self.one_time_tokens.take(tenant.tokens, fingerprints)
             user, _ = await self._user_of(tenant, taken, lock=True)
-            await tenant.users.save(sealed(self.vault, replace(user, password_hash=made)))
+            await tenant.users.save(
+                sealed(
+                    self.vault,
+                    replace(user, password_hash=await seal_hash(self.vault, user.organization_id, user.id, made)),
+                )
+            )
             await tenant.sessions.end_all(user.id, now_us)
             await tenant.tokens.drop(user.id)
             await self.events.by_user(tenant, user, "password_reset")
 
-    async def _found(self, organization_id: UUID | None, fingerprint: bytes) -> tuple[User, Organization] | None:
+    async def _found(
+        self, organization_id: UUID | None, fingerprints: Fingerprints
+    ) -> tuple[User, Organization] | None:
         """Return whose reset token it is, or None where it is none that counts."""
         if organization_id is None:
             return None
         async with self.accounts.tenant(organization_id) as tenant:
             try:
-                return await self._user_of(tenant, await self.one_time_tokens.find(tenant.tokens, fingerprint))
+                return await self._user_of(tenant, await self.one_time_tokens.find(tenant.tokens, fingerprints))
             except NotAuthenticated:
                 return None
 

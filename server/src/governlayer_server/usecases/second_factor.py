@@ -1,6 +1,7 @@
 """The second factor at a sign-in: a code of an authenticator app or a recovery code, each good once."""
 
 import hmac
+from collections.abc import Sequence
 from uuid import UUID
 
 from msgspec import Struct
@@ -40,10 +41,10 @@ class SecondFactor(Struct, frozen=True, kw_only=True):
 
     def _without_recovery_code(self, user: User, code: str) -> tuple[bytes, ...] | None:
         try:
-            given = recovery_fingerprint(self.vault, user.id, read_recovery_code(code))
+            given = recovery_fingerprints(self.vault, user.id, read_recovery_code(code))
         except NotAuthenticated:
             return None
-        rest = tuple(one for one in user.recovery if not hmac.compare_digest(one, given))
+        rest = tuple(one for one in user.recovery if not _is_among(one, given))
         return None if len(rest) == len(user.recovery) else rest
 
 
@@ -52,6 +53,11 @@ def place_of(user: User, column: str) -> Place:
     return Place(organization_id=user.organization_id, table="app_user", column=column, row=str(user.id))
 
 
-def recovery_fingerprint(vault: Vault, user_id: UUID, canonical: str) -> bytes:
-    """Return what is stored of a recovery code: useless without the pepper, and for another user."""
-    return vault.fingerprint("recovery-code", user_id.bytes + canonical.encode())
+def recovery_fingerprints(vault: Vault, user_id: UUID, canonical: str) -> Sequence[bytes]:
+    """Return what may be stored of a recovery code, useless without the pepper; what is stored now comes first."""
+    return vault.fingerprints("recovery-code", user_id.bytes + canonical.encode())
+
+
+def _is_among(one: bytes, given: Sequence[bytes]) -> bool:
+    matches = [hmac.compare_digest(one, each) for each in given]
+    return any(matches)

@@ -6,6 +6,7 @@ is checked before any query; the second binds the user, whom the token does not 
 """
 
 import hmac
+from collections.abc import Sequence
 from uuid import UUID
 
 from msgspec import Struct
@@ -17,6 +18,7 @@ from governlayer_server.domain.token_text import REFRESH_PREFIX, make_token, rea
 from governlayer_server.ports import Tokens, Vault
 from governlayer_server.usecases.seal_rows import is_genuine
 
+_MAC_BYTES = 32
 _TAG_BYTES = 16  # of 32: no shorter than the keys of AES-128, and two fit where there was one
 
 
@@ -60,7 +62,7 @@ class SessionTokens(Struct, frozen=True, kw_only=True):
     def both(self, user: User, session: Session, now_us: int) -> SignedIn:
         """Return the tokens of the session's present generation."""
         facts = session.id.bytes + session.generation.to_bytes(4, "big")
-        refresh = facts + self._tag(user.organization_id, facts) + self._user_tag(session, session.generation)
+        refresh = facts + self._tags(user.organization_id, facts)[0] + self._user_tags(session, session.generation)[0]
         return SignedIn(
             access_token=self.access(user, session, now_us),
             expires_in=self.lifetime_s,
@@ -86,7 +88,7 @@ class SessionTokens(Struct, frozen=True, kw_only=True):
         """
         organization_id, payload = read_token(REFRESH_PREFIX, text)
         facts, tag, user_tag = payload[:20], payload[20:36], payload[36:]
-        if organization_id is None or not hmac.compare_digest(tag, self._tag(organization_id, facts)):
+        if organization_id is None or not _is_among(tag, self._tags(organization_id, facts)):
             raise NotAuthenticated
         generation = int.from_bytes(facts[16:], "big")
         session_id = UUID(bytes=facts[:16])
@@ -96,11 +98,21 @@ class SessionTokens(Struct, frozen=True, kw_only=True):
 
     def is_of(self, given: Generation, session: Session) -> bool:
         """Return whether the token was made for the user whose *session* is."""
-        return hmac.compare_digest(given.user_tag, self._user_tag(session, given.generation))
+        return _is_among(given.user_tag, self._user_tags(session, given.generation))
 
-    def _tag(self, organization_id: UUID, facts: bytes) -> bytes:
-        return self.vault.fingerprint("refresh-token", organization_id.bytes + facts)[:_TAG_BYTES]
+    def _tags(self, organization_id: UUID, facts: bytes) -> Sequence[bytes]:
+        return _cut(self.vault.fingerprints("refresh-token", organization_id.bytes + facts))
 
-    def _user_tag(self, session: Session, generation: int) -> bytes:
+    def _user_tags(self, session: Session, generation: int) -> Sequence[bytes]:
         facts = session.user_id.bytes + session.id.bytes + generation.to_bytes(4, "big")
-        return self.vault.fingerprint("refresh-token-user", session.organization_id.bytes + facts)[:_TAG_BYTES]
+        return _cut(self.vault.fingerprints("refresh-token-user", session.organization_id.bytes + facts))
+
+
+def _cut(fingerprints: Sequence[bytes]) -> Sequence[bytes]:
+    """Return the tags: without the number of the pepper, which may stand in front."""
+    return [one[-_MAC_BYTES:][:_TAG_BYTES] for one in fingerprints]
+
+
+def _is_among(tag: bytes, tags: Sequence[bytes]) -> bool:
+    matches = [hmac.compare_digest(tag, each) for each in tags]
+    return any(matches)

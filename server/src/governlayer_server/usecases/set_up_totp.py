@@ -14,7 +14,7 @@ from governlayer_server.usecases.change_password import account_of
 from governlayer_server.usecases.email_addresses import open_email
 from governlayer_server.usecases.members import acting_user
 from governlayer_server.usecases.seal_rows import sealed
-from governlayer_server.usecases.second_factor import SecondFactor, place_of, recovery_fingerprint
+from governlayer_server.usecases.second_factor import SecondFactor, place_of, recovery_fingerprints
 from governlayer_server.usecases.throttle import Spent, Throttle
 from governlayer_server.usecases.user_event import UserEvents
 
@@ -84,7 +84,7 @@ class SetUpTotp(Struct, frozen=True, kw_only=True):
             step = self.codes.matching_step(secret, code, now_us, _BEFORE_ALL_STEPS) if secret else None
             if secret is None or step is None:
                 raise InvalidRequest("the code does not match", [Fault("/code", "a code of the pending secret")])
-            kept = [recovery_fingerprint(self.vault, user.id, read_recovery_code(text)) for text in texts]
+            kept = [recovery_fingerprints(self.vault, user.id, read_recovery_code(text))[0] for text in texts]
             in_force = replace(
                 user,
                 totp_sealed=await self.vault.seal(place_of(user, "totp_sealed"), secret.encode()),
@@ -117,7 +117,7 @@ class SetUpTotp(Struct, frozen=True, kw_only=True):
 
     async def _spend(self, principal: Principal) -> Spent:
         account = await account_of(self.accounts, self.vault, principal)
-        return await self.throttle.spend(code_buckets(account))
+        return await self.throttle.spend(code_buckets(account[0]))
 
     async def _pending(self, user: User) -> str | None:
         if user.totp_pending is None:

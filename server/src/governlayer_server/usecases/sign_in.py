@@ -7,9 +7,10 @@ from governlayer_server.domain.account import Session, User
 from governlayer_server.domain.errors import Overloaded
 from governlayer_server.ports import Clock, Entropy, PasswordHasher, Vault
 from governlayer_server.ports.accounts import AccountStore
-from governlayer_server.usecases.check_credentials import CheckCredentials, address_fingerprint
-from governlayer_server.usecases.email_addresses import email_index
+from governlayer_server.usecases.check_credentials import CheckCredentials, Checked, address_fingerprints
+from governlayer_server.usecases.email_addresses import email_indexes
 from governlayer_server.usecases.new_id import new_id
+from governlayer_server.usecases.password_hashes import seal_hash
 from governlayer_server.usecases.seal_rows import sealed
 from governlayer_server.usecases.session_tokens import SessionTokens, SignedIn
 from governlayer_server.usecases.user_event import UserEvents
@@ -35,25 +36,26 @@ class SignIn(Struct, frozen=True, kw_only=True):
             TooManyAttempts, NotAuthenticated, Overloaded: as ``CheckCredentials``.
             LedgerUnavailable: the database is away. There is no session.
         """
-        checked = await self.check(email_index(self.vault, email), password, code, address)
-        stronger = await self._stronger_hash(checked.user, password)
+        checked = await self.check(email_indexes(self.vault, email), password, code, address)
+        stronger = await self._stronger_hash(checked, password)
         async with self.accounts.tenant(checked.user.organization_id) as tenant:
             user, factor = await self.check.confirm(tenant, checked, code)
-            user = replace(user, password_hash=stronger or user.password_hash)
+            if stronger is not None:
+                user = replace(user, password_hash=await seal_hash(self.vault, user.organization_id, user.id, stronger))
             # Saving tells every replica to forget the organization's principals: not where nothing has changed.
             if (rewritten := sealed(self.vault, user)).seal != checked.user.seal:
                 await tenant.users.save(rewritten)
             session = self._new_session(user)
             await tenant.sessions.add(session)
-            place = address_fingerprint(self.vault, user.email_index, address)
+            place = address_fingerprints(self.vault, [user.email_index], address)[0]
             await tenant.users.remember_address(user.id, place, session.created_us)
             await self.events.by_user(tenant, user, "signed_in", session.id, second_factor=factor)
         await self.check.succeeded(checked)
         return self.session_tokens.both(user, session, session.created_us)
 
-    async def _stronger_hash(self, user: User, password: str) -> str | None:
-        """Return a new hash where the stored one is weaker than the setting; the sign-in does not rest on it."""
-        if user.password_hash is None or not self.passwords.needs_rehash(user.password_hash):
+    async def _stronger_hash(self, checked: Checked, password: str) -> str | None:
+        """Return a new hash where the stored one is to be replaced; the sign-in does not rest on it."""
+        if not self.passwords.needs_rehash(checked.password_hash):
             return None
         try:
             return await self.passwords.hash(password)

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, closing, suppress
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -24,6 +24,7 @@ from governlayer_server.adapters.postgres.ledger_store import PostgresLedgerStor
 from governlayer_server.adapters.postgres.migrate import pending_migrations
 from governlayer_server.adapters.postgres.refusals import PostgresRefusals
 from governlayer_server.adapters.postgres.restore_target import require_finished
+from governlayer_server.adapters.postgres.secrets import PostgresSecrets
 from governlayer_server.adapters.redis.connect import AnyRedis, connect_redis
 from governlayer_server.adapters.redis.forgetting import RedisForgetting
 from governlayer_server.adapters.redis.outage import Outage
@@ -34,7 +35,7 @@ from governlayer_server.domain.errors import ConfigurationError, LedgerRefused
 from governlayer_server.ports.accounts import AccountStore
 from governlayer_server.ports.ledger import LedgerStore
 from governlayer_server.ports.ledger_keys import LedgerKey
-from governlayer_server.settings import Settings, encode_secret
+from governlayer_server.settings import Settings
 from governlayer_server.usecases.anchors_state import AnchorsState
 from governlayer_server.usecases.answer_once import AnswerOnce
 from governlayer_server.usecases.check_heads import CheckHeads
@@ -56,15 +57,18 @@ from governlayer_server.usecases.read_ledger import ReadLedger
 from governlayer_server.usecases.read_timestamps import ReadTimestamps
 from governlayer_server.usecases.refresh_data_keys import RefreshDataKeys
 from governlayer_server.usecases.refresh_keys import RefreshKeys
+from governlayer_server.usecases.renew_users import seal_bare_hashes
 from governlayer_server.usecases.rotate_keys import RotateKeys
 from governlayer_server.usecases.set_up import SetUp
 from governlayer_server.web.links import Links
 from governlayer_server.wiring.anchors import anchors_state
 from governlayer_server.wiring.erasures import Erasures, erasures
-from governlayer_server.wiring.founding import Stores, begin_system_ledger, deployment_keys, record_of_system
+from governlayer_server.wiring.founding import begin_system_ledger, deployment_keys, record_of_system
+from governlayer_server.wiring.keys import Stores
 from governlayer_server.wiring.ledger_checks import LedgerChecks, ledger_checks
 from governlayer_server.wiring.paperwork import keep_paperwork
 from governlayer_server.wiring.parts import Parts
+from governlayer_server.wiring.rotations import Rotations, rotations_of
 
 if TYPE_CHECKING:
     from governlayer_server.web.observe import Observed
@@ -94,6 +98,7 @@ class Appliance(Struct, frozen=True, kw_only=True):
     anchors: AnchorsState
     checks: LedgerChecks
     erasures: Erasures
+    rotations: Rotations
     parts: Parts
 
     async def ledger_ids(self) -> Sequence[str]:
@@ -136,6 +141,7 @@ class Appliance(Struct, frozen=True, kw_only=True):
             anchors=self.anchors,
             restores=self.checks.restores,
             record=self.record_event,
+            retire_jwt=self.rotations.jwt.retire_quietly,
             erasures=self.erasures,
             found=self.create_organization.found,
             one_time=self.set_up.one_time,
@@ -147,21 +153,6 @@ class Appliance(Struct, frozen=True, kw_only=True):
         with suppress(LedgerRefused):  # organizations whose own ledgers are sound go on
             await self.record_event("system.started", {"policy_set": in_force, "version": VERSION})
         return application
-
-
-class _Given:
-    """The key that the settings hold."""
-
-    name = "environment"
-
-    def __init__(self, settings: Settings) -> None:
-        self._key = settings.key_encryption_key
-
-    async def keys(self) -> Sequence[bytes]:
-        return [self._key]
-
-    async def protect(self, key: bytes) -> str:
-        return encode_secret(key)
 
 
 @asynccontextmanager
@@ -183,19 +174,15 @@ async def open_appliance(
             security would not bind the database role, or *found* is False and there is no whole deployment.
     """
     redis = connect_redis(settings.redis)
-    passwords = BcryptPasswords(settings.pepper, settings.identity.bcrypt_cost, threads=_password_threads())
     try:
-        async with _opened(settings, redis, passwords, found=found, unfinished=unfinished) as appliance:
+        async with _opened(settings, redis, found=found, unfinished=unfinished) as appliance:
             yield appliance
     finally:
-        passwords.close()
         await redis.aclose()
 
 
 @asynccontextmanager
-async def _opened(
-    settings: Settings, redis: AnyRedis, passwords: BcryptPasswords, *, found: bool, unfinished: bool
-) -> AsyncIterator[Appliance]:
+async def _opened(settings: Settings, redis: AnyRedis, *, found: bool, unfinished: bool) -> AsyncIterator[Appliance]:
     database = await connect(settings.database)
     try:
         if pending := await pending_migrations():
@@ -210,8 +197,9 @@ async def _opened(
             ledger_keys=ledger_keys,
             data_keys=PostgresDataKeys(database),
             keks=PostgresKeks(database),
+            secrets=PostgresSecrets(database),
         )
-        keys = await deployment_keys(settings, _Given(settings), stores, clock, entropy, found=found)
+        keys = await deployment_keys(settings, stores, clock, entropy, found=found)
         refusals = PostgresRefusals(database, clock)
         await refusals.reload()
         ledger = PostgresLedgerStore(database, clock, refusals)
@@ -219,27 +207,32 @@ async def _opened(
             await keys.vault.tombstone_mac(b"")  # its key is there, and in backups, before anything is erased
             with suppress(LedgerRefused):  # it is there then, and closed
                 await begin_system_ledger(ledger, keys.signing.signer, settings.deployment, clock)
-        async with Background(access_logger()) as background:
-            refresh = RefreshKeys(keys=ledger_keys, maker=keys.signing)
-            background.every(_KEYS_S, refresh, at_end=False)
-            background.every(_KEYS_S, RefreshDataKeys(keys.keks, keys.reload), at_end=False)
-            parts = Parts(
-                database=database,
-                redis=redis,
-                outage=Outage(redis, clock),
-                keys=keys,
-                vault=keys.vault,
-                signer=keys.signing.signer,
-                sealed_keys=keys.signing,
-                ledger_keys=ledger_keys,
-                clock=clock,
-                entropy=entropy,
-                principals=PrincipalCache(clock),
-                passwords=passwords,
-                background=background,
-                refusals=refusals,
-            )
-            yield _appliance(settings, parts, ledger, await ledger_keys.all())
+        hasher = BcryptPasswords(keys.peppers, settings.identity.bcrypt_cost, threads=_password_threads())
+        with closing(hasher) as passwords:
+            async with Background(access_logger()) as background:
+                refresh = RefreshKeys(keys=ledger_keys, maker=keys.signing)
+                background.every(_KEYS_S, refresh, at_end=False)
+                background.every(_KEYS_S, RefreshDataKeys(stores.keks, keys.reload), at_end=False)
+                parts = Parts(
+                    database=database,
+                    redis=redis,
+                    outage=Outage(redis, clock),
+                    keys=keys,
+                    vault=keys.vault,
+                    signer=keys.signing.signer,
+                    sealed_keys=keys.signing,
+                    ledger_keys=ledger_keys,
+                    clock=clock,
+                    entropy=entropy,
+                    principals=PrincipalCache(clock),
+                    passwords=passwords,
+                    background=background,
+                    refusals=refusals,
+                )
+                appliance = _appliance(settings, parts, ledger, await ledger_keys.all())
+                if found:
+                    await seal_bare_hashes(appliance.accounts, parts.vault)
+                yield appliance
     finally:
         await database.close()
 
@@ -299,6 +292,7 @@ def _appliance(settings: Settings, parts: Parts, ledger: PostgresLedgerStore, ke
         anchors=anchors_state(settings.anchors, anchors, parts.clock),
         checks=ledger_checks(settings, parts, ledger, keys),
         erasures=erasures(settings, parts, once),
+        rotations=rotations_of(settings, parts, ledger, accounts),
         parts=parts,
     )
 

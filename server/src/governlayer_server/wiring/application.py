@@ -69,6 +69,7 @@ from governlayer_server.wiring.probes import probes_of
 from governlayer_server.wiring.scheduled_backups import ScheduledBackups
 
 _USAGE_S, _FAILURES_S, _STALE_S, _CLOSED_S = 5.0, 30.0, 3600.0, 5.0
+_JWT_S = 30.0
 _TILES_S, _CHECKPOINTS_S, _HEADS_S, _ERASURES_S = 1.0, 1.0, 60.0, 10.0
 _BACKUPS_S = 60.0
 Record = Callable[[str, Mapping[str, object]], Awaitable[None]]
@@ -89,6 +90,7 @@ class Operations(Struct, frozen=True, kw_only=True):
     anchors: AnchorsState
     restores: Restores
     record: Record
+    retire_jwt: Callable[[], Awaitable[None]]
     erasures: Erasures
     found: FoundOrganization
     one_time: OneTimeTokens
@@ -164,7 +166,7 @@ def _show_publishing(figures: PrometheusMetrics, publishing: Publishing, clock: 
 def _use_cases(
     operations: Operations, parts: Parts, settings: Settings, engine: CedarEngine, limit_requests: LimitRequests
 ) -> UseCases:
-    tokens, usage = access_tokens(settings, parts), CountUsage(operations.accounts, parts.clock)
+    tokens, usage = parts.keys.tokens, CountUsage(operations.accounts, parts.clock)
     accounts, published = operations.accounts, operations.publish_checkpoints
     attempts = RedisSignInAttempts(parts.redis, LocalSignInAttempts(parts.clock), parts.outage)
     forgetting = RedisForgetting(parts.redis)
@@ -174,6 +176,7 @@ def _use_cases(
     parts.background.every(_STALE_S, remove_stale, at_end=False)
     parts.background.every(_TILES_S, TileLedger(ledger=operations.ledger, guard=parts.refusals), at_end=False)
     parts.background.every(_CHECKPOINTS_S, operations.publish_checkpoints)
+    parts.background.every(_JWT_S, operations.retire_jwt, at_end=False)
     record_heads = RecordHeads(ledger=operations.ledger, accounts=accounts, clock=parts.clock)
     parts.background.every(_HEADS_S, record_heads, at_end=False)
     parts.background.every(_ERASURES_S, operations.erasures.finish_later, at_end=False)
@@ -254,18 +257,6 @@ def _identity(
     )
     parts.background.every(_FAILURES_S, identity.failures.flush_due, last=identity.failures.flush)
     return identity
-
-
-def access_tokens(settings: Settings, parts: Parts) -> AccessTokens:
-    """Return what issues and reads the access tokens of this deployment."""
-    return AccessTokens(
-        keys=settings.identity.jwt_secrets,
-        issuer=settings.deployment,
-        audience=f"{settings.deployment}/api",
-        lifetime_s=settings.identity.access_token_s,
-        clock=parts.clock,
-        entropy=parts.entropy,
-    )
 
 
 def _limit_requests(parts: Parts, settings: Settings) -> LimitRequests:

@@ -2,15 +2,36 @@
 
 import hmac
 from collections.abc import Sequence
+from operator import itemgetter
+from uuid import UUID
 
 from msgspec import Struct
 
+from governlayer_server.adapters.crypto.access_tokens import AccessTokens
+from governlayer_server.adapters.crypto.data_keys import data_key_purpose, subject_key_purpose
 from governlayer_server.adapters.crypto.key_ring import KeyRing, check_value, key_id
-from governlayer_server.adapters.crypto.sealed_keys import SealedKeys
+from governlayer_server.adapters.crypto.peppers import Peppers
+from governlayer_server.adapters.crypto.sealed_keys import SIGNING_PURPOSE, SealedKeys
 from governlayer_server.adapters.crypto.vault import EnvelopeVault
+from governlayer_server.adapters.postgres.deployment_store import PostgresDeploymentStore
 from governlayer_server.domain.errors import ConfigurationError
+from governlayer_server.domain.tenants import SYSTEM_TENANT
+from governlayer_server.ports.data_keys import DataKeyStore
 from governlayer_server.ports.key_encryption import KekState, KekStore, KnownKek
 from governlayer_server.ports.key_providers import KeyProvider
+from governlayer_server.ports.ledger_keys import LedgerKeyStore
+from governlayer_server.ports.secrets import SecretPurpose, SecretState, SecretStore, StoredSecret
+from governlayer_server.ports.wrapped_keys import WrappedKey, WrappedKind
+
+
+class Stores(Struct, frozen=True, kw_only=True):
+    """Where the keys of a deployment are."""
+
+    deployments: PostgresDeploymentStore
+    ledger_keys: LedgerKeyStore
+    data_keys: DataKeyStore
+    keks: KekStore
+    secrets: SecretStore
 
 
 class DeploymentKeys(Struct, frozen=True, kw_only=True):
@@ -18,10 +39,12 @@ class DeploymentKeys(Struct, frozen=True, kw_only=True):
 
     install_id: str
     provider: KeyProvider
-    keks: KekStore
+    stores: Stores
     ring: KeyRing
+    peppers: Peppers
     vault: EnvelopeVault
     signing: SealedKeys
+    tokens: AccessTokens
 
     async def reload(self) -> None:
         """
@@ -31,8 +54,77 @@ class DeploymentKeys(Struct, frozen=True, kw_only=True):
             ConfigurationError: a key-encryption key is not at hand, or another. Nothing was changed.
             LedgerUnavailable: the database is away. Nothing was changed.
         """
-        renew_ring(self.ring, await self.provider.keys(), await self.keks.all(), self.install_id)
+        given, known = await self.provider.keys(), await self.stores.keks.all()
+        secrets = await self.stores.secrets.all()
+        renew_ring(self.ring, given, known, self.install_id)
+        renew_secrets(self, secrets)
         self.vault.forget_keys()
+
+    def known(self, key: bytes, state: KekState) -> KnownKek:
+        """Return what is stored of a key-encryption key."""
+        return known_kek(key, self.install_id, state)
+
+    def key_id(self, key: bytes) -> str:
+        """Return the id of a key-encryption key."""
+        return key_id(key)
+
+    @property
+    def header(self) -> bytes:
+        """What everything begins with that is wrapped under the key-encryption key in service."""
+        return self.ring.header
+
+    def rewrapped(self, key: WrappedKey) -> bytes:
+        """
+        Return what *key* holds, wrapped under the key-encryption key in service.
+
+        Raises:
+            CipherError: it does not open.
+        """
+        purpose = _purpose_of(key)
+        if key.kind in {WrappedKind.DEPLOYMENT, WrappedKind.LEDGER_KEY}:
+            return self.ring.wrap(purpose, self.ring.unwrap(purpose, self.signing.renamed(key.wrapped)))
+        return self.ring.wrap(purpose, self.ring.unwrap(purpose, key.wrapped))
+
+    def wrapped_secret(
+        self, purpose: SecretPurpose, number: int, secret: bytes, state: SecretState, now_us: int
+    ) -> StoredSecret:
+        """Return a secret as it is stored."""
+        wrapped = self.ring.wrap(_secret_purpose(purpose, number), secret)
+        return StoredSecret(purpose=purpose, number=number, wrapped=wrapped, state=state, moved_us=now_us)
+
+
+def renew_secrets(keys: DeploymentKeys, stored: Sequence[StoredSecret]) -> None:
+    """
+    Use the secrets that are stored; where there are none of a purpose yet, those of the settings stay in use.
+
+    Raises:
+        CipherError: one does not open. Nothing was changed.
+    """
+    opened = [(one, keys.ring.unwrap(_secret_purpose(one.purpose, one.number), one.wrapped)) for one in stored]
+    peppers = {one.number: secret for one, secret in opened if one.purpose is SecretPurpose.PEPPER}
+    active = [one.number for one in stored if (one.purpose, one.state) == (SecretPurpose.PEPPER, SecretState.ACTIVE)]
+    # The one that signs first; all verify, also the next one, which another process may sign with already.
+    jwt = [(one.state is not SecretState.ACTIVE, secret) for one, secret in opened if one.purpose is SecretPurpose.JWT]
+    if active:
+        keys.peppers.renew(peppers, active[0])
+    if jwt:
+        keys.tokens.renew([secret for _, secret in sorted(jwt, key=itemgetter(0))])
+
+
+def _secret_purpose(purpose: SecretPurpose, number: int) -> str:
+    return f"secret/{purpose}/{number}"
+
+
+def _purpose_of(key: WrappedKey) -> str:
+    """Return what *key* is wrapped for."""
+    organization_id = None if key.owner in {"", SYSTEM_TENANT} else UUID(key.owner)
+    if key.kind is WrappedKind.SECRET:
+        return f"secret/{key.name}"
+    if key.kind is WrappedKind.DATA_KEY:
+        return data_key_purpose(organization_id, int(key.name))
+    if key.kind is WrappedKind.SUBJECT_KEY:
+        return subject_key_purpose(key.owner, UUID(key.name))
+    return SIGNING_PURPOSE
 
 
 def known_kek(key: bytes, install_id: str, state: KekState) -> KnownKek:

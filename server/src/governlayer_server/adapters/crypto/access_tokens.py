@@ -65,16 +65,11 @@ class AccessTokens:
     def __init__(
         self, *, keys: Sequence[bytes], issuer: str, audience: str, lifetime_s: int, clock: Clock, entropy: Entropy
     ) -> None:
-        if not keys or len(set(keys)) != len(keys):
-            raise ConfigurationError("the JWT secrets must be one or more, and differ")
         if not 0 < lifetime_s <= MAX_LIFETIME_S:
             raise ConfigurationError(f"access tokens are good for 1 to {MAX_LIFETIME_S} seconds")
-        for key in keys:
-            check_signing_key("JWT secret", key)
         # The library's own default would only warn of a short key; there is none, but nothing here rests on a warning.
         self._jws = jwt.PyJWS(algorithms=[_ALGORITHM], options={"enforce_minimum_key_length": True})
-        self._signing_key = keys[0]
-        self._key_of_header = {self._sign(b"{}", key).partition(".")[0]: key for key in keys}
+        self.renew(keys)
         self._issuer = issuer
         self._audience = audience
         self._lifetime_s = lifetime_s
@@ -84,6 +79,20 @@ class AccessTokens:
     def __repr__(self) -> str:
         """No keys."""
         return f"AccessTokens({self._issuer!r})"
+
+    def renew(self, keys: Sequence[bytes]) -> None:
+        """
+        Sign with the first of *keys* from now on, and verify with all.
+
+        Raises:
+            ConfigurationError: a key is weak or of another length, there is none, or two are equal; all is as it was.
+        """
+        if not keys or len(set(keys)) != len(keys):
+            raise ConfigurationError("the JWT secrets must be one or more, and differ")
+        for key in keys:
+            check_signing_key("JWT secret", key)
+        self._key_of_header = {self._sign(b"{}", key).partition(".")[0]: key for key in keys}
+        self._signing_key = keys[0]
 
     def issue(self, *, subject: UUID, organization_id: UUID, role: Role, session_id: UUID, now_us: int) -> str:
         """Return a token of *subject* in *organization_id*, good from *now_us* for the configured lifetime."""

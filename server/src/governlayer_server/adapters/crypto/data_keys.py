@@ -104,6 +104,16 @@ class DataKeys:
             raise CipherError("the tenant has no data key in service")
         return owned.keys[owned.active]
 
+    async def succeed(self, organization_id: UUID) -> int:
+        """Return the number of a new key that new ciphertexts are made with; the one before it opens on."""
+        owner = tenant_name(organization_id)
+        number = max(one.number for one in await self._store.data_keys(owner)) + 1
+        wrapped = self._ring.wrap(data_key_purpose(organization_id, number), self._entropy.bytes(KEY_BYTES))
+        fresh = StoredDataKey(number=number, wrapped=wrapped, state=DataKeyState.ACTIVE)
+        await self._store.succeed(owner, fresh, self._clock.now_us())
+        self._owned.pop(organization_id, None)
+        return number
+
     async def numbered(self, organization_id: UUID | None, number: int) -> DataKey:
         """
         Return the key *number*, which may have been made by another process a moment ago.

@@ -87,7 +87,7 @@ class KeyRing:
 
     def wrap(self, purpose: str, key: bytes) -> bytes:
         """Return *key* encrypted for *purpose* alone: version ‖ key id ‖ nonce ‖ ciphertext ‖ tag."""
-        header = _NAMED + bytes.fromhex(self._active)
+        header = self.header
         return header + self._ciphers[self._active].encrypt(key, self._context(purpose) + header)
 
     def unwrap(self, purpose: str, wrapped: bytes) -> bytes:
@@ -104,9 +104,10 @@ class KeyRing:
             raise CipherError("the wrapped key has an unknown version")
         return self._cipher(header[1:].hex()).decrypt(rest, self._context(purpose) + header)
 
-    def is_current(self, wrapped: bytes) -> bool:
-        """Return whether *wrapped* is under the key that wraps now."""
-        return wrapped[: 1 + KEY_ID_BYTES] == _NAMED + bytes.fromhex(self._active)
+    @property
+    def header(self) -> bytes:
+        """What everything begins with that is wrapped now."""
+        return _NAMED + bytes.fromhex(self._active)
 
     def _cipher(self, name: str) -> XAES256GCM:
         if name not in self._ciphers:

@@ -16,10 +16,11 @@ import re
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from threading import BoundedSemaphore
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import bcrypt
 
+from governlayer_server.adapters.crypto.peppers import FIRST_NUMBER, Peppers
 from governlayer_server.domain.errors import ConfigurationError, InvalidRequest, Overloaded
 
 _T = TypeVar("_T")
@@ -30,7 +31,13 @@ THREADS = 1
 MAX_WAITING = 16
 _MIN_BCRYPT_COST = 4
 # Salt (its last character carries two bits) and digest, in bcrypt's base64.
-_STORED = re.compile(r"\$2[aby]\$([0-9]{2})\$[./A-Za-z0-9]{21}[.Oeu][./A-Za-z0-9]{31}")
+_STORED = re.compile(r"(?:([1-9][0-9]{0,8}):)?(\$2[aby]\$([0-9]{2})\$[./A-Za-z0-9]{21}[.Oeu][./A-Za-z0-9]{31})")
+
+
+class _Stored(NamedTuple):
+    number: int
+    bare: str
+    cost: int
 
 
 class BcryptPasswords:
@@ -38,7 +45,8 @@ class BcryptPasswords:
     ``ports.PasswordHasher`` in threads of its own: one hash takes a quarter of a second of one core.
 
     Args:
-        pepper: key of the pre-hash.
+        pepper: key of the pre-hash; one that is rotated, or one alone. A hash under another than the first begins with
+            the pepper's number: ``2:$2b$…``.
         cost: binary logarithm of bcrypt's rounds, 12 to 16; tests take less.
         threads: how many hashes run at the same time.
         waiting: how many more may wait; who comes then is refused at once. New passwords get half of all places, so
@@ -48,10 +56,12 @@ class BcryptPasswords:
         ConfigurationError: *cost* is none of bcrypt's, or higher than 16.
     """
 
-    def __init__(self, pepper: bytes, cost: int = COST, *, threads: int = THREADS, waiting: int = MAX_WAITING) -> None:
+    def __init__(
+        self, pepper: Peppers | bytes, cost: int = COST, *, threads: int = THREADS, waiting: int = MAX_WAITING
+    ) -> None:
         if not _MIN_BCRYPT_COST <= cost <= MAX_COST:
             raise ConfigurationError(f"the cost of bcrypt is at most {MAX_COST}")
-        self._pepper = pepper
+        self._peppers = Peppers(pepper) if isinstance(pepper, bytes) else pepper
         self._cost = cost
         self._threads = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="bcrypt")
         self._places = BoundedSemaphore(threads + waiting)
@@ -63,16 +73,17 @@ class BcryptPasswords:
 
     async def hash(self, password: str) -> str:
         """
-        Return ``$2b$…`` of *password* with a fresh salt.
+        Return ``$2b$…`` of *password* with a fresh salt and the pepper in service.
 
         Raises:
             InvalidRequest: *password* holds a lone surrogate, which no client can send again as UTF-8.
             Overloaded: too many are waiting. Nothing was hashed.
         """
-        prehash = self._prehash(password)
+        number = self._peppers.active
+        prehash, mark = self._prehash(password, number), "" if number == FIRST_NUMBER else f"{number}:"
         if not _is_unicode(password):
             raise InvalidRequest("the password holds a character that UTF-8 cannot encode")
-        return await self._run(lambda: bcrypt.hashpw(prehash, bcrypt.gensalt(self._cost)).decode(), self._new)
+        return await self._run(lambda: mark + bcrypt.hashpw(prehash, bcrypt.gensalt(self._cost)).decode(), self._new)
 
     async def verify(self, password: str, stored: str | None) -> bool:
         """
@@ -85,32 +96,45 @@ class BcryptPasswords:
         Raises:
             Overloaded: too many are waiting. Nothing was checked.
         """
-        prehash = self._prehash(password)
-        return await self._run(lambda: self._check(prehash, stored))
+        read = None if stored is None else _read(stored)
+        number = self._peppers.active if read is None else read.number
+        if self._peppers.key(number) is None:
+            read, number = None, self._peppers.active
+        prehash = self._prehash(password, number)
+        return await self._run(lambda: self._check(prehash, read))
 
     def needs_rehash(self, stored: str) -> bool:
-        """Return whether *stored* is a hash of a lower cost than the setting: hash the password again at sign-in."""
-        cost = _cost_of(stored)
-        return cost is not None and cost < self._cost
+        """
+        Return whether the password is to be hashed again at sign-in.
+
+        It is where *stored* is of a lower cost than the setting, or under an earlier pepper than the one in service.
+        """
+        read = _read(stored)
+        return read is not None and (read.cost < self._cost or read.number < self._peppers.active)
+
+    def is_outdated(self, stored: str) -> bool:
+        """Return whether *stored* was hashed with an earlier pepper than the one in service."""
+        read = _read(stored)
+        return read is not None and read.number < self._peppers.active
 
     def close(self) -> None:
         """Drop what waits; a hash that runs goes on to its end."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    def _check(self, prehash: bytes, stored: str | None) -> bool:
-        cost = None if stored is None else _cost_of(stored)
-        if stored is None or cost is None:
+    def _check(self, prehash: bytes, stored: _Stored | None) -> bool:
+        if stored is None:
             bcrypt.checkpw(prehash, _hash_of_nobody(self._cost))
             return False
-        genuine = bcrypt.checkpw(prehash, stored.encode())
+        genuine = bcrypt.checkpw(prehash, stored.bare.encode())
         # 2^c + (2^c + 2^(c+1) + … + 2^(s-1)) = 2^s: a hash of cost c takes the time of one of cost s.
-        for missing in range(cost, self._cost):
+        for missing in range(stored.cost, self._cost):
             bcrypt.checkpw(prehash, _hash_of_nobody(missing))
         return genuine
 
-    def _prehash(self, password: str) -> bytes:
+    def _prehash(self, password: str, number: int) -> bytes:
+        pepper = self._peppers.key(number) or b""
         # With lone surrogates the bytes are no UTF-8, so they are those of no password that was ever hashed.
-        return base64.b64encode(hmac.digest(self._pepper, password.encode("utf-8", "surrogatepass"), "sha384"))
+        return base64.b64encode(hmac.digest(pepper, password.encode("utf-8", "surrogatepass"), "sha384"))
 
     async def _run(self, work: Callable[[], _T], *narrower: BoundedSemaphore) -> _T:
         taken: list[BoundedSemaphore] = []
@@ -134,11 +158,12 @@ def _is_unicode(text: str) -> bool:
     return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
-def _cost_of(stored: str) -> int | None:
-    """Return the cost of a well-formed hash; None for all else, and for costs that nobody sets."""
+def _read(stored: str) -> _Stored | None:
+    """Return a well-formed hash; None for all else, and for costs that nobody sets."""
     found = _STORED.fullmatch(stored)
-    cost = int(found[1]) if found else 0
-    return cost if _MIN_BCRYPT_COST <= cost <= MAX_COST else None
+    if found is None or not _MIN_BCRYPT_COST <= int(found[3]) <= MAX_COST:
+        return None
+    return _Stored(number=int(found[1] or FIRST_NUMBER), bare=found[2], cost=int(found[3]))
 
 
 def _hash_of_nobody(cost: int) -> bytes:

@@ -6,7 +6,6 @@ needs as associated data, so that one moved or swapped does not open. What names
 them: one destroyed, nothing of it opens any more. Fingerprints use keys derived from the pepper, one per purpose.
 """
 
-import hmac
 from collections.abc import Iterable, Sequence
 from uuid import UUID
 
@@ -16,6 +15,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from governlayer_server.adapters.crypto.context import joined
 from governlayer_server.adapters.crypto.data_keys import DataKey, DataKeys
 from governlayer_server.adapters.crypto.key_ring import KeyRing
+from governlayer_server.adapters.crypto.peppers import Peppers, mark, number_of
 from governlayer_server.adapters.crypto.xaes import KEY_BYTES, XAES256GCM
 from governlayer_server.domain.errors import CipherError
 from governlayer_server.ports import Place
@@ -31,10 +31,10 @@ MAX_SUBJECTS = 64
 class EnvelopeVault:
     """``ports.Vault``."""
 
-    def __init__(self, *, install_id: str, ring: KeyRing, pepper: bytes, keys: DataKeys) -> None:
+    def __init__(self, *, install_id: str, ring: KeyRing, peppers: Peppers, keys: DataKeys) -> None:
         self._install_id = install_id
         self._ring = ring
-        self._pepper = pepper
+        self._peppers = peppers
         self._keys = keys
 
     def __repr__(self) -> str:
@@ -75,6 +75,19 @@ class EnvelopeVault:
         cipher = await self._cipher(place.organization_id, data_key, ids)
         return cipher.decrypt(sealed[len(header) :], self._associated(place) + header)
 
+    async def reseal(self, place: Place, sealed: bytes) -> bytes:
+        """
+        Return what was sealed for *place*, encrypted anew with the data key in service, for the same data subjects.
+
+        Raises:
+            CipherError: it does not open, or a key that it needs is gone.
+        """
+        return await self.seal(place, await self.open(place, sealed), self.subjects_of(sealed))
+
+    async def new_data_key(self, organization_id: UUID) -> int:
+        """Return the number of a new data key of the organization, in service; the one before it opens on."""
+        return await self._keys.succeed(organization_id)
+
     async def ready(self, organization_id: UUID | None) -> None:
         """
         Return once the data key is at hand, if there is one: to seal and to open then asks for no connection.
@@ -114,9 +127,10 @@ class EnvelopeVault:
         """Read all data keys anew: some have changed."""
         self._keys.forget()
 
-    def needs_resealing(self, sealed: bytes, active: int) -> bool:
-        """Return whether *sealed* is not under the data key *active*."""
-        return sealed[:1] != _VERSION or int.from_bytes(sealed[_NUMBER], "big") != active
+    async def is_current(self, organization_id: UUID | None, sealed: bytes) -> bool:
+        """Return whether *sealed* is under the data key that new ciphertexts are made with, or a newer one."""
+        active = (await self._keys.active(organization_id)).number
+        return sealed[:1] == _VERSION and int.from_bytes(sealed[_NUMBER], "big") >= active
 
     def subjects_of(self, sealed: bytes) -> Sequence[UUID]:
         """
@@ -128,9 +142,20 @@ class EnvelopeVault:
         return () if sealed[:1] == _FIRST_VERSION else _parsed(sealed)[1]
 
     def fingerprint(self, purpose: str, secret: bytes) -> bytes:
-        """Return HMAC-SHA-256 of *secret* under the key of *purpose*, 32 bytes."""
-        key = hmac.digest(self._pepper, b"governlayer/fingerprint/" + purpose.encode(), "sha256")
-        return hmac.digest(key, secret, "sha256")
+        """Return HMAC-SHA-256 of *secret* under the key of *purpose*; later peppers put their number first."""
+        return self._peppers.fingerprint(purpose, secret)
+
+    def fingerprints(self, purpose: str, secret: bytes) -> Sequence[bytes]:
+        """Return the fingerprints of *secret* under every pepper at hand, that of the one in service first."""
+        return self._peppers.fingerprints(purpose, secret)
+
+    def is_outdated(self, fingerprint: bytes) -> bool:
+        """Return whether *fingerprint* is under an earlier pepper than the one in service."""
+        return number_of(fingerprint) < self._peppers.active
+
+    def mark(self, number: int) -> bytes:
+        """Return what fingerprints under the pepper *number* begin with."""
+        return mark(number)
 
     def wrap(self, purpose: str, key: bytes) -> bytes:
         """Return *key* encrypted under the key-encryption key, for *purpose* alone."""

@@ -140,17 +140,23 @@ class PostgresAccountStore:
         if organization_id is not None and tenant.changed:
             await self._forget(organization_id)
 
-    async def organization_of_key(self, fingerprint: bytes) -> UUID | None:
-        """Return whose the API key with this fingerprint is."""
-        return await self._organization("SELECT organization_of_key($1)", fingerprint)
+    async def organization_of_key(self, *fingerprints: bytes) -> UUID | None:
+        """Return whose the API key with one of these fingerprints is."""
+        return await self._organization("SELECT organization_of_key($1)", fingerprints)
 
-    async def organization_of_user(self, email_index: bytes) -> UUID | None:
-        """Return whose member the user with this blind index is."""
-        return await self._organization("SELECT organization_of_user($1)", email_index)
+    async def organization_of_user(self, *email_indexes: bytes) -> UUID | None:
+        """Return whose member the user with one of these blind indexes is."""
+        return await self._organization("SELECT organization_of_user($1)", email_indexes)
 
-    async def _organization(self, query: str, given: bytes) -> UUID | None:
+    async def organizations_with_bare_hashes(self) -> Sequence[UUID]:
+        """Return which organizations have users whose password hashes an earlier version stored as they are."""
         async with self._database.connection() as connection:
-            found = await connection.fetchval(query, given)
+            rows = await connection.fetch("SELECT * FROM organizations_with_bare_hashes()")
+        return [UUID(int=row[0].int) for row in rows]
+
+    async def _organization(self, query: str, given: Sequence[bytes]) -> UUID | None:
+        async with self._database.connection() as connection:
+            found = await connection.fetchval(query, list(given))
         return None if found is None else UUID(int=found.int)
 
     async def organizations(self) -> Sequence[Organization]:

@@ -4,11 +4,26 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from governlayer_server.adapters.postgres.database import Database
+from governlayer_server.adapters.postgres.sealed_rows import LONG, LONG_S
 from governlayer_server.ports.data_keys import DataKeyState, StoredDataKey, StoredSubjectKey
 
 _KEYS = "SELECT number, wrapped, state FROM data_key WHERE owner = $1 ORDER BY number"
 _ADD = """
 INSERT INTO data_key (owner, number, wrapped, state, created_us) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING
+"""
+_RETIRE = """
+UPDATE data_key SET state = 'retiring' WHERE owner = $1 AND state = 'active'
+AND NOT EXISTS (SELECT FROM data_key WHERE owner = $1 AND number = $2)
+"""
+_HOLD = "SELECT number FROM data_key WHERE owner = $1 AND number = $2 FOR UPDATE"
+_DESTROY = """
+DELETE FROM data_key WHERE owner = $1 AND number = $2 AND state = 'retiring'
+AND NOT EXISTS (SELECT FROM ledger_payload WHERE ledger_id = $1 AND data_key_number(sealed) = $2)
+AND NOT EXISTS (SELECT FROM idempotent_answer WHERE ledger_id = $1 AND data_key_number(sealed) = $2)
+AND NOT EXISTS (
+    SELECT FROM app_user WHERE organization_id = tenant_organization() AND $2 IN (
+        data_key_number(email_sealed), data_key_number(totp_sealed), data_key_number(totp_pending),
+        data_key_number(password_hash)))
 """
 _SUBJECTS = """
 SELECT id, subject_index, wrapped FROM subject_key
@@ -42,6 +57,21 @@ class PostgresDataKeys:
         """Store *key* unless the tenant has one of this number."""
         async with self._database.transaction(owner) as connection:
             await connection.execute(_ADD, owner, key.number, key.wrapped, key.state.value, now_us)
+
+    async def succeed(self, owner: str, key: StoredDataKey, now_us: int) -> None:
+        """Store *key*, which is in service, unless the tenant has one of this number; the one before is retiring."""
+        async with self._database.transaction(owner) as connection:
+            await connection.execute(_RETIRE, owner, key.number)
+            await connection.execute(_ADD, owner, key.number, key.wrapped, key.state.value, now_us)
+
+    async def destroy_data_key(self, owner: str, number: int) -> bool:
+        """Destroy a retiring key that nothing is encrypted under; return whether it is gone."""
+        async with self._database.transaction(owner) as connection:
+            # Held from here on: who writes under it has done so, or finds it gone.
+            await connection.execute(_HOLD, owner, number)
+            await connection.execute(LONG)
+            await connection.execute(_DESTROY, owner, number, timeout=LONG_S)
+            return await connection.fetchval(_HOLD, owner, number) is None
 
     async def subject_keys(
         self, owner: str, indexes: Sequence[bytes], ids: Sequence[UUID]

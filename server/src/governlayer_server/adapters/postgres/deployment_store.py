@@ -59,6 +59,11 @@ class PostgresDeploymentStore:
             row = await Deployment.select().first()
         return None if row is None else DeploymentRow(**{name: row[name] for name in DeploymentRow.__struct_fields__})
 
+    async def rewrap(self, before: bytes, after: bytes) -> None:
+        """Store the wrapped seed *after* in place of *before*, if it is that still."""
+        async with self._database.connection() as connection:
+            await connection.execute("UPDATE deployment SET wrapped_seed = $2 WHERE wrapped_seed = $1", before, after)
+
     async def found(self, row: DeploymentRow) -> DeploymentRow:
         """Store *row* unless the deployment has been founded; return the row in force."""
         async with self._database.connection() as connection:

@@ -12,6 +12,9 @@ from governlayer_server.domain.errors import NotFound
 _FIXED = ("id", "organization_id", "scopes", "created_us")
 
 
+_RENEWED = ("fingerprint", "previous_fingerprint", "seal")
+
+
 class PostgresKeys:
     """``ports.accounts.Keys``."""
 
@@ -45,10 +48,11 @@ class PostgresKeys:
             raise NotFound("there is no such key")
         return struct_of(row, ApiKey)
 
-    async def by_fingerprint(self, fingerprint: bytes) -> ApiKey | None:
-        """Return the key whose present or previous secret has this fingerprint."""
+    async def by_fingerprint(self, *fingerprints: bytes) -> ApiKey | None:
+        """Return the key whose present or previous secret has one of these fingerprints."""
+        given = list(fingerprints)
         query = ApiKeyRow.select().where(
-            self._mine & ((ApiKeyRow.fingerprint == fingerprint) | (ApiKeyRow.previous_fingerprint == fingerprint))
+            self._mine & (ApiKeyRow.fingerprint.is_in(given) | ApiKeyRow.previous_fingerprint.is_in(given))
         )
         row = await query.first()
         return None if row is None else struct_of(row, ApiKey)
@@ -61,6 +65,11 @@ class PostgresKeys:
         """Store the changed *key*."""
         self._note_change()
         columns = {name: value for name, value in columns_of(key).items() if name not in _FIXED}
+        await ApiKeyRow.update(columns).where(self._mine & (ApiKeyRow.id == key.id))
+
+    async def renew(self, key: ApiKey) -> None:
+        """Store *key* with fingerprints and seal of another pepper: nobody has to forget anything."""
+        columns = {name: value for name, value in columns_of(key).items() if name in _RENEWED}
         await ApiKeyRow.update(columns).where(self._mine & (ApiKeyRow.id == key.id))
 
     async def add_event(self, event: KeyEvent) -> None:

@@ -51,6 +51,13 @@ class PostgresLedgerKeyStore:
             )  # fmt: skip
         return added is not None
 
+    async def rewrap(self, key_id: str, before: bytes, after: bytes) -> None:
+        """Store the wrapped seed *after* in place of *before*, if it is that still."""
+        async with self._database.connection() as connection:
+            await connection.execute(
+                "UPDATE ledger_key SET wrapped_seed = $3 WHERE key_id = $1 AND wrapped_seed = $2", key_id, before, after
+            )
+
     async def move(self, key_id: str, before: KeyState, after: KeyState, now_us: int) -> bool:
         """Move the key on from one state to the next, if it is in the first."""
         async with self._database.connection() as connection:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
 
 _CHANGING = ("seen_us", "authenticated_us", "generation", "ended_us", "seal")
+_MARKED = "SELECT * FROM session WHERE organization_id = {} AND ended_us IS NULL AND is_marked(seal, {}) LIMIT {}"
 _TAKE = """
 UPDATE one_time_token SET used_us = {}
 WHERE tenant = {} AND fingerprint = {} AND used_us IS NULL AND expires_us > {} RETURNING *
@@ -26,6 +27,7 @@ class PostgresSessions:
 
     def __init__(self, organization_id: UUID | None, note_change: Callable[[], None]) -> None:
         self._mine = SessionRow.organization_id == organization_id
+        self._organization_id = organization_id
         self._note_change = note_change
 
     async def one(self, session_id: UUID, *, lock: bool = False) -> Session | None:
@@ -48,6 +50,15 @@ class PostgresSessions:
         self._note_change()
         columns = {name: value for name, value in columns_of(session).items() if name in _CHANGING}
         await SessionRow.update(columns).where(self._mine & (SessionRow.id == session.id))
+
+    async def marked(self, mark: bytes, limit: int) -> Sequence[Session]:
+        """Return up to *limit* sessions that have not been ended and whose seals are under the pepper of *mark*."""
+        rows = await SessionRow.raw(_MARKED, self._organization_id, mark, limit)
+        return [struct_of(row, Session) for row in rows]
+
+    async def renew(self, session: Session) -> None:
+        """Store *session*, sealed with another pepper: nobody has to forget anything."""
+        await SessionRow.update({"seal": session.seal}).where(self._mine & (SessionRow.id == session.id))
 
     async def end_all(self, user_id: UUID, now_us: int, *, but: UUID | None = None) -> None:
         """End all sessions of the user, except *but*."""
@@ -84,6 +95,17 @@ class PostgresTokens:
         rows = await OneTimeTokenRow.raw(_TAKE, now_us, self._tenant, fingerprint, now_us)
         return struct_of(rows[0], OneTimeToken) if rows else None
 
+    async def all(self) -> Sequence[OneTimeToken]:
+        """Return all tokens, whatever their state."""
+        rows = await OneTimeTokenRow.select().where(OneTimeTokenRow.tenant == self._tenant)
+        return [struct_of(row, OneTimeToken) for row in rows]
+
+    async def renew(self, token: OneTimeToken) -> None:
+        """Store *token*, sealed with another pepper."""
+        await OneTimeTokenRow.update({"seal": token.seal}).where(
+            (OneTimeTokenRow.tenant == self._tenant) & (OneTimeTokenRow.fingerprint == token.fingerprint)
+        )
+
     async def drop(self, user_id: UUID) -> None:
         """Make all tokens of the user useless."""
         await OneTimeTokenRow.delete().where(
@@ -119,6 +141,16 @@ class PostgresDeploymentTokens:
         """Return the token and mark it used."""
         async with self._as_deployment():
             return await self._tokens.take(fingerprint, now_us)
+
+    async def all(self) -> Sequence[OneTimeToken]:
+        """Return all tokens, whatever their state."""
+        async with self._as_deployment():
+            return await self._tokens.all()
+
+    async def renew(self, token: OneTimeToken) -> None:
+        """Store *token*, sealed with another pepper."""
+        async with self._as_deployment():
+            await self._tokens.renew(token)
 
     async def drop(self, user_id: UUID) -> None:
         """Make all tokens of the user useless."""

@@ -50,14 +50,14 @@ class OrganizationRow(Table, tablename="organization"):
 
 
 class UserRow(Table, tablename="app_user"):
-    """A user; e-mail address encrypted, found by blind index."""
+    """A user; e-mail address and password hash encrypted, found by blind index."""
 
     id = UUID(primary_key=True)
     organization_id = UUID()
     role = Text()
     email_sealed = Bytea()
     email_index = Bytea()
-    password_hash = Text(null=True, default=None)
+    password_hash = Bytea(null=True, default=None)
     created_us = BigInt()
     disabled_us = BigInt(null=True, default=None)
     totp_sealed = Bytea(null=True, default=None)

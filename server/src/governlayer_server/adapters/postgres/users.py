@@ -10,6 +10,7 @@ from governlayer_server.domain.account import User
 from governlayer_server.domain.errors import NotFound
 
 _FIXED = ("id", "organization_id", "email_sealed", "email_index", "created_us")
+_REWRITTEN = ("email_sealed", "email_index", "password_hash", "totp_sealed", "totp_pending", "seal")
 _REMEMBER = """
 INSERT INTO familiar_address (organization_id, user_id, address, seen_us)
 VALUES ({}, {}, {}, {})
@@ -51,9 +52,9 @@ class PostgresUsers:
             raise NotFound("there is no such user")
         return struct_of(row, User)
 
-    async def by_email(self, email_index: bytes) -> User | None:
-        """Return the user with this blind index."""
-        row = await UserRow.select().where(self._mine & (UserRow.email_index == email_index)).first()
+    async def by_email(self, *email_indexes: bytes) -> User | None:
+        """Return the user with one of these blind indexes."""
+        row = await UserRow.select().where(self._mine & UserRow.email_index.is_in(list(email_indexes))).first()
         return None if row is None else struct_of(row, User)
 
     async def add(self, user: User) -> None:
@@ -64,6 +65,11 @@ class PostgresUsers:
         """Store the changed *user*."""
         self._note_change()
         columns = {name: value for name, value in columns_of(user).items() if name not in _FIXED}
+        await UserRow.update(columns).where(self._mine & (UserRow.id == user.id))
+
+    async def rewrite(self, user: User) -> None:
+        """Store *user*, encrypted, indexed or sealed with other keys: nobody has to forget anything."""
+        columns = {name: value for name, value in columns_of(user).items() if name in _REWRITTEN}
         await UserRow.update(columns).where(self._mine & (UserRow.id == user.id))
 
     async def remove(self, user_id: UUID) -> None:
