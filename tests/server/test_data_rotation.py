@@ -89,8 +89,8 @@ def number(sealed: bytes) -> int:
 
 
 @pytest.fixture
-async def world(migrated: Settings, empty_database: Servers) -> AsyncIterator[World]:
-    owner = await asyncpg.connect(**empty_database.owner.options())
+async def world(migrated: Settings, migrated_database: Servers) -> AsyncIterator[World]:
+    owner = await asyncpg.connect(**migrated_database.owner.options())
     async with open_appliance(migrated) as appliance:
         made = await appliance.create_organization("Acme", Plan.PRO, "ann@example.org", PASSWORD)
         yield World(appliance, owner, made.id)

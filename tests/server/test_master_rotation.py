@@ -43,8 +43,8 @@ class Deployment:
 
 
 @pytest.fixture
-async def deployment(migrated: Settings, empty_database: Servers) -> AsyncIterator[Deployment]:
-    owner = await asyncpg.connect(**empty_database.owner.options())
+async def deployment(migrated: Settings, migrated_database: Servers) -> AsyncIterator[Deployment]:
+    owner = await asyncpg.connect(**migrated_database.owner.options())
     yield Deployment(migrated, owner)
     await owner.close()
 

@@ -141,7 +141,7 @@ class Appliance(Struct, frozen=True, kw_only=True):
             anchors=self.anchors,
             restores=self.checks.restores,
             record=self.record_event,
-            retire_jwt=self.rotations.jwt.retire_quietly,
+            rotations=self.rotations,
             erasures=self.erasures,
             found=self.create_organization.found,
             one_time=self.set_up.one_time,

@@ -66,10 +66,11 @@ from governlayer_server.wiring.anchors import show_anchors, start_anchors
 from governlayer_server.wiring.erasures import Erasures
 from governlayer_server.wiring.parts import Parts
 from governlayer_server.wiring.probes import probes_of
+from governlayer_server.wiring.rotations import Rotations
 from governlayer_server.wiring.scheduled_backups import ScheduledBackups
 
 _USAGE_S, _FAILURES_S, _STALE_S, _CLOSED_S = 5.0, 30.0, 3600.0, 5.0
-_JWT_S = 30.0
+_ROTATIONS_S = 30.0
 _TILES_S, _CHECKPOINTS_S, _HEADS_S, _ERASURES_S = 1.0, 1.0, 60.0, 10.0
 _BACKUPS_S = 60.0
 Record = Callable[[str, Mapping[str, object]], Awaitable[None]]
@@ -90,7 +91,7 @@ class Operations(Struct, frozen=True, kw_only=True):
     anchors: AnchorsState
     restores: Restores
     record: Record
-    retire_jwt: Callable[[], Awaitable[None]]
+    rotations: Rotations
     erasures: Erasures
     found: FoundOrganization
     one_time: OneTimeTokens
@@ -126,6 +127,11 @@ async def build_application(operations: Operations, parts: Parts, settings: Sett
         "ledgers_closed",
         "Ledgers that are closed to writing, because they were found damaged or set back.",
         lambda: float(len(parts.refusals.closed)),
+    )
+    figures.gauge(
+        "rotations_unfinished",
+        "Rotations of keys and secrets that have begun and not ended.",
+        lambda: float(operations.rotations.unfinished.count),
     )
     parts.background.every(_CLOSED_S, parts.refusals.reload, at_end=False)
     if (scheduled := operations.backups) is not None:
@@ -176,7 +182,8 @@ def _use_cases(
     parts.background.every(_STALE_S, remove_stale, at_end=False)
     parts.background.every(_TILES_S, TileLedger(ledger=operations.ledger, guard=parts.refusals), at_end=False)
     parts.background.every(_CHECKPOINTS_S, operations.publish_checkpoints)
-    parts.background.every(_JWT_S, operations.retire_jwt, at_end=False)
+    parts.background.every(_ROTATIONS_S, operations.rotations.jwt.retire_quietly, at_end=False)
+    parts.background.every(_ROTATIONS_S, operations.rotations.unfinished.look, at_end=False)
     record_heads = RecordHeads(ledger=operations.ledger, accounts=accounts, clock=parts.clock)
     parts.background.every(_HEADS_S, record_heads, at_end=False)
     parts.background.every(_ERASURES_S, operations.erasures.finish_later, at_end=False)

@@ -20,6 +20,7 @@ from governlayer_server.adapters.tls.expiry import expires_s
 from governlayer_server.domain.backup import made_us
 from governlayer_server.domain.errors import GovernLayerError, NotFound
 from governlayer_server.domain.times import HOUR_US, MINUTE_US, SECOND_US
+from governlayer_server.ports.rotations import RotationKind
 from governlayer_server.settings import Settings
 from governlayer_server.usecases.anchor_health import AnchorKind
 from governlayer_server.usecases.check_ledgers import Progress
@@ -78,6 +79,7 @@ async def examine(patient: Patient, progress: Progress) -> Sequence[Check]:
     checks = [*(_certificate(file) for file in patient.certificates), *_disk(patient.data)]
     try:
         settings = patient.settings()
+        await settings.keys.keys()
     except GovernLayerError as error:
         mend = "put the secret or setting back as it was; docs/reference/settings.md says what each must be"
         return [Check(name="secrets", ok=False, detail=str(error), mend=mend), *checks]
@@ -174,6 +176,7 @@ async def _ledgers(settings: Settings, progress: Progress) -> Sequence[Check]:
             return [
                 await _seen("ledgers", lambda: _ends(appliance, progress)),
                 await _seen("checkpoints", lambda: _published(appliance)),
+                await _seen("rotations", lambda: _rotations(appliance)),
                 *await _anchors(appliance),
             ]
     except GovernLayerError as error:
@@ -211,6 +214,18 @@ async def _published(appliance: Appliance) -> Check:
         return Check(name="checkpoints", ok=True, detail="no record waits for one")
     detail = f"a record has waited for its checkpoint for {waiting_us // MINUTE_US} minutes"
     return Check(name="checkpoints", ok=False, detail=detail, mend="governlayer up, or serve: a running one publishes")
+
+
+async def _rotations(appliance: Appliance) -> Check:
+    """Tell which keys are being exchanged. Pepper and JWT secret take their time; the others may have been stopped."""
+    begun = [one.kind for one in await appliance.rotations.begun.all()]
+    if not begun:
+        return Check(name="rotations", ok=True, detail="none has begun and not ended")
+    kinds = sorted(set(begun))
+    stopped = [kind for kind in kinds if kind in {RotationKind.MASTER, RotationKind.DATA}]
+    mend = "; ".join(f"governlayer keys rotate-{kind}" for kind in stopped or kinds)
+    detail = f"not ended: {', '.join(kinds)}; completed by {mend}"
+    return Check(name="rotations", ok=not stopped, detail=detail, mend=mend)
 
 
 async def _anchors(appliance: Appliance) -> Sequence[Check]:

@@ -28,6 +28,19 @@ class Rotations(Struct, frozen=True, kw_only=True):
     data: RotateData
     jwt: RotateJwt
     pepper: RotatePepper
+    unfinished: "Unfinished"
+
+
+class Unfinished:
+    """How many rotations have begun and not ended: ``look`` is called now and then."""
+
+    def __init__(self, begun: RotationStore) -> None:
+        self._begun = begun
+        self.count = 0
+
+    async def look(self) -> None:
+        """Count them."""
+        self.count = len(await self._begun.all())
 
 
 def rotations_of(settings: Settings, parts: Parts, ledger: LedgerStore, accounts: AccountStore) -> Rotations:
@@ -45,6 +58,7 @@ def rotations_of(settings: Settings, parts: Parts, ledger: LedgerStore, accounts
     )
     return Rotations(
         begun=begun,
+        unfinished=Unfinished(begun),
         master=RotateMaster(
             keks=keys.stores.keks,
             wrapped=PostgresWrappedKeys(parts.database),
