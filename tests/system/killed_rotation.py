@@ -51,8 +51,9 @@ async def rotate_in(appliance: Appliance, data: Path, kind: str) -> None:
         provider = appliance.parts.keys.provider
         await rotations.master(DirectoryNextKey(DataDirectory.open(data), provider, SystemEntropy()), Killed())
     elif kind == "data":
-        for organization in await appliance.accounts.organizations():
-            await rotations.data(organization.id, Killed())
+        organizations = await appliance.accounts.organizations()
+        for organization_id in await rotations.data.plan([one.id for one in organizations]):
+            await rotations.data(organization_id, Killed())
     elif kind == "jwt":
         await rotations.jwt(Killed())
     else:

@@ -2,8 +2,9 @@
 
 import asyncio
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from uuid import UUID
 
 import click
 
@@ -126,11 +127,12 @@ def rotate_data(data: Path | None, as_json: bool, wait_s: float, org: str | None
 async def _rotate_data(data: Path | None, wait_s: float, org: str | None) -> dict[str, int | None]:
     async with running_appliance(data) as appliance:
         await check_ledger(appliance, None)
-        ids = [one.id for one in await appliance.accounts.organizations()]
         if org is not None:
-            ids = [await find_organization(appliance, org)]
+            planned: Sequence[UUID] = [await find_organization(appliance, org)]
+        else:
+            planned = await appliance.rotations.data.plan([one.id for one in await appliance.accounts.organizations()])
         with Meter("encrypting anew", "fields") as meter:
-            return {str(one): await appliance.rotations.data(one, Told(wait_s, meter)) for one in ids}
+            return {str(one): await appliance.rotations.data(one, Told(wait_s, meter)) for one in planned}
 
 
 @click.command("rotate-jwt")

@@ -5,7 +5,7 @@ It goes on beside the requests, in small pieces with pauses. What is written, ch
 only what is still the same ciphertext is replaced. Interrupted, it goes on where it was.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from msgspec import Struct
@@ -24,6 +24,7 @@ from governlayer_server.usecases.renew_users import renew_users
 
 _BATCH = 100
 _ROUNDS = 20
+_PLANNED = "planned"
 
 
 class RotateData(Struct, frozen=True, kw_only=True):
@@ -37,6 +38,23 @@ class RotateData(Struct, frozen=True, kw_only=True):
     rotations: RotationStore
     record: RecordRotation
     clock: Clock
+
+    async def plan(self, organization_ids: Sequence[UUID]) -> Sequence[UUID]:
+        """Return whose data keys are to be rotated: these, or those left over from a plan that was interrupted."""
+        left = await self._begun()
+        if not left:
+            for one in organization_ids:
+                await self._begin(tenant_name(one), _PLANNED)
+            left = await self._begun()
+        return [UUID(owner) for owner in left]
+
+    async def _begun(self) -> Mapping[str, str]:
+        """Return the tenants whose rotation is planned or has begun, and how far each has come."""
+        return {one.owner: one.position for one in await self.rotations.all() if one.kind is RotationKind.DATA}
+
+    async def _begin(self, owner: str, position: str = "") -> None:
+        begun_us = self.clock.now_us()
+        await self.rotations.begin(Rotation(kind=RotationKind.DATA, owner=owner, position=position, begun_us=begun_us))
 
     async def __call__(self, organization_id: UUID, steps: Steps) -> int | None:
         """
@@ -53,16 +71,18 @@ class RotateData(Struct, frozen=True, kw_only=True):
             LedgerUnavailable: the database is away; to be done again.
         """
         owner = tenant_name(organization_id)
-        begun = any((one.kind, one.owner) == (RotationKind.DATA, owner) for one in await self.rotations.all())
-        numbers = await self._numbers(owner, DataKeyState.RETIRING)
-        if not numbers and not begun:
+        has_begun = (await self._begun()).get(owner, _PLANNED) != _PLANNED
+        if not has_begun and not await self._numbers(owner, DataKeyState.RETIRING):
             if not await self._numbers(owner, DataKeyState.ACTIVE):
+                await self.rotations.end(RotationKind.DATA, owner)
                 return None
             await self.vault.new_data_key(organization_id)
             await self.keks.count_change()
             await steps.reached(f"{owner}: a new data key is in service")
         active = (await self._numbers(owner, DataKeyState.ACTIVE))[0]
-        await self.rotations.begin(Rotation(kind=RotationKind.DATA, owner=owner, begun_us=self.clock.now_us()))
+        if not has_begun:
+            await self._begin(owner)
+            await self.rotations.place(RotationKind.DATA, owner, "")
         await self.record(RotationKind.DATA, ACTIVATED, f"{owner}/{active}")
         for number in await self._numbers(owner, DataKeyState.RETIRING):
             await self._retire(organization_id, active, number, steps)
@@ -103,9 +123,7 @@ class RotateData(Struct, frozen=True, kw_only=True):
 
     async def _position(self, owner: str) -> tuple[str, str]:
         """Return the table and the place in it where an interrupted round goes on."""
-        begun = await self.rotations.all()
-        found = [one.position for one in begun if (one.kind, one.owner) == (RotationKind.DATA, owner)]
-        table, _, after = (found[0] if found else "").partition(" ")
+        table, _, after = (await self._begun()).get(owner, "").partition(" ")
         return table, after
 
     async def _renew_table(
