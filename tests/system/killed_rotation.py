@@ -20,7 +20,7 @@ from governlayer_server.cli.common import running_appliance
 from governlayer_server.wiring import Appliance
 
 # Processes read the keys anew once a second.
-_SETTLE_S = 2.0
+_SETTLE_S = 1.3
 
 
 class Killed:
