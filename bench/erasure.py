@@ -13,7 +13,9 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Awaitable
 from pathlib import Path
+from typing import TypeVar
 from uuid import UUID, uuid4
 
 import uvloop
@@ -29,6 +31,7 @@ from support.figures import tell
 RECORDS, NAMED = 100_000, 1_000
 AT_ONCE = 512
 BENCH = "erasure"
+Done = TypeVar("Done")
 NAME, TEXT = "ann@example.com", json.dumps([{"role": "user", "text": "words " * 60}])
 
 
@@ -63,20 +66,18 @@ async def longest_wait_ms(appliance: Appliance, organization_id: UUID, until: as
     return longest * 1e3
 
 
-async def erased(appliance: Appliance, organization_id: UUID) -> str:
-    """Erase beside a writer, tell how long it took, and return the certificate."""
+async def beside_a_writer(appliance: Appliance, organization_id: UUID, what: str, work: Awaitable[Done]) -> Done:
+    """Do *work*, tell how long it took and how long a writer waited meanwhile, and return what it returns."""
     done = asyncio.Event()
     writer = asyncio.create_task(longest_wait_ms(appliance, organization_id, done))
     await asyncio.sleep(0.5)
     began = time.perf_counter()
-    result = await appliance.erasures.erase.subject(SYSTEM, organization_id, NAME, "GDPR Art. 17(1)(a)")
+    result = await work
     took_ms = (time.perf_counter() - began) * 1e3
     done.set()
-    tell(BENCH, "records erased", result.erasure.tombstone.records, "records")
-    tell(BENCH, "erasure records", len(result.erasure.tombstone.erasure_records), "records")
-    tell(BENCH, "erase", took_ms, "ms")
-    tell(BENCH, "longest wait of a writer meanwhile", await writer, "ms")
-    return result.certificate
+    tell(BENCH, what, took_ms, "ms")
+    tell(BENCH, f"{what}: longest wait of a writer", await writer, "ms")
+    return result
 
 
 async def verified(appliance: Appliance, organization_id: UUID, certificate: str, place: Path) -> None:
@@ -102,17 +103,14 @@ async def main() -> None:
         began = time.perf_counter()
         await fill(appliance, organization.id, records, named)
         tell(BENCH, f"made {records} records", time.perf_counter() - began, "s")
-        certificate = await erased(appliance, organization.id)
-        began = time.perf_counter()
-        finished = await appliance.erasures.finish()
-        tell(
-            BENCH,
-            "tables rewritten and log let go of" if finished else "not finished",
-            time.perf_counter() - began,
-            "s",
-        )
+        work = appliance.erasures.erase.subject(SYSTEM, organization.id, NAME, "GDPR Art. 17(1)(a)")
+        erased = await beside_a_writer(appliance, organization.id, "erase", work)
+        tell(BENCH, "records erased", erased.erasure.tombstone.records, "records")
+        finish = appliance.erasures.finish()
+        finished = await beside_a_writer(appliance, organization.id, "tables rewritten and log let go of", finish)
+        tell(BENCH, "finished", int(finished), "of 1")
         with tempfile.TemporaryDirectory() as place:
-            await verified(appliance, organization.id, certificate, Path(place))
+            await verified(appliance, organization.id, erased.certificate, Path(place))
 
 
 if __name__ == "__main__":

@@ -1,12 +1,12 @@
 """``ports.erasures`` in memory, over the ledgers, keys and accounts in memory."""
 
 import copy
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID
 
-from governlayer_server.domain.erasure import Target, Tombstone
+from governlayer_server.domain.erasure import ErasureKind, Target, Tombstone
 from governlayer_server.domain.errors import NotFound
 from governlayer_server.domain.ledger.record import Record
 from governlayer_server.domain.organization import Organization
@@ -197,12 +197,12 @@ class MemoryTombstones:
 
 
 class CountedVacuum:
-    """Does nothing, and says that all was done while ``works``."""
+    """Does nothing, and says that all was done but for the kinds that are ``too_large``."""
 
     def __init__(self) -> None:
-        self.works = True
-        self.turns: list[tuple[Sequence[Tombstone], bool]] = []
+        self.too_large: set[ErasureKind] = set()
+        self.turns: list[tuple[set[ErasureKind], bool]] = []
 
-    async def __call__(self, tombstones: Sequence[Tombstone], *, at_any_size: bool = False) -> bool:
-        self.turns.append((tombstones, at_any_size))
-        return self.works
+    async def __call__(self, kinds: Collection[ErasureKind], *, at_any_size: bool = False) -> Collection[ErasureKind]:
+        self.turns.append((set(kinds), at_any_size))
+        return set(kinds) if at_any_size else set(kinds) - self.too_large

@@ -6,11 +6,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from unittest.mock import AsyncMock
 from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
-from governlayer_server.domain.erasure import Target
+from governlayer_server.adapters.postgres import vacuum
+from governlayer_server.domain.erasure import ErasureKind, Target
 from governlayer_server.domain.errors import NotFound
 from governlayer_server.domain.ledger.record import SYSTEM
 from governlayer_server.domain.organization import Organization
@@ -225,3 +227,20 @@ async def as_admin(servers: Servers, statement: str) -> None:
         await connection.execute(statement)
     finally:
         await connection.close()
+
+
+async def test_tables_that_are_too_large_are_left_alone_until_somebody_says_so(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decision = await office.decide()
+    await office.decide("ann")
+    await office.erase("ann")
+    await office.appliance.erasures.erase.decision(SYSTEM, office.id, decision, BASIS)
+    monkeypatch.setitem(vacuum._TABLES, ErasureKind.DECISION, ("pg_proc",))
+    monkeypatch.setattr(vacuum, "MAX_BYTES", 300_000)
+    monkeypatch.setattr(vacuum, "_drop_log", dropped := AsyncMock())
+    assert not await office.appliance.erasures.finish()
+    assert not await office.appliance.erasures.finish()
+    assert dropped.await_count == 1, "nothing is done where nothing is small enough"
+    (waiting,) = await office.appliance.erasures.finish.store.open_erasures(str(office.id))
+    assert waiting.tombstone.decision == decision

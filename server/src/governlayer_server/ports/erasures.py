@@ -4,14 +4,14 @@ Erasures, as the use cases see them: a ledger that is held while things are dest
 The implementations pass the same suite in ``tests/contract`` (see ``ports``).
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 from uuid import UUID
 
 from msgspec import Struct
 
-from governlayer_server.domain.erasure import Target, Tombstone
+from governlayer_server.domain.erasure import ErasureKind, Target, Tombstone
 from governlayer_server.domain.ledger.chain import Head
 from governlayer_server.domain.ledger.record import Record
 from governlayer_server.domain.organization import Organization
@@ -176,14 +176,14 @@ class TombstoneList(Protocol):
 class Vacuum(Protocol):
     """Rewrites tables so that no remnant of a removed row stays in their files."""
 
-    async def __call__(self, tombstones: Sequence[Tombstone], *, at_any_size: bool = False) -> bool:
+    async def __call__(self, kinds: Collection[ErasureKind], *, at_any_size: bool = False) -> Collection[ErasureKind]:
         """
-        Rewrite the tables that *tombstones* left remnants in, and let the database drop its old log where it may.
+        Rewrite the tables that erasures leave remnants in, and let the database drop its old log where it may.
 
         Args:
-            tombstones: of finished erasures.
+            kinds: of the erasures, which are finished.
             at_any_size: also tables so large that writers would wait for long.
 
         Returns:
-            Whether all of them were rewritten.
+            Those kinds all of whose tables were rewritten.
         """

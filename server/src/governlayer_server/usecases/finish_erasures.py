@@ -38,12 +38,12 @@ class FinishErasures(Struct, frozen=True, kw_only=True):
             for one in waiting[ledger_id]:
                 if one.finished_us is None:
                     await self._remove(one.tombstone)
-        tombstones = [one.tombstone for each in waiting.values() for one in each]
-        if not tombstones or not await self.vacuum(tombstones, at_any_size=at_any_size):
-            return not tombstones
+        kinds = {one.tombstone.kind for each in waiting.values() for one in each}
+        done = await self.vacuum(kinds, at_any_size=at_any_size) if kinds else kinds
         for ledger_id, each in waiting.items():
-            await self.store.note_vacuumed(ledger_id, [one.tombstone.id for one in each], self.clock.now_us())
-        return True
+            ids = [one.tombstone.id for one in each if one.tombstone.kind in done]
+            await self.store.note_vacuumed(ledger_id, ids, self.clock.now_us())
+        return kinds.issubset(done)
 
     async def _remove(self, tombstone: Tombstone) -> None:
         for piece in pieces(tombstone.ranges, _PIECE):

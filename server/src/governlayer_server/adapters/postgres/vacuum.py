@@ -6,18 +6,18 @@ removed. ``VACUUM (FULL)`` writes a table and its indexes to new files; after a 
 the old ones go (where they are not kept to be used again: ``wal_recycle``).
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from typing import Any
 
 import asyncpg
 
 from governlayer_server.adapters.postgres.database import PostgresAddress, failures_named
-from governlayer_server.domain.erasure import ErasureKind, Tombstone
+from governlayer_server.domain.erasure import ErasureKind
 
 _LOCK = 0x474C564143  # "GLVAC"
 _CONNECT_S = 5.0
-# Nobody can name a data subject while its table is written anew: about a second for so many bytes.
-MAX_BYTES = 64 * 1_048_576
+# Writers wait while a table is written anew: some tenths of a second for so many bytes.
+MAX_BYTES = 16 * 1_048_576
 _KEYS = ("subject_key", "data_key")
 _PEOPLE = (
     "organization", "app_user", "session", "one_time_token", "familiar_address", "api_key", "api_key_event",
@@ -47,38 +47,40 @@ class PostgresVacuum:
     def __init__(self, address: PostgresAddress) -> None:
         self._address = address
 
-    async def __call__(self, tombstones: Sequence[Tombstone], *, at_any_size: bool = False) -> bool:
+    async def __call__(self, kinds: Collection[ErasureKind], *, at_any_size: bool = False) -> Collection[ErasureKind]:
         """
-        Rewrite the tables that *tombstones* left remnants in; return whether all were.
+        Rewrite the tables that erasures of *kinds* left remnants in; return the kinds of which all were.
 
-        One process does it at a time; another one's turn is over at once, and nothing is done.
+        What is too large is left as it is, again and again, at no cost. One process does it at a time; another one's
+        turn is over at once, and nothing is done.
 
         Raises:
             LedgerUnavailable: the database is away, or went away meanwhile.
         """
-        tables = sorted({table for kind in {one.kind for one in tombstones} for table in _TABLES[kind]})
         with failures_named():
             connection = await self._connect()
             try:
                 if not await connection.fetchval("SELECT pg_try_advisory_lock($1)", _LOCK):
-                    return False
-                done = [await self._rewritten(connection, table, at_any_size=at_any_size) for table in tables]
-                await _drop_log(connection)
+                    return ()
+                sizes = {table: await connection.fetchval(_SIZE, table) for kind in kinds for table in _TABLES[kind]}
+                fit = [kind for kind in kinds if at_any_size or all(sizes[one] <= MAX_BYTES for one in _TABLES[kind])]
+                tables = sorted({table for kind in fit for table in _TABLES[kind]})
+                done = {table for table in tables if await self._rewritten(connection, table)}
+                if done:
+                    await _drop_log(connection)
             finally:
                 await connection.close(timeout=_CONNECT_S)
-        return all(done)
+        return [kind for kind in fit if done.issuperset(_TABLES[kind])]
 
     async def _connect(self) -> "asyncpg.Connection[Any]":
         address = self._address
         return await asyncpg.connect(
             host=address.host, port=address.port, database=address.database, user=address.user,
             password=address.password, ssl=address.encryption(), direct_tls=False, timeout=_CONNECT_S,
-            server_settings={"application_name": "governlayer vacuum", "lock_timeout": "2000"},
+            server_settings={"application_name": "governlayer vacuum", "lock_timeout": "200"},
         )  # fmt: skip
 
-    async def _rewritten(self, connection: "asyncpg.Connection[Any]", table: str, *, at_any_size: bool) -> bool:
-        if not at_any_size and await connection.fetchval(_SIZE, table) > MAX_BYTES:
-            return False
+    async def _rewritten(self, connection: "asyncpg.Connection[Any]", table: str) -> bool:
         try:
             await connection.execute(f"VACUUM (FULL) {table}")
         except (asyncpg.InsufficientPrivilegeError, asyncpg.LockNotAvailableError):
