@@ -138,12 +138,26 @@ class SlowKeys(MemoryDataKeys):
 
     def __init__(self, other: MemoryDataKeys) -> None:
         super().__init__()
-        self.owned, self.asked = other.owned, list[str]()
+        self.owned, self.asked, self.added = other.owned, list[str](), list[int]()
 
     async def data_keys(self, owner: str) -> Sequence[StoredDataKey]:
         self.asked.append(owner)
         await asyncio.sleep(0)
         return await super().data_keys(owner)
+
+    async def add_data_key(self, owner: str, key: StoredDataKey, now_us: int) -> None:
+        self.added.append(key.number)
+        await asyncio.sleep(0)
+        await super().add_data_key(owner, key, now_us)
+
+
+async def test_a_key_that_many_need_at_once_is_made_once(keys: MemoryDataKeys) -> None:
+    slow = SlowKeys(keys)
+    one = vault(slow)
+    await asyncio.gather(
+        *(one.subjects(ONE, [f"somebody {n}"]) for n in range(50)), *(one.seal(PLACE, b"x") for _ in range(50))
+    )
+    assert sorted(slow.added) == [0, 1]
 
 
 async def test_getting_ready_makes_no_key_and_asks_once_however_many_wait(keys: MemoryDataKeys) -> None:

@@ -80,6 +80,7 @@ class DataKeys:
         self._entropy = entropy
         self._owned: dict[UUID | None, _Owned] = {}
         self._turns: WeakValueDictionary[UUID | None, asyncio.Lock] = WeakValueDictionary()
+        self._making: WeakValueDictionary[UUID | None, asyncio.Lock] = WeakValueDictionary()
         self._room = room
         self._subjects: OrderedDict[UUID, _Subject] = OrderedDict()
         self._ids: dict[tuple[str, bytes], UUID] = {}
@@ -234,10 +235,14 @@ class DataKeys:
             return self._owned[organization_id]
 
     async def _make(self, organization_id: UUID | None, number: int, state: DataKeyState) -> None:
-        wrapped = self._ring.wrap(data_key_purpose(organization_id, number), self._entropy.bytes(KEY_BYTES))
-        fresh = StoredDataKey(number=number, wrapped=wrapped, state=state)
-        await self._store.add_data_key(tenant_name(organization_id), fresh, self._clock.now_us())
-        self._owned.pop(organization_id, None)
+        """Make the key, once however many need it: each would take a connection."""
+        async with self._making.setdefault(organization_id, asyncio.Lock()):
+            if number in (await self._find(organization_id)).keys:
+                return
+            wrapped = self._ring.wrap(data_key_purpose(organization_id, number), self._entropy.bytes(KEY_BYTES))
+            fresh = StoredDataKey(number=number, wrapped=wrapped, state=state)
+            await self._store.add_data_key(tenant_name(organization_id), fresh, self._clock.now_us())
+            self._owned.pop(organization_id, None)
 
     def _opened(self, organization_id: UUID | None, stored: StoredDataKey) -> DataKey:
         key = self._ring.unwrap(data_key_purpose(organization_id, stored.number), stored.wrapped)
