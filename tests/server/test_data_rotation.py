@@ -168,10 +168,9 @@ async def test_who_is_writing_under_the_old_key_is_waited_for(world: World) -> N
     store, ledger_id = world.appliance.parts.keys.stores.data_keys, str(world.organization_id)
     (sealed,) = [row.sealed for row in await world.appliance.rotations.data.tables[0].page(ledger_id, 9, "", 9)]
     await world.appliance.parts.vault.new_data_key(world.organization_id)
-    await world.owner.execute("DELETE FROM idempotent_answer")
+    await world.owner.execute("DELETE FROM ledger_payload; DELETE FROM idempotent_answer")
     await world.owner.execute("UPDATE app_user SET email_sealed = '', password_hash = NULL")
     async with world.appliance.parts.database.transaction(ledger_id) as writer:
-        await writer.execute("DELETE FROM ledger_payload")
         await writer.execute(
             "INSERT INTO ledger_payload (ledger_id, seq, name, sealed) VALUES ($1, 0, 'late', $2)", ledger_id, sealed
         )
