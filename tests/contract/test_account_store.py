@@ -15,7 +15,7 @@ from governlayer_server.domain.account import (
 )
 from governlayer_server.domain.errors import InvalidRequest, NotFound
 from governlayer_server.domain.ledger.chain import genesis_hash
-from governlayer_server.domain.organization import Organization, OrganizationSettings, StorePayloads
+from governlayer_server.domain.organization import DataClassDays, Organization, OrganizationSettings, StorePayloads
 from governlayer_server.domain.plan import Plan
 from msgspec.structs import replace
 
@@ -75,7 +75,9 @@ async def add(world: World, one: Organization, *users: User, keys: tuple[ApiKey,
 
 
 async def test_an_organization_comes_back_with_its_empty_ledger(world: World) -> None:
-    one = await add(world, organization(closed_us=5, settings=OrganizationSettings(retention_days=200)))
+    days = DataClassDays(findings=30)
+    settings = OrganizationSettings(retention_days=200, retention=days, retention_reason="GDPR Art. 5(1)(e)")
+    one = await add(world, organization(closed_us=5, settings=settings))
     async with world.accounts.tenant(one.id) as tenant:
         assert await tenant.organization() == one
     head = await world.ledger.head(str(one.id))

@@ -18,10 +18,12 @@ from governlayer_server.domain.account import KeyEvent, OneTimeToken, Purpose, U
 from governlayer_server.domain.erasure import ErasureKind, Tombstone
 from governlayer_server.domain.errors import ConfigurationError
 from governlayer_server.domain.ledger.tiles import Tile
+from governlayer_server.domain.legal_hold import HoldScope
 from governlayer_server.ports.anchors import StoredCosignature, StoredTimestamp
 from governlayer_server.ports.checkpoints import Fork
 from governlayer_server.ports.data_keys import DataKeyState, StoredDataKey, StoredSubjectKey
 from governlayer_server.ports.erasures import StoredErasure
+from governlayer_server.ports.holds import StoredHold
 from governlayer_server.ports.ledger import Remember, SealedPayload
 from governlayer_server.ports.refusals import Refusal
 from msgspec.structs import replace
@@ -92,6 +94,9 @@ async def tenant_with_everything(database: Database, clock: FakeClock) -> UUID:
             ranges=((0, 0),), basis="law", actor=ACTOR, records=1, erasure_records=(), time_us=1,
         )  # fmt: skip
         await held.keep(StoredErasure(tombstone=tombstone, certificate="text"), b"index")
+        await held.holds.add(
+            StoredHold(id=uuid4(), ledger_id=str(one.id), scope=HoldScope(), sealed=b"why", actor=ACTOR, created_us=1)
+        )
     return one.id
 
 

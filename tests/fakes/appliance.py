@@ -31,6 +31,7 @@ from governlayer_server.domain.supplied_facts import SuppliedFacts
 from governlayer_server.domain.tenants import SYSTEM_LEDGER
 from governlayer_server.ports.ledger_keys import Algorithm, KeyState
 from governlayer_server.usecases.answer_once import AnswerOnce
+from governlayer_server.usecases.apply_retention import ApplyRetention
 from governlayer_server.usecases.authenticate import Authenticate
 from governlayer_server.usecases.change_organization import ChangeOrganization
 from governlayer_server.usecases.count_records import CountRecords
@@ -43,11 +44,13 @@ from governlayer_server.usecases.create_organization import (
 from governlayer_server.usecases.erase import Erase
 from governlayer_server.usecases.evaluate import Evaluate
 from governlayer_server.usecases.export_ledger import ExportLedger
+from governlayer_server.usecases.export_subject import ExportSubject
 from governlayer_server.usecases.govern import Govern
 from governlayer_server.usecases.identity import Credentials, Letters, make_identity, operate_users
 from governlayer_server.usecases.keep_paperwork import KeepPaperwork
 from governlayer_server.usecases.limit_requests import LimitRequests
 from governlayer_server.usecases.make_receipt import MakeReceipt
+from governlayer_server.usecases.manage_holds import ManageHolds
 from governlayer_server.usecases.manage_keys import ManageKeys, NewKey
 from governlayer_server.usecases.manage_organizations import ManageOrganizations
 from governlayer_server.usecases.manage_users import ManageUsers
@@ -76,6 +79,7 @@ from tests.fakes.checkpoints import MemoryCheckpointStore
 from tests.fakes.clock import FakeClock, FakeEntropy, WallClock
 from tests.fakes.data_keys import MemoryDataKeys
 from tests.fakes.erasures import MemoryErasures, MemoryTombstones
+from tests.fakes.holds import MemoryHolds
 from tests.fakes.identity import CountedPasswords, Later, MemoryMailer
 from tests.fakes.ledger_audit import MemoryLedgerAudit
 from tests.fakes.ledger_keys import MemoryLedgerKeyStore
@@ -160,6 +164,11 @@ class FakeAppliance:
         self.erase = Erase(
             store=self.erasures, tombstones=self.tombstones, once=once, signer=self.signer, **common,
         )  # fmt: skip
+        self.holds = MemoryHolds(self.erasures)
+        self.manage_holds = ManageHolds(store=self.holds, ledgers=self.erasures, once=once, **common)
+        self.apply_retention = ApplyRetention(
+            accounts=self.accounts, store=self.holds, ledgers=self.erasures, clock=self.clock, entropy=self.entropy,
+        )  # fmt: skip
         self.manage_users = ManageUsers(accounts=self.accounts, once=once, one_time=self.one_time, **common)
         self.read_users = ReadUsers(accounts=self.accounts, vault=self.vault)
         self.change_organization = ChangeOrganization(accounts=self.accounts, **common)
@@ -190,6 +199,9 @@ class FakeAppliance:
             audit=self.ledger_audit, prove=self.prove_ledger, checkpoints=self.checkpoints, clock=self.clock
         )
         self.make_receipt = MakeReceipt(prove=self.prove_ledger, checkpoints=self.checkpoints, signer=self.signer)
+        self.export_subject = ExportSubject(
+            ledger=self.ledger, ledgers=self.erasures, make_receipt=self.make_receipt, once=once, **common
+        )
         self.export_ledger = ExportLedger(
             ledger=self.ledger, prove=self.prove_ledger, cosigned=cosigned, signer=self.signer, **common
         )

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from tests.fakes.account_store import MemoryAccountStore
 from tests.fakes.data_keys import MemoryDataKeys
+from tests.fakes.holds import Holds, MemoryLedgerHolds
 from tests.fakes.ledger_store import MemoryLedgerStore
 
 Kept = dict[UUID, tuple[StoredErasure, bytes | None]]
@@ -27,6 +28,7 @@ class MemoryHeldLedger:
         self._ledger_id = ledger_id
         self._ledger = erasures.ledger._ledger(ledger_id)
         self.head = self._ledger.head
+        self.holds = MemoryLedgerHolds(erasures, ledger_id)
 
     async def subject(self, index: bytes) -> UUID | None:
         return await self._all.subject(self._ledger_id, index)
@@ -96,6 +98,7 @@ class MemoryErasures:
         self.accounts = accounts
         self.failure: Exception | None = None
         self._kept: dict[str, Kept] = {}
+        self.holds: dict[str, Holds] = {}
 
     def kept(self, ledger_id: str) -> Kept:
         return self._kept.setdefault(ledger_id, {})
@@ -119,13 +122,14 @@ class MemoryErasures:
     def _state(self, ledger: Any) -> tuple[Any, ...]:
         keys, rows = self.data_keys, self.accounts.rows
         kept = {name: dict(one) for name, one in self._kept.items()}
+        holds = {name: dict(one) for name, one in self.holds.items()}
         copied = copy.deepcopy((keys.owned, keys.of_subjects))
-        return ledger.head, list(ledger.rows), dict(ledger.answers), *copied, dict(rows.organizations), kept
+        return ledger.head, list(ledger.rows), dict(ledger.answers), *copied, dict(rows.organizations), kept, holds
 
     def _put_back(self, ledger: Any, state: tuple[Any, ...]) -> None:
         ledger.head, ledger.rows, ledger.answers = state[:3]
         self.data_keys.owned, self.data_keys.of_subjects = state[3:5]
-        self.accounts.rows.organizations, self._kept = state[5:]
+        self.accounts.rows.organizations, self._kept, self.holds = state[5:]
 
     async def subject(self, ledger_id: str, index: bytes) -> UUID | None:
         found = await self.data_keys.subject_keys(ledger_id, [index], [])

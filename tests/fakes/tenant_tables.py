@@ -8,6 +8,7 @@ from governlayer_server.adapters.postgres.migrations import (
     m0008_refusals,
     m0009_data_keys,
     m0011_erasures,
+    m0012_holds,
 )
 
 TENANT_TABLES = {
@@ -18,4 +19,5 @@ TENANT_TABLES = {
     **m0008_refusals.TENANT_TABLES,
     **m0009_data_keys.TENANT_TABLES,
     **m0011_erasures.TENANT_TABLES,
+    **m0012_holds.TENANT_TABLES,
 }

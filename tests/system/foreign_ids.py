@@ -13,8 +13,9 @@ from governlayer_server.domain.api_key import make_api_key
 from tests.system.client import Answer
 from tests.system.parties import Party, decision
 
-# They check a password or a code, whose attempts are limited, or end what asks. Foreign ids go into added members of their
-# bodies, which are refused before anything is done, and not in place of their own.
+# They check a password or a code, whose attempts are limited, end what asks, or keep their first text and show it later.
+# Foreign ids go into added members of their bodies, which are refused before anything is done, and not in place of their
+# own.
 GUARDED = frozenset(
     {
         "sign_in",
@@ -27,6 +28,7 @@ GUARDED = frozenset(
         "sign_out",
         "confirm_totp",
         "remove_totp",
+        "release_legal_hold",
     }
 )
 ADDED = ("organization_id", "id")
@@ -99,6 +101,9 @@ def bodies(own: Party) -> dict[str, dict[str, Any]]:
         "reset_password": {"token": "x", "new_password": "x"},
         "create_key": {"name": own.name, "scopes": ["govern"]},
         "rotate_key": {"grace_seconds": 0},
+        "create_legal_hold": {"reason": "why", "data_subject": "x"},
+        "release_legal_hold": {"reason": "why"},
+        "export_data_subject": {"data_subject": "x"},
         "verify_ledger": {"first": 0},
         "erase": {"decision_id": str(UUID(int=0)), "basis": "GDPR Art. 17(1)(a)"},
     }
@@ -113,9 +118,11 @@ def place_probes(document: dict[str, Any], value: Value) -> Iterator[Probe]:
             both = (value.theirs, value.nobodys)
             if where == "path":
                 paths = tuple(path.replace("{" + name + "}", quote(one, safe="")) for one in both)
-                body = {"rotate_key": {"grace_seconds": 0}, "change_user": {"disabled": True}}.get(
-                    operation["operationId"]
-                )
+                body = {
+                    "rotate_key": {"grace_seconds": 0},
+                    "change_user": {"disabled": True},
+                    "release_legal_hold": {"reason": "why"},
+                }.get(operation["operationId"])
             elif where == "query" and not (value.kind.startswith("seq") and name in {"limit", "days"}):
                 paths = tuple(f"{path}?{urlencode({name: one})}" for one in both)
             else:
@@ -144,7 +151,9 @@ def body_probes(document: dict[str, Any], value: Value, own: Party) -> Iterator[
             continue
         good = known[operation["operationId"]]
         # A path of the own organization: what is refused is the body.
-        place = path.replace("{user_id}", own.uuids["user viewer"]).replace("{key_id}", own.uuids["key audit"])
+        place = path
+        for name, kind in (("{user_id}", "user viewer"), ("{key_id}", "key audit"), ("{hold_id}", "hold")):
+            place = place.replace(name, own.uuids[kind])
         changed = [(f"added {name}", {**good, name: one}, {**good, name: other}) for name, one, other in _added(value)]
         if operation["operationId"] not in GUARDED:
             changed += [
@@ -197,5 +206,5 @@ def said(answer: Answer, sent: str) -> tuple[Any, ...]:
 
 
 def shape(answer: Answer) -> tuple[int, Any]:
-    """Return what kind of answer it is, without values."""
-    return answer.status, sorted(answer.json()) if answer.body.startswith(b"{") else None
+    """Return what kind of answer it is, without values; of JSON lines the first."""
+    return answer.status, sorted(json.loads(answer.body.split(b"\n")[0])) if answer.body.startswith(b"{") else None

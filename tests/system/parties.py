@@ -14,6 +14,7 @@ from tests.system.client import JSON, Answer, Client, question
 PASSWORD = "quiet otters vote at nine"
 LISTS = (
     "/v1/me", "/v1/users", "/v1/keys", "/v1/organization", "/v1/organization/usage?days=90", "/v1/auth/sessions",
+    "/v1/privacy/legal-holds",
     "/v1/ledger", "/v1/ledger/records?limit=200", "/v1/ledger/checkpoint",
     "/v1/ledger/dump?payloads=arguments,content,context,findings",
 )  # fmt: skip
@@ -99,6 +100,8 @@ def found(house: Appliance, name: str, records: int) -> Party:
     _members(party)
     _keys(party)
     _decisions(party, records)
+    hold = {"reason": party.canaries.new("reason"), "data_subject": party.canaries.new("data subject")}
+    party.uuids["hold"] = done(party.ask("POST", "/v1/privacy/legal-holds", hold))["id"]
     for number, one in enumerate(done(party.ask("GET", "/v1/auth/sessions"))["data"]):
         party.uuids[f"session {number}"] = one["id"]
     party.uuids["user owner"] = done(party.ask("GET", "/v1/me"))["id"]

@@ -208,6 +208,7 @@ async def test_every_table_has_a_class_or_belongs_to_the_ledger(owner_connection
         "ledger_subject",
         "idempotent_answer",
         "tombstone",
+        "legal_hold",
         "migration",
     }
     keys = {"data_key", "key_change", "key_encryption_key", "rotation", "secret", "subject_key"}

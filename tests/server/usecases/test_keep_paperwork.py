@@ -84,7 +84,7 @@ async def test_settings_of_the_organization_are_those_of_now(appliance: FakeAppl
     principal = principal_for(await add_user(appliance, acme, Role.ADMIN), acme)
     records, logs = await both(appliance.keep_paperwork, acme)
     assert (records.organization.retention_days, records.organization.store_payloads) == (None, StorePayloads.ENCRYPTED)
-    assert "until they are erased" in str(logs.kept)
+    assert "; until erased" in str(logs.kept)
     change = SettingsChange(retention_days=200, store_payloads=StorePayloads.NONE)
     await appliance.change_organization(principal, None, change)
     records, logs = await both(appliance.keep_paperwork, acme)

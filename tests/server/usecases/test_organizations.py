@@ -8,6 +8,7 @@ import pytest
 from governlayer_server.domain.access import Role
 from governlayer_server.domain.errors import Forbidden, InvalidRequest, LedgerUnavailable, NotAuthenticated
 from governlayer_server.domain.organization import (
+    DataClassDays,
     DefaultDecision,
     Joining,
     Organization,
@@ -92,7 +93,33 @@ async def test_what_is_so_already_is_not_recorded(appliance: FakeAppliance, acme
     assert (await size(appliance, acme.id), await size(appliance, "system")) == before
 
 
-@pytest.mark.parametrize("days", [183, 36_500, None])
+async def test_payloads_are_kept_for_the_floor_unless_a_reason_is_on_record(
+    appliance: FakeAppliance, acme: Organization
+) -> None:
+    admin = await add_principal(appliance, acme, Role.ADMIN)
+
+    async def faults(change: SettingsChange) -> list[str]:
+        size_before = await size(appliance, acme.id)
+        with pytest.raises(InvalidRequest, match="floor of 183 days") as refused:
+            await appliance.change_organization(admin, None, change)
+        assert await size(appliance, acme.id) == size_before
+        return [fault.pointer for fault in refused.value.faults]
+
+    assert await faults(SettingsChange(retention_days=182)) == ["/settings/retention_days"]
+    short = SettingsChange(retention_days=400, retention=DataClassDays(findings=1, content=182, context=183))
+    assert await faults(short) == ["/settings/retention/content", "/settings/retention/findings"]
+    reasoned = SettingsChange(retention_days=1, retention_reason="GDPR Art. 5(1)(e)")
+    made = await appliance.change_organization(admin, None, reasoned)
+    assert made.settings.retention_days == 1
+    recorded = (await newest(appliance, acme.id))["settings"]
+    assert recorded == {"retention_days": 1, "retention_reason": "GDPR Art. 5(1)(e)"}
+    assert await faults(SettingsChange(retention_reason=None)) == ["/settings/retention_days"]
+    back = SettingsChange(retention_days=None, retention_reason=None, retention=DataClassDays(findings=200))
+    made = await appliance.change_organization(admin, None, back)
+    assert (made.settings.retention_days, made.settings.retention.findings) == (None, 200)
+
+
+@pytest.mark.parametrize("days", [1, 183, 36_500, None])
 def test_retention_within_the_limits_is_admitted(days: int | None) -> None:
     assert msgspec.convert({"retention_days": days}, SettingsChange).retention_days == days
 
@@ -100,9 +127,10 @@ def test_retention_within_the_limits_is_admitted(days: int | None) -> None:
 @pytest.mark.parametrize(
     "value",
     [
-        {"retention_days": 182}, {"retention_days": 36_501}, {"retention_days": 200.5}, {"retention_days": "200"},
+        {"retention_days": 0}, {"retention_days": 36_501}, {"retention_days": 200.5}, {"retention_days": "200"},
         {"on_error": "allow"}, {"default_decision": "allow"}, {"default_decision": None}, {"store_payloads": "plain"},
-        {"registration": "open"}, {"plan": "enterprise"}, {"closed_us": None},
+        {"retention": None}, {"retention": {"findings": 0}}, {"retention": {"secrets": 200}}, {"retention_reason": ""},
+        {"retention_reason": "Ann's wish"}, {"retention_reason": "x" * 101}, {"registration": "open"}, {"plan": "enterprise"}, {"closed_us": None},
     ],
     ids=str,
 )  # fmt: skip

@@ -15,6 +15,7 @@ from governlayer_server.domain.key_terms import KeyTerms
 from governlayer_server.domain.ledger.record import SYSTEM
 from governlayer_server.domain.organization import Organization
 from governlayer_server.domain.plan import Plan
+from governlayer_server.usecases.manage_holds import HoldTerms
 from governlayer_server.usecases.password_hashes import seal_hash
 from governlayer_server.usecases.seal_rows import sealed
 from governlayer_server.web.edge import Edge
@@ -180,6 +181,25 @@ async def _key_events(world: World, _: User | None) -> Asked:
     return await _key_path(world, "/events"), None
 
 
+async def _create_hold(_: World, __: User | None) -> Asked:
+    return "/v1/privacy/legal-holds", {"reason": "why"}
+
+
+async def _hold(world: World, _: User | None) -> Asked:
+    made = await world.site.appliance.manage_holds.create(SYSTEM, world.acme.id, HoldTerms(reason="why"))
+    return f"/v1/privacy/legal-holds/{made.stored.id}", None
+
+
+async def _release_hold(world: World, user: User | None) -> Asked:
+    return f"{(await _hold(world, user))[0]}/release", {"reason": "over"}
+
+
+async def _export_subject(world: World, _: User | None) -> Asked:
+    asked = action("text", data_subjects=["ann"])
+    await world.site.appliance.govern(principal_of(world.acme), asked)
+    return "/v1/privacy/subject-exports", {"data_subject": "ann"}
+
+
 def _of_the_ledger(path: str) -> Callable[[World, User | None], Awaitable[Asked]]:
     async def asked(world: World, _: User | None) -> Asked:
         await _key_path(world)
@@ -267,6 +287,10 @@ ASKED: dict[Place, Callable[[World, User | None], Awaitable[Asked]]] = {
     ("PATCH", "/v1/organization"): _change_organization,
     ("POST", "/v1/privacy/erasures"): _erase,
     ("GET", "/v1/privacy/erasures/{erasure_id}"): _erasure,
+    ("POST", "/v1/privacy/legal-holds"): _create_hold,
+    ("GET", "/v1/privacy/legal-holds/{hold_id}"): _hold,
+    ("POST", "/v1/privacy/legal-holds/{hold_id}/release"): _release_hold,
+    ("POST", "/v1/privacy/subject-exports"): _export_subject,
     ("POST", "/v1/users"): _invite,
     ("DELETE", "/v1/users/{user_id}"): _leave,
     ("GET", "/v1/users/{user_id}"): _user,

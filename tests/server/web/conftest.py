@@ -52,6 +52,8 @@ class Site:
                 govern=made.govern,
                 read_ledger=made.read_ledger,
                 export_ledger=made.export_ledger,
+                export_subject=made.export_subject,
+                manage_holds=made.manage_holds,
                 prove_ledger=made.prove_ledger,
                 make_receipt=made.make_receipt,
                 read_tiles=made.read_tiles,

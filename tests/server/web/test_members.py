@@ -97,6 +97,9 @@ async def test_no_member_that_is_not_the_callers_to_set_is_admitted(
         ("PATCH", "/v1/organization", {"settings": None}, "/settings"),
         ("PATCH", "/v1/organization", {"settings": {"retention_days": 182}}, "/settings/retention_days"),
         ("PATCH", "/v1/organization", {"settings": {"retention_days": True}}, "/settings/retention_days"),
+        ("PATCH", "/v1/organization", {"settings": {"retention": {"x": 200}}}, "/settings/retention/x"),
+        ("PATCH", "/v1/organization", {"settings": {"retention": {"findings": 9}}}, "/settings/retention/findings"),
+        ("PATCH", "/v1/organization", {"settings": {"retention_reason": "Ann's"}}, "/settings/retention_reason"),
         ("PATCH", "/v1/organization", {"settings": {"registration": "open"}}, "/settings/registration"),
     ],
 )
@@ -236,7 +239,8 @@ async def test_every_member_sees_the_organization_and_managers_change_it(
     shown = (await client.get("/v1/organization", headers=headers)).json()
     settings = {
         "on_error": "deny", "default_decision": "deny", "retention_days": None, "store_payloads": "encrypted",
-        "registration": "invite",
+        "registration": "invite", "retention_reason": None,
+        "retention": {"arguments": None, "content": None, "context": None, "findings": None},
     }  # fmt: skip
     assert {**shown, "created_at": None} == {
         "id": str(acme.id), "name": "Acme", "plan": "pro", "created_at": None, "settings": settings,

@@ -64,6 +64,11 @@ STATUSES = {
     ("post", "/v1/privacy/erasures"): {201, *ANY, *CREDENTIAL, 404, *BODY},
     ("get", "/v1/privacy/erasures"): {200, *ANY, *CREDENTIAL, 422},
     ("get", "/v1/privacy/erasures/{erasure_id}"): {200, *ANY, *CREDENTIAL, 404, 422},
+    ("post", "/v1/privacy/legal-holds"): {201, *ANY, *CREDENTIAL, *BODY},
+    ("get", "/v1/privacy/legal-holds"): {200, *ANY, *CREDENTIAL, 422},
+    ("get", "/v1/privacy/legal-holds/{hold_id}"): {200, *ANY, *CREDENTIAL, 404, 422},
+    ("post", "/v1/privacy/legal-holds/{hold_id}/release"): {200, *ANY, *CREDENTIAL, 404, *BODY},
+    ("post", "/v1/privacy/subject-exports"): {200, *ANY, *CREDENTIAL, 404, *BODY},
     ("get", "/livez"): {200, *ANY_HEALTH},
     ("get", "/readyz"): {200, 422, 503, *ANY_HEALTH},
     ("get", "/.well-known/governlayer"): {200, *ANY},
@@ -171,7 +176,7 @@ def test_every_operation_names_the_credentials_that_its_rule_admits(document: di
 
 def test_request_bodies_admit_no_unknown_member(document: dict[str, Any]) -> None:
     bodies = [one["requestBody"] for one in operations(document).values() if "requestBody" in one]
-    assert len(bodies) == 19
+    assert len(bodies) == 22
     schemas = [one for body in bodies for one in reachable(document, body).values() if one.get("type") == "object"]
     assert {one["title"] for one in schemas} >= {"ActionRequest", "Agent", "Action", "Tool", "Resource", "Options"}
     for schema in schemas:
@@ -218,6 +223,11 @@ def test_every_parameter_is_described_where_it_is(document: dict[str, Any]) -> N
         ("post", "/v1/privacy/erasures"): {("header", "Idempotency-Key", False)},
         ("get", "/v1/privacy/erasures"): {("query", "cursor", False), ("query", "limit", False)},
         ("get", "/v1/privacy/erasures/{erasure_id}"): {("path", "erasure_id", True)},
+        ("post", "/v1/privacy/legal-holds"): {("header", "Idempotency-Key", False)},
+        ("get", "/v1/privacy/legal-holds"): {("query", "cursor", False), ("query", "limit", False)},
+        ("get", "/v1/privacy/legal-holds/{hold_id}"): {("path", "hold_id", True)},
+        ("post", "/v1/privacy/legal-holds/{hold_id}/release"): {("path", "hold_id", True)},
+        ("post", "/v1/privacy/subject-exports"): {("header", "Idempotency-Key", False)},
         ("post", "/v1/keys/{key_id}/rotate"): {("path", "key_id", True), ("header", "Idempotency-Key", False)},
         ("get", "/readyz"): {("query", "verbose", False)},
         ("get", "/v1/ledger/checkpoint"): {("query", "cosigned", False)},

@@ -14,6 +14,8 @@ MODULES = {
     "keys": "keys",
     "ledger": "ledger",
     "erase": "erase",
+    "holds": "holds",
+    "subject-export": "subject_export",
     "policy": "policy",
     "paperwork": "paperwork",
     "tls": "tls",
@@ -33,7 +35,9 @@ class _Verbs(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         if cmd_name not in MODULES:
             return None
-        command: click.Command = getattr(import_module(f"{__package__}.{MODULES[cmd_name]}"), cmd_name)
+        command: click.Command = getattr(
+            import_module(f"{__package__}.{MODULES[cmd_name]}"), cmd_name.replace("-", "_")
+        )
         return command
 
 

@@ -1,10 +1,8 @@
 """``governlayer ledger``: dumps and checkpoints, the operator's side."""
 
-import os
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import IO, Any
 from uuid import UUID
 
@@ -27,6 +25,7 @@ from governlayer_server.cli.ledger_heads import heads
 from governlayer_server.cli.ledger_keys import key, keys, retire_key, rotate_key
 from governlayer_server.cli.partial_dump import Kept, require_link, write_partly
 from governlayer_server.cli.progress import Meter
+from governlayer_server.cli.whole_file import write_whole
 from governlayer_server.cli.witness import witness
 from governlayer_server.domain.errors import ConfigurationError
 from governlayer_server.domain.ledger.record import SYSTEM
@@ -89,31 +88,12 @@ def dump(
     if resume:
         records = write_partly(output, lambda file, kept: run(_dump(wanted, file, kept)))
     else:
-        records = _write_whole(output, lambda file: run(_dump(wanted, file)))
+        records = write_whole(output, lambda file: run(_dump(wanted, file)))
     if as_json:
         print_json({"file": str(output), "records": records})
     else:
         click.echo(f"wrote {records} records to {output}")
         click.echo(f"check them with: gl-verify {output} --key VKEY", err=True)
-
-
-def _write_whole(output: Path, write: Callable[[IO[bytes]], int]) -> int:
-    """Write *output*, for its owner alone, whole or not at all; return what *write* returns."""
-    try:
-        # A name of its own with mode 0600, which follows no link that somebody put there.
-        with NamedTemporaryFile(dir=output.parent, prefix=f".{output.name}.", delete=False) as file:
-            partial = Path(file.name)
-            try:
-                result = write(file)
-                file.flush()
-                os.fsync(file.fileno())
-                partial.replace(output)
-            except BaseException:
-                partial.unlink()
-                raise
-    except OSError as error:
-        raise ConfigurationError(f"{output} cannot be written: {error.strerror}") from None
-    return result
 
 
 async def _dump(wanted: Wanted, file: IO[bytes], kept: Kept | None = None) -> int:

@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from governlayer_server.domain.organization import MIN_RETENTION_DAYS, OrganizationSettings, StorePayloads
 from governlayer_server.domain.paperwork import Measure, Recipient
+from governlayer_server.domain.retention import kept_for
 
 PROCESSING = (
     "decides by policy whether an AI agent may act, and scans and scores what the agent is about to do",
@@ -138,17 +139,16 @@ def recording() -> Sequence[Measure]:
 
 def time_limits(settings: OrganizationSettings) -> Sequence[Measure]:
     """Return for how long logs are kept (AI Act Art. 19(1) and 26(6): at least six months)."""
-    days = settings.retention_days
     return [
         Measure(name="records", detail="as long as the deployment; the appliance has no way to remove one"),
         Measure(
             name="texts behind records",
-            detail=f"{_STORED[settings.store_payloads]}; "
-            + ("until they are erased" if days is None else f"for {days} days, unless they are erased before"),
+            detail=f"{_STORED[settings.store_payloads]}; {kept_for(settings.retention_days, settings.retention)}",
         ),
         Measure(
             name="shortest time that can be set",
-            detail=f"{MIN_RETENTION_DAYS} days; what a data subject asks to be erased may go before",
+            detail=f"{MIN_RETENTION_DAYS} days, less only with a reason on record; "
+            "what a data subject asks to be erased may go before, what is under a legal hold goes later",
         ),
     ]
 

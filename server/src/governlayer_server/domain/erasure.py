@@ -158,7 +158,7 @@ def erasure_bodies(tombstone: Tombstone, *, reapplied: bool = False) -> Sequence
         tombstone: its ``erasure_records`` do not matter.
         reapplied: whether it is done again, in a ledger that was restored.
     """
-    parts = list(_parts(tombstone.ranges)) or [[]]
+    parts = list(in_parts(tombstone.ranges)) or [[]]
     common: dict[str, object] = {
         "basis": tombstone.basis,
         "decision_id": None if tombstone.decision is None else str(tombstone.decision),
@@ -178,7 +178,8 @@ def placed_at(records: Iterable[Record]) -> tuple[ErasureRecord, ...]:
     return tuple(ErasureRecord(hash=record.hash.hex(), seq=record.seq) for record in records)
 
 
-def _parts(ranges: Iterable[Range]) -> Iterator[list[list[int]]]:
+def in_parts(ranges: Iterable[Range]) -> Iterator[list[list[int]]]:
+    """Yield *ranges* in lists that each fit into a record."""
     part: list[list[int]] = []
     size = 0
     for first, last in ranges:

@@ -19,6 +19,7 @@ All errors that the appliance raises on purpose, as one tree; the embedded serve
     ├── LastOwner                 the organization would be left without an active owner
     ├── IdempotencyInProgress     the first request with this key is still running
     ├── Conflict                  what is asked for does not go with the state of the thing
+    │   └── UnderLegalHold        a legal hold covers what was to be destroyed
     ├── Unavailable               no decision was made; nothing was promised
     │   ├── Overloaded            too many are waiting for the same work; try again in a moment
     │   ├── LedgerUnavailable     the record could not be made durable, so no answer leaves
@@ -41,6 +42,7 @@ All errors that the appliance raises on purpose, as one tree; the embedded serve
 
 from collections.abc import Sequence
 from typing import ClassVar, NamedTuple
+from uuid import UUID
 
 from governlayer_server.domain.quota import Verdict
 
@@ -176,6 +178,16 @@ class Conflict(GovernLayerError):
     """The thing is in a state that does not admit this. Nothing was changed."""
 
     code = "conflict"
+
+
+class UnderLegalHold(Conflict):
+    """A legal hold, named by its id, covers what was to be destroyed. Nothing was destroyed."""
+
+    code = "legal_hold"
+
+    def __init__(self, hold_id: UUID) -> None:
+        super().__init__(f"legal hold {hold_id} covers it: nothing of it may be destroyed until the hold is released")
+        self.hold_id = hold_id
 
 
 class Unavailable(GovernLayerError):

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from governlayer_server.domain.organization import StorePayloads
+from governlayer_server.domain.organization import DataClassDays, StorePayloads
 
 RECORDS_TITLE = "Records of processing activities (GDPR Art. 30(1) and (2))"
 LOGS_TITLE = "Record-keeping (AI Act Art. 12, 19 and 26(6))"
@@ -23,6 +23,8 @@ class OfOrganization(Struct, frozen=True, kw_only=True):
     since: str
     store_payloads: StorePayloads
     retention_days: int | None
+    retention: DataClassDays
+    retention_reason: str | None
 
 
 class Party(Struct, frozen=True, kw_only=True):

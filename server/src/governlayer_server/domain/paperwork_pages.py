@@ -15,6 +15,7 @@ from governlayer_server.domain.paperwork import (
     ServingKeys,
     Stored,
 )
+from governlayer_server.domain.retention import kept_for
 
 _BLANK = "**[to be supplied]**"
 _NOTE = (
@@ -72,10 +73,11 @@ def _page(paper: ProcessingRecords | LogKeeping, *sections: str) -> str:
 
 
 def _about(organization: OfOrganization) -> Iterator[str]:
-    days = organization.retention_days
     yield f"- Organization: {_plain(organization.name)} ({organization.id}), since {organization.since}"
     yield f"- Texts behind records: `{organization.store_payloads}`"
-    yield f"- Kept: {'until erased' if days is None else f'{days} days'}"
+    yield f"- Kept: {kept_for(organization.retention_days, organization.retention)}"
+    if organization.retention_reason is not None:
+        yield f"- Reason: {_plain(organization.retention_reason)}"
 
 
 def _section(title: str, lines: Iterator[str]) -> str:

@@ -33,6 +33,8 @@ def about(organization: Organization) -> OfOrganization:
         since=time_text(organization.created_us),
         store_payloads=organization.settings.store_payloads,
         retention_days=organization.settings.retention_days,
+        retention=organization.settings.retention,
+        retention_reason=organization.settings.retention_reason,
     )
 
 

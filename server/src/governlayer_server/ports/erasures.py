@@ -15,6 +15,7 @@ from governlayer_server.domain.erasure import ErasureKind, Target, Tombstone
 from governlayer_server.domain.ledger.chain import Head
 from governlayer_server.domain.ledger.record import Record
 from governlayer_server.domain.organization import Organization
+from governlayer_server.ports.holds import LedgerHolds
 from governlayer_server.ports.ledger import Append
 
 
@@ -44,6 +45,8 @@ class HeldLedger(Protocol):
 
     head: Head
     """Where the ledger stood when it was taken."""
+    holds: LedgerHolds
+    """The legal holds of this ledger."""
 
     async def subject(self, index: bytes) -> UUID | None:
         """Return the id of the key of the data subject with this fingerprint, if there is one."""

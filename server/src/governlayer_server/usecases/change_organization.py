@@ -7,6 +7,7 @@ from msgspec.structs import replace
 from governlayer_server.domain.access import Principal
 from governlayer_server.domain.errors import InvalidRequest
 from governlayer_server.domain.organization import Organization, SettingsChange
+from governlayer_server.domain.retention import floor_faults
 from governlayer_server.ports import Clock, Entropy, Vault
 from governlayer_server.ports.accounts import AccountStore
 from governlayer_server.usecases.create_organization import name_faults
@@ -35,7 +36,8 @@ class ChangeOrganization(Struct, frozen=True, kw_only=True):
         ever. What is as it was already is not recorded.
 
         Raises:
-            InvalidRequest: the name breaks its limits. Nothing was changed.
+            InvalidRequest: the name breaks its limits, or payloads would be kept for less than 183 days without a
+                reason on record. Nothing was changed.
             Forbidden: the principal does not manage the organization any more.
         """
         if name is not None and (faults := name_faults(name, "/name")):
@@ -44,6 +46,7 @@ class ChangeOrganization(Struct, frozen=True, kw_only=True):
             require_manager(await lock_and_find_actor(tenant, self.vault, principal))
             before = await tenant.organization()
             after = replace(before, name=name or before.name, settings=change.applied_to(before.settings))
+            _require_floor(after)
             if after == before:
                 return before
             await tenant.save_organization(after)
@@ -55,6 +58,11 @@ class ChangeOrganization(Struct, frozen=True, kw_only=True):
                 event(self.clock, self.entropy, ledger_id, principal.actor, "organization.changed", body)
             )
         return after
+
+
+def _require_floor(organization: Organization) -> None:
+    if faults := floor_faults(organization.settings, "/settings"):
+        raise InvalidRequest(f"retention: {faults[0].detail}", faults)
 
 
 def _changed(before: Organization, after: Organization) -> dict[str, object]:

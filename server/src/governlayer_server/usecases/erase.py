@@ -26,7 +26,7 @@ from governlayer_server.domain.erasure import (
     ranges_of,
 )
 from governlayer_server.domain.erasure_certificate import certificate_text
-from governlayer_server.domain.errors import Conflict, NotFound
+from governlayer_server.domain.errors import Conflict, NotFound, UnderLegalHold
 from governlayer_server.domain.ledger.checkpoint import signed_note
 from governlayer_server.domain.ledger.record import SYSTEM, Actor
 from governlayer_server.domain.tenants import SYSTEM_LEDGER
@@ -94,7 +94,7 @@ class Erase(Struct, frozen=True, kw_only=True):
         Raises:
             InvalidRequest: *basis* is none.
             NotFound: nothing names this data subject, or ever did. Nothing was recorded.
-            Conflict: it must not go yet. Nothing was destroyed.
+            UnderLegalHold: a legal hold covers some of it. Nothing was destroyed.
             Unavailable: whether it was done is not known; asked again, it is done once.
         """
         target = Target(subject=await self.vault.subject_index(organization_id, name))
@@ -116,6 +116,7 @@ class Erase(Struct, frozen=True, kw_only=True):
 
         Raises:
             Conflict: it is not closed. Nothing was destroyed.
+            UnderLegalHold: a legal hold is in force. Nothing was destroyed.
         """
         return await self._once(actor, organization_id, Target(), basis, None)
 
@@ -124,12 +125,13 @@ class Erase(Struct, frozen=True, kw_only=True):
         Return what the erasure of *target* would destroy; nothing is.
 
         Raises:
-            NotFound, Conflict: as for ``subject``.
+            NotFound, UnderLegalHold: as for ``subject``.
         """
         async with self.store.hold(str(organization_id)) as held:
             found = await self._find(held, target, _Named(None, ()))
-        if found is None:
-            raise NotFound(_nothing(target))
+            if found is None:
+                raise NotFound(_nothing(target))
+            await _require_no_hold(held, target, found)
         return found
 
     async def read(self, organization_id: UUID, erasure_id: UUID) -> Erased:
@@ -166,6 +168,7 @@ class Erase(Struct, frozen=True, kw_only=True):
                 if (earlier := await held.earlier(target)) is None:
                     raise NotFound(_nothing(target))
                 return earlier
+            await _require_no_hold(held, target, found)
             asked = Tombstone(
                 id=erasure_id,
                 ledger_id=ledger_id,
@@ -266,6 +269,13 @@ class Erase(Struct, frozen=True, kw_only=True):
 
 def _with_certificate(erasure: StoredErasure) -> Erased:
     return Erased(erasure=erasure, certificate=erasure.certificate)
+
+
+async def _require_no_hold(held: HeldLedger, target: Target, found: Extent) -> None:
+    everything = target.kind.is_whole_ledger
+    hold_id = await held.holds.against(found.ranges, found.subjects, everything=everything)
+    if hold_id is not None:
+        raise UnderLegalHold(hold_id)
 
 
 def _nothing(target: Target) -> str:

@@ -17,11 +17,13 @@ from governlayer_server.usecases.authenticate import Authenticate
 from governlayer_server.usecases.change_organization import ChangeOrganization
 from governlayer_server.usecases.erase import Erase
 from governlayer_server.usecases.export_ledger import ExportLedger
+from governlayer_server.usecases.export_subject import ExportSubject
 from governlayer_server.usecases.govern import Govern
 from governlayer_server.usecases.identity import Identity
 from governlayer_server.usecases.keep_paperwork import KeepPaperwork
 from governlayer_server.usecases.limit_requests import LimitRequests
 from governlayer_server.usecases.make_receipt import MakeReceipt
+from governlayer_server.usecases.manage_holds import ManageHolds
 from governlayer_server.usecases.manage_keys import ManageKeys
 from governlayer_server.usecases.manage_users import ManageUsers
 from governlayer_server.usecases.prove_ledger import ProveLedger
@@ -74,6 +76,8 @@ from governlayer_server.web.routes.organization import (
     usage_route,
 )
 from governlayer_server.web.routes.privacy import PRIVACY_ROUTES
+from governlayer_server.web.routes.privacy_exports import subject_export_route
+from governlayer_server.web.routes.privacy_holds import HOLD_ROUTES
 from governlayer_server.web.routes.privacy_records import PAPER_ROUTES
 from governlayer_server.web.routes.register import register_route
 from governlayer_server.web.routes.reset import forgot_route, reset_route
@@ -107,6 +111,8 @@ class UseCases(Struct, frozen=True, kw_only=True):
     govern: Govern
     read_ledger: ReadLedger
     export_ledger: ExportLedger
+    export_subject: ExportSubject
+    manage_holds: ManageHolds
     prove_ledger: ProveLedger
     make_receipt: MakeReceipt
     read_tiles: ReadTiles
@@ -155,6 +161,8 @@ def create_app(
             *PROOF_ROUTES,
             *TILE_ROUTES,
             verify_route,
+            *HOLD_ROUTES,
+            subject_export_route,
             register_route,
             me_route,
             users_route,
@@ -193,6 +201,8 @@ def create_app(
             "govern": _provide(use_cases.govern),
             "read_ledger": _provide(use_cases.read_ledger),
             "export_ledger": _provide(use_cases.export_ledger),
+            "export_subject": _provide(use_cases.export_subject),
+            "manage_holds": _provide(use_cases.manage_holds),
             "prove_ledger": _provide(use_cases.prove_ledger),
             "make_receipt": _provide(use_cases.make_receipt),
             "read_tiles": _provide(use_cases.read_tiles),

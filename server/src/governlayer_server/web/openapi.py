@@ -24,6 +24,7 @@ from governlayer_server.domain.paperwork import LogKeeping, ProcessingRecords
 from governlayer_server.usecases.read_ledger import LedgerState
 from governlayer_server.usecases.verify_ledger import Verified
 from governlayer_server.web.authenticate import ALSO, REFUSES, SCHEME
+from governlayer_server.web.hold_bodies import CreateHoldRequest, HoldBody, HoldList, ReleaseHoldRequest
 from governlayer_server.web.key_bodies import (
     CreateKeyRequest,
     KeyBody,
@@ -47,6 +48,7 @@ from governlayer_server.web.routes.ledger import RecordBody, RecordList
 from governlayer_server.web.routes.ledger_proofs import ConsistencyBody, InclusionBody
 from governlayer_server.web.routes.ledger_verify import VerifyBody
 from governlayer_server.web.routes.organization import OrganizationBody, OrganizationChange, UsageList
+from governlayer_server.web.routes.privacy_exports import SubjectExportRequest
 from governlayer_server.web.routes.register import RegisterBody, RegisteredBody
 from governlayer_server.web.routes.reset import AcceptedBody, ForgotBody, ResetBody
 from governlayer_server.web.routes.sessions import SessionBody, SessionList
@@ -64,6 +66,7 @@ from governlayer_server.web.throttle import UNLIMITED
 PATH = "/openapi.json"
 _KEYS = (CreateKeyRequest, KeyBody, KeyEvents, KeyList, NewKeyBody, RotateKeyRequest)
 _ERASURES = (ErasureBody, ErasureList, ErasureRequest)
+_HOLDS = (CreateHoldRequest, HoldBody, HoldList, ReleaseHoldRequest, SubjectExportRequest)
 _STRUCTS = (
     About, AcceptedBody, ActionRequest, BeginBody, CallerBody, CodeBody, ConsistencyBody, Decision, ForgotBody, Health,
     InclusionBody, InviteBody, InvitedBody, LedgerState, LogKeeping, LoginBody, LogoutBody, OrganizationBody,
@@ -71,6 +74,7 @@ _STRUCTS = (
     RegisterBody, RegisteredBody, ResetBody, SessionBody, SessionList, StepUpBody, TokenBody, TotpBody, UsageList,
     UserBody, UserChange, UserList, Verified, VerifyBody,
     *_ERASURES,
+    *_HOLDS,
     *_KEYS,
 )  # fmt: skip
 # A change of nothing is refused.

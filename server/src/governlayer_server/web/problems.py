@@ -51,6 +51,9 @@ KINDS: Mapping[str, ProblemKind] = {
         "Repeat the request in a moment; it will get the same answer.",
     ),
     "conflict": ProblemKind(409, "Its state does not admit this", "The detail names the state. Nothing was changed."),
+    "legal_hold": ProblemKind(
+        409, "A legal hold covers it", "The detail names the hold. Nothing was destroyed: release the hold first."
+    ),
     "last_owner": ProblemKind(
         409, "The last active owner", "Make somebody else an owner first: an organization always has one."
     ),

@@ -64,6 +64,7 @@ from governlayer_server.web.links import Links
 from governlayer_server.wiring.anchors import anchors_state
 from governlayer_server.wiring.erasures import Erasures, erasures
 from governlayer_server.wiring.founding import begin_system_ledger, deployment_keys, record_of_system
+from governlayer_server.wiring.holds import Holds, holds
 from governlayer_server.wiring.keys import Stores
 from governlayer_server.wiring.ledger_checks import LedgerChecks, ledger_checks
 from governlayer_server.wiring.paperwork import keep_paperwork
@@ -99,6 +100,7 @@ class Appliance(Struct, frozen=True, kw_only=True):
     checks: LedgerChecks
     erasures: Erasures
     rotations: Rotations
+    holds: Holds
     parts: Parts
 
     async def ledger_ids(self) -> Sequence[str]:
@@ -143,6 +145,7 @@ class Appliance(Struct, frozen=True, kw_only=True):
             record=self.record_event,
             rotations=self.rotations,
             erasures=self.erasures,
+            holds=self.holds,
             found=self.create_organization.found,
             one_time=self.set_up.one_time,
             links=links,
@@ -261,6 +264,7 @@ def _appliance(settings: Settings, parts: Parts, ledger: PostgresLedgerStore, ke
         log=access_logger(),
         guard=parts.refusals,
     )
+    erasing = erasures(settings, parts, once)
     return Appliance(
         deployment=settings.deployment,
         accounts=accounts,
@@ -291,7 +295,8 @@ def _appliance(settings: Settings, parts: Parts, ledger: PostgresLedgerStore, ke
         read_timestamps=ReadTimestamps(anchors=anchors, checkpoints=checkpoints),
         anchors=anchors_state(settings.anchors, anchors, parts.clock),
         checks=ledger_checks(settings, parts, ledger, keys),
-        erasures=erasures(settings, parts, once),
+        erasures=erasing,
+        holds=holds(parts, accounts, ledger, publish, erasing.erase),
         rotations=rotations_of(settings, parts, ledger, accounts),
         parts=parts,
     )

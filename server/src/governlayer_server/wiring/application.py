@@ -64,12 +64,13 @@ from governlayer_server.web.observe import Observed
 from governlayer_server.web.routes.health import Installation
 from governlayer_server.wiring.anchors import show_anchors, start_anchors
 from governlayer_server.wiring.erasures import Erasures
+from governlayer_server.wiring.holds import Holds
 from governlayer_server.wiring.parts import Parts
 from governlayer_server.wiring.probes import probes_of
 from governlayer_server.wiring.rotations import Rotations
 from governlayer_server.wiring.scheduled_backups import ScheduledBackups
 
-_USAGE_S, _FAILURES_S, _STALE_S, _CLOSED_S = 5.0, 30.0, 3600.0, 5.0
+_USAGE_S, _FAILURES_S, _STALE_S, _CLOSED_S, _RETENTION_S = 5.0, 30.0, 3600.0, 5.0, 3600.0
 _ROTATIONS_S = 30.0
 _TILES_S, _CHECKPOINTS_S, _HEADS_S, _ERASURES_S = 1.0, 1.0, 60.0, 10.0
 _BACKUPS_S = 60.0
@@ -93,6 +94,7 @@ class Operations(Struct, frozen=True, kw_only=True):
     record: Record
     rotations: Rotations
     erasures: Erasures
+    holds: Holds
     found: FoundOrganization
     one_time: OneTimeTokens
     links: Links
@@ -187,6 +189,7 @@ def _use_cases(
     record_heads = RecordHeads(ledger=operations.ledger, accounts=accounts, clock=parts.clock)
     parts.background.every(_HEADS_S, record_heads, at_end=False)
     parts.background.every(_ERASURES_S, operations.erasures.finish_later, at_end=False)
+    parts.background.every(_RETENTION_S, operations.holds.retention, at_end=False)
     return UseCases(
         authenticate=Authenticate(
             accounts=operations.accounts,
@@ -210,6 +213,8 @@ def _use_cases(
         erase=operations.erasures.erase,
         read_ledger=operations.read_ledger,
         export_ledger=operations.export_ledger,
+        export_subject=operations.holds.export_subject,
+        manage_holds=operations.holds.manage,
         prove_ledger=published.prove,
         make_receipt=MakeReceipt(
             prove=published.prove, checkpoints=published.checkpoints, signer=parts.signer, guard=parts.refusals

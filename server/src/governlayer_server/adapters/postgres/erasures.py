@@ -11,6 +11,7 @@ from asyncpg import Record as Row
 
 from governlayer_server.adapters.postgres.appending import Growing, Placed, append_within, lock_heads, write
 from governlayer_server.adapters.postgres.database import SET_TENANT, Database
+from governlayer_server.adapters.postgres.legal_holds import PostgresLedgerHolds
 from governlayer_server.adapters.postgres.rows import organization_of
 from governlayer_server.domain.erasure import Target, Tombstone
 from governlayer_server.domain.errors import NotFound
@@ -20,6 +21,7 @@ from governlayer_server.domain.ledger.record import Record
 from governlayer_server.domain.organization import Organization
 from governlayer_server.ports import Clock
 from governlayer_server.ports.erasures import StoredErasure
+from governlayer_server.ports.holds import LedgerHolds
 from governlayer_server.ports.ledger import AnswerExists, Append
 from governlayer_server.ports.refusals import NoGuard, WriteGuard
 
@@ -75,6 +77,7 @@ class PostgresHeldLedger:
         self._ledger_id = ledger_id
         self._clock = clock
         self.head = head
+        self.holds: LedgerHolds = PostgresLedgerHolds(connection, ledger_id)
 
     async def subject(self, index: bytes) -> UUID | None:
         """Return the id of the subject's key."""

@@ -25,14 +25,15 @@ def struct_of(row: Mapping[str, Any], model: type[_T]) -> _T:
 
 
 def organization_columns(organization: Organization) -> dict[Any, Any]:
-    """Return column name to value; settings are columns of their own."""
+    """Return column name to value; settings are columns of their own, and days by data class are JSON in one."""
     columns = columns_of(organization)
-    return {**columns_of(columns.pop("settings")), **columns}
+    settings = columns_of(columns.pop("settings"))
+    return {**settings, "retention": msgspec.json.encode(settings["retention"]).decode(), **columns}
 
 
 def organization_of(row: Mapping[str, Any]) -> Organization:
     """Return the organization that *row* holds."""
-    settings = struct_of(row, OrganizationSettings)
+    settings = struct_of({**row, "retention": msgspec.json.decode(row["retention"])}, OrganizationSettings)
     return struct_of({**row, "settings": settings}, Organization)
 
 

@@ -43,6 +43,8 @@ class OrganizationRow(Table, tablename="organization"):
     on_error = Text()
     default_decision = Text()
     retention_days = BigInt(null=True, default=None)
+    retention = Text()
+    retention_reason = Text(null=True, default=None)
     store_payloads = Text()
     registration = Text()
     closed_us = BigInt(null=True, default=None)

@@ -11,6 +11,7 @@ from msgspec import UNSET, Struct, UnsetType
 from governlayer_server.domain.access import MEMBERS, Role, only
 from governlayer_server.domain.errors import Fault, InvalidRequest
 from governlayer_server.domain.organization import (
+    DataClassDays,
     DefaultDecision,
     Joining,
     OnError,
@@ -30,11 +31,13 @@ _MAX_DAYS = 90
 
 
 class SettingsBody(Struct, frozen=True, kw_only=True):
-    """What the organization has chosen; ``retention_days`` null: kept until erased."""
+    """What the organization has chosen; ``retention_days`` null: payloads are kept until erased."""
 
     on_error: OnError
     default_decision: DefaultDecision
     retention_days: int | None
+    retention: DataClassDays
+    retention_reason: str | None
     store_payloads: StorePayloads
     registration: Joining
 
@@ -133,6 +136,8 @@ def _body(organization: Organization) -> OrganizationBody:
             on_error=settings.on_error,
             default_decision=settings.default_decision,
             retention_days=settings.retention_days,
+            retention=settings.retention,
+            retention_reason=settings.retention_reason,
             store_payloads=settings.store_payloads,
             registration=settings.registration,
         ),
