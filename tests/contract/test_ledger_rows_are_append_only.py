@@ -213,7 +213,7 @@ async def test_the_runtime_role_may_change_exactly_the_columns_it_needs(
         "ledger": ["edge", "head_hash", "head_time_us", "size"],
         "ledger_key": ["introduced_us", "retired_us", "state", "wrapped_seed"],
         "ledger_payload": ["sealed"],
-        "legal_hold": ["release_sealed", "released_id", "released_kind", "released_us"],
+        "legal_hold": ["release_sealed", "released_id", "released_kind", "released_us", "sealed"],
         "ledger_tile": ["hashes"],
         "ledger_refusal": ["lifted_us"],
         "one_time_token": ["seal", "used_us"],

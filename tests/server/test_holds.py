@@ -7,11 +7,13 @@ from typing import Any
 
 import asyncpg
 import pytest
+from governlayer_server.adapters.postgres.sealed_rows import PostgresSealedTable
 from governlayer_server.domain.errors import CipherError, UnderLegalHold
 from governlayer_server.domain.ledger.record import SYSTEM
 from governlayer_server.domain.organization import Organization, OrganizationSettings
 from governlayer_server.domain.plan import Plan
 from governlayer_server.domain.times import DAY_US
+from governlayer_server.ports import Place
 from governlayer_server.settings import Settings
 from governlayer_server.usecases.evaluate import Evaluate
 from governlayer_server.usecases.export_ledger import PAYLOAD_NAMES
@@ -126,6 +128,31 @@ async def test_why_there_is_a_hold_is_not_in_the_database_and_goes_with_the_data
     await archive.appliance.erasures.erase.subject(SYSTEM, archive.id, "ann", BASIS)
     shown = await archive.appliance.holds.manage.one(archive.id, hold.stored.id)
     assert (shown.reason, shown.data_subject, shown.release_reason) == (None, None, None)
+
+
+async def test_why_there_is_a_hold_is_encrypted_anew_when_the_data_key_rotates(archive: Archive) -> None:
+    dead = await archive.hold(data_subject="ann")
+    await archive.appliance.holds.manage.release(SYSTEM, archive.id, dead.stored.id, "settled")
+    await archive.appliance.erasures.erase.subject(SYSTEM, archive.id, "ann", BASIS)
+    hold = await archive.hold(data_subject="bob")
+    released = await archive.hold()
+    released = await archive.appliance.holds.manage.release(SYSTEM, archive.id, released.stored.id, "over")
+    table = PostgresSealedTable(archive.appliance.parts.database, "legal_hold")
+    rows = await table.page(str(archive.id), 99, "", 10)
+    assert {row.row.rpartition("/")[2] for row in rows} == {"created", "released"}
+    assert len(rows) == 3
+    assert await table.page(str(archive.id), 99, rows[1].position, 10) == rows[2:]
+    vault = archive.appliance.parts.vault
+    fresh = []
+    for row in rows:
+        place = Place(organization_id=archive.id, table="legal_hold", column="sealed", row=row.row)
+        named = (hold.stored.scope.subject_id,) if str(hold.stored.id) in row.row else ()
+        fresh.append((row, await vault.seal(place, await vault.open(place, row.sealed), named)))
+    await table.replace(str(archive.id), fresh)
+    after = await table.page(str(archive.id), 99, "", 10)
+    assert [row.sealed for row in after] == [sealed for _, sealed in fresh]
+    shown = [await archive.appliance.holds.manage.one(archive.id, one.stored.id) for one in (hold, released)]
+    assert [(one.reason, one.release_reason) for one in shown] == [("a lawsuit", None), ("a lawsuit", "over")]
 
 
 async def test_an_organization_under_hold_is_not_erased_and_afterwards_nobody_can_read_why_it_was(

@@ -104,7 +104,7 @@ class ManageHolds(Struct, frozen=True, kw_only=True):
                 id=hold_id,
                 ledger_id=str(organization_id),
                 scope=scope,
-                sealed=await self._sealed(organization_id, hold_id, "sealed", written, scope),
+                sealed=await self._sealed(organization_id, hold_id, "created", written, scope),
                 actor=actor,
                 created_us=self.clock.now_us(),
             )
@@ -143,7 +143,7 @@ class ManageHolds(Struct, frozen=True, kw_only=True):
         ledger_id = str(organization_id)
         hold = await self.store.one(ledger_id, hold_id)
         if hold.released_us is None:
-            sealed = await self._sealed(organization_id, hold_id, "release_sealed", _Written(reason=reason), hold.scope)
+            sealed = await self._sealed(organization_id, hold_id, "released", _Written(reason=reason), hold.scope)
             record = event(
                 self.clock, self.entropy, ledger_id, actor, RECORD, hold_body("released", hold_id, hold.scope)
             )
@@ -169,19 +169,17 @@ class ManageHolds(Struct, frozen=True, kw_only=True):
         return [await self._opened(organization_id, one) for one in found]
 
     async def _sealed(
-        self, organization_id: UUID, hold_id: UUID, column: str, written: _Written, scope: HoldScope
+        self, organization_id: UUID, hold_id: UUID, what: str, written: _Written, scope: HoldScope
     ) -> bytes:
         subjects = () if scope.subject_id is None else (scope.subject_id,)
         try:
-            return await self.vault.seal(
-                _place(organization_id, hold_id, column), msgspec.json.encode(written), subjects
-            )
+            return await self.vault.seal(_place(organization_id, hold_id, what), msgspec.json.encode(written), subjects)
         except CipherError:
             raise LedgerUnavailable("the data subject is being erased") from None
 
     async def _opened(self, organization_id: UUID, hold: StoredHold) -> Hold:
-        made = await self._read(organization_id, hold.id, "sealed", hold.sealed)
-        ended = await self._read(organization_id, hold.id, "release_sealed", hold.release_sealed)
+        made = await self._read(organization_id, hold.id, "created", hold.sealed)
+        ended = await self._read(organization_id, hold.id, "released", hold.release_sealed)
         return Hold(
             stored=hold,
             reason=made.reason if made else None,
@@ -189,15 +187,15 @@ class ManageHolds(Struct, frozen=True, kw_only=True):
             release_reason=ended.reason if ended else None,
         )
 
-    async def _read(self, organization_id: UUID, hold_id: UUID, column: str, sealed: bytes | None) -> _Written | None:
+    async def _read(self, organization_id: UUID, hold_id: UUID, what: str, sealed: bytes | None) -> _Written | None:
         if sealed is None:
             return None
         try:
-            opened = await self.vault.open(_place(organization_id, hold_id, column), sealed)
+            opened = await self.vault.open(_place(organization_id, hold_id, what), sealed)
         except CipherError:
             return None
         return msgspec.json.decode(opened, type=_Written)
 
 
-def _place(organization_id: UUID, hold_id: UUID, column: str) -> Place:
-    return Place(organization_id=organization_id, table="legal_hold", column=column, row=str(hold_id))
+def _place(organization_id: UUID, hold_id: UUID, what: str) -> Place:
+    return Place(organization_id=organization_id, table="legal_hold", column="sealed", row=f"{hold_id}/{what}")

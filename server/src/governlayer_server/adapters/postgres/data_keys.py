@@ -21,6 +21,9 @@ DELETE FROM data_key WHERE owner = $1 AND number = $2 AND state = 'retiring'
 AND NOT EXISTS (SELECT FROM ledger_payload WHERE ledger_id = $1 AND data_key_number(sealed) = $2)
 AND NOT EXISTS (SELECT FROM idempotent_answer WHERE ledger_id = $1 AND data_key_number(sealed) = $2)
 AND NOT EXISTS (
+    SELECT FROM legal_hold WHERE ledger_id = $1 AND $2 IN (data_key_number(sealed), data_key_number(release_sealed))
+    AND (subject_id IS NULL OR EXISTS (SELECT FROM subject_key k WHERE k.id = subject_id)))
+AND NOT EXISTS (
     SELECT FROM app_user WHERE organization_id = tenant_organization() AND $2 IN (
         data_key_number(email_sealed), data_key_number(totp_sealed), data_key_number(totp_pending),
         data_key_number(password_hash)))

@@ -28,9 +28,28 @@ UPDATE idempotent_answer a SET sealed = given.after
 FROM unnest($2::text[], $3::bytea[], $4::bytea[]) AS given (position, before, after)
 WHERE a.ledger_id = $1 AND a.key = decode(given.position, 'hex') AND a.sealed = given.before
 """
+# Why a hold was made and why it was released; what named a data subject that was erased since opens no more, for ever.
+_HOLDS = """
+SELECT position, position AS row, sealed FROM (
+    SELECT id || '/created' AS position, sealed, subject_id FROM legal_hold WHERE ledger_id = $1
+    UNION ALL
+    SELECT id || '/released', release_sealed, subject_id FROM legal_hold WHERE ledger_id = $1) AS held
+WHERE data_key_number(sealed) < $2 AND position > $3
+AND (subject_id IS NULL OR EXISTS (SELECT FROM subject_key k WHERE k.id = subject_id)) ORDER BY position LIMIT $4
+"""
+_REPLACE_HOLDS = """
+WITH given AS (SELECT * FROM unnest($2::text[], $3::bytea[], $4::bytea[]) AS given (position, before, after))
+UPDATE legal_hold h SET
+    sealed = coalesce(made.after, h.sealed), release_sealed = coalesce(ended.after, h.release_sealed)
+FROM legal_hold k
+LEFT JOIN given made ON made.position = k.id || '/created' AND made.before = k.sealed
+LEFT JOIN given ended ON ended.position = k.id || '/released' AND ended.before = k.release_sealed
+WHERE h.ledger_id = $1 AND h.id = k.id AND coalesce(made.after, ended.after) IS NOT NULL
+"""
 _STATEMENTS = {
     "ledger_payload": (_PAYLOADS, _REPLACE_PAYLOADS),
     "idempotent_answer": (_ANSWERS, _REPLACE_ANSWERS),
+    "legal_hold": (_HOLDS, _REPLACE_HOLDS),
 }
 LONG_S = 120.0
 LONG = f"SET LOCAL statement_timeout = '{LONG_S:.0f}s'"

@@ -44,7 +44,7 @@ TENANT_TABLES = {"legal_hold": "ledger_id = tenant()"}
 
 _GRANTS = (
     "GRANT SELECT, INSERT ON legal_hold TO governlayer_app",
-    "GRANT UPDATE (released_us, released_kind, released_id, release_sealed) ON legal_hold TO governlayer_app",
+    "GRANT UPDATE (sealed, released_us, released_kind, released_id, release_sealed) ON legal_hold TO governlayer_app",
     "GRANT UPDATE (retention, retention_reason) ON organization TO governlayer_app",
 )
 
