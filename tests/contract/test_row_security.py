@@ -233,3 +233,19 @@ async def test_addresses_are_kept_apart_also_where_row_security_does_not_bind(
         assert await tenant.users.is_familiar(user.id, b"here", 5)
         assert not await tenant.users.is_familiar(user.id, b"here", 6)
     await database.close()
+
+
+async def test_what_runs_with_the_owners_rights_looks_for_no_name_where_others_could_put_one(
+    owner_connection: Connection, app_connection: Connection
+) -> None:
+    rows = await owner_connection.fetch(
+        "SELECT oid::regprocedure::text AS name, proconfig FROM pg_proc "
+        "WHERE prosecdef AND pronamespace = 'public'::regnamespace"
+    )
+    assert len(rows) > 5
+    # pg_temp is searched first, unless it is named: what is not in pg_catalog is to be named with its schema.
+    assert {row["name"]: list(row["proconfig"] or ()) for row in rows} == {
+        row["name"]: ["search_path=pg_catalog"] for row in rows
+    }
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await app_connection.execute("CREATE TEMPORARY VIEW api_key AS SELECT 1")

@@ -154,23 +154,23 @@ _PEPPER_USES = """
 _COUNT_PEPPER_USES = """
     CREATE FUNCTION pepper_uses(mark bytea, now_us bigint, refreshed_us bigint, idle_us bigint)
         RETURNS TABLE (what text, uses bigint)
-        LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public
+        LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog
         AS $$
-        SELECT 'API keys', count(*) FROM api_key
-            WHERE is_marked(fingerprint, mark) OR is_marked(previous_fingerprint, mark)
-        UNION ALL SELECT 'one-time links', count(*) FROM one_time_token
-            WHERE is_marked(fingerprint, mark) AND used_us IS NULL AND expires_us > now_us
-        UNION ALL SELECT 'users with recovery codes', count(*) FROM app_user
-            WHERE EXISTS (SELECT FROM unnest(recovery) AS code WHERE is_marked(code, mark))
-        UNION ALL SELECT 'sessions', count(*) FROM session
+        SELECT 'API keys', count(*) FROM public.api_key
+            WHERE public.is_marked(fingerprint, mark) OR public.is_marked(previous_fingerprint, mark)
+        UNION ALL SELECT 'one-time links', count(*) FROM public.one_time_token
+            WHERE public.is_marked(fingerprint, mark) AND used_us IS NULL AND expires_us > now_us
+        UNION ALL SELECT 'users with recovery codes', count(*) FROM public.app_user
+            WHERE EXISTS (SELECT FROM unnest(recovery) AS code WHERE public.is_marked(code, mark))
+        UNION ALL SELECT 'sessions', count(*) FROM public.session
             WHERE ended_us IS NULL AND seen_us < refreshed_us AND seen_us > now_us - idle_us
-        UNION ALL SELECT 'idempotency keys', count(*) FROM idempotent_answer
-            WHERE is_marked(key, mark) AND expires_us > now_us AND length(sealed) > 0
-        UNION ALL SELECT 'e-mail indexes', count(*) FROM app_user WHERE is_marked(email_index, mark)
-        UNION ALL SELECT 'seals', (SELECT count(*) FROM app_user WHERE is_marked(seal, mark))
-            + (SELECT count(*) FROM session WHERE is_marked(seal, mark))
-            + (SELECT count(*) FROM one_time_token WHERE is_marked(seal, mark) AND used_us IS NULL AND expires_us > now_us)
-            + (SELECT count(*) FROM api_key WHERE is_marked(seal, mark))
+        UNION ALL SELECT 'idempotency keys', count(*) FROM public.idempotent_answer
+            WHERE public.is_marked(key, mark) AND expires_us > now_us AND length(sealed) > 0
+        UNION ALL SELECT 'e-mail indexes', count(*) FROM public.app_user WHERE public.is_marked(email_index, mark)
+        UNION ALL SELECT 'seals', (SELECT count(*) FROM public.app_user WHERE public.is_marked(seal, mark))
+            + (SELECT count(*) FROM public.session WHERE public.is_marked(seal, mark))
+            + (SELECT count(*) FROM public.one_time_token WHERE public.is_marked(seal, mark) AND used_us IS NULL AND expires_us > now_us)
+            + (SELECT count(*) FROM public.api_key WHERE public.is_marked(seal, mark))
         $$
 """
 
