@@ -150,14 +150,11 @@ async def test_an_answer_to_the_same_question_ends_it(erasing: Erasing) -> None:
     assert (await erasing.world.ledger.head(erasing.ledger_id)).size == 1
 
 
-async def test_records_are_found_by_id_and_by_time(erasing: Erasing) -> None:
+async def test_records_are_found_by_id(erasing: Erasing) -> None:
     first = await erasing.decide()
-    between_us = erasing.world.clock.now_us()
-    erasing.world.clock.advance(5_000_000)
     second = await erasing.decide()
     async with erasing.store.hold(erasing.ledger_id) as held:
         assert [await held.seq_of(one) for one in (first, second, uuid4())] == [0, 1, None]
-        assert [await held.last_seq_at(us) for us in (0, between_us, erasing.world.clock.now_us())] == [-1, 0, 1]
         with pytest.raises(NotFound):
             await held.organization()
 
@@ -221,12 +218,13 @@ async def test_an_organization_loses_keys_members_and_name_and_no_other_one_does
         for number, state in ((0, DataKeyState.INDEX), (1, DataKeyState.ACTIVE)):
             await world.data_keys.add_data_key(str(one.id), StoredDataKey(number=number, wrapped=b"w", state=state), 1)
     before = (await world.ledger.head(SYSTEM_LEDGER)).size
+    whole = stored(erasing.tombstone(ledger_id=str(mine.id), kind=ErasureKind.ORGANIZATION, time_us=9), None)
     async with erasing.store.hold(str(mine.id)) as held:
         assert (await held.organization()).id == mine.id
-        await held.destroy_organization(9)
+        await held.destroy_data_keys()
         await held.append([replace(erasure(world), ledger_id=str(mine.id))])
         await held.note_at_deployment(replace(world.append(), ledger_id=SYSTEM_LEDGER))
-        await held.keep(stored(erasing.tombstone(ledger_id=str(mine.id), kind=ErasureKind.ORGANIZATION), None), None)
+        await held.keep(whole, None)
     assert (await world.ledger.head(SYSTEM_LEDGER)).size == before + 1
     while await erasing.store.remove_rest(mine.id, 1):
         pass
@@ -238,6 +236,21 @@ async def test_an_organization_loses_keys_members_and_name_and_no_other_one_does
     for one, left in ((mine, 0), (theirs, 1)):
         async with world.accounts.tenant(one.id) as tenant:
             assert (len(await tenant.users.all()), len(await tenant.keys.all())) == (left, left)
+
+
+async def test_keys_of_a_ledger_that_takes_no_record_are_destroyed_all_the_same(erasing: Erasing) -> None:
+    ann, bob = await erasing.key(ANN), await erasing.key(BOB)
+    first = await erasing.decide(ann)
+    await erasing.decide(bob)
+    async with erasing.store.closed(erasing.ledger_id) as closed:
+        assert (closed.origin, closed.size) == (erasing.world.origin, 2)
+        assert (await closed.seq_of(first), await closed.seqs_of(bob, -1)) == (0, [1])
+        await closed.destroy_subjects([ann])
+    assert await erasing.store.subject(erasing.ledger_id, ANN) is None
+    assert await erasing.store.subject(erasing.ledger_id, BOB) == bob
+    assert (await erasing.world.ledger.head(erasing.ledger_id)).size == 2
+    with pytest.raises(NotFound):
+        await erasing.store.closed(str(uuid4())).__aenter__()
 
 
 async def test_who_holds_a_ledger_keeps_others_from_appending_until_it_is_done(erasing: Erasing) -> None:

@@ -220,7 +220,6 @@ async def test_the_runtime_role_may_change_exactly_the_columns_it_needs(
         "organization": [
             "closed_us",
             "default_decision",
-            "erased_us",
             "name",
             "on_error",
             "plan",

@@ -28,6 +28,7 @@ class MemoryHeldLedger:
         self._ledger_id = ledger_id
         self._ledger = erasures.ledger._ledger(ledger_id)
         self.head = self._ledger.head
+        self.origin, self.size = self.head.origin, self.head.size
         self.holds = MemoryLedgerHolds(erasures, ledger_id)
 
     async def subject(self, index: bytes) -> UUID | None:
@@ -38,9 +39,6 @@ class MemoryHeldLedger:
 
     async def seq_of(self, record_id: UUID) -> int | None:
         return next((record.seq for append, record in self._ledger.rows if append.record_id == record_id), None)
-
-    async def last_seq_at(self, time_us: int) -> int:
-        return max((record.seq for _, record in self._ledger.rows if record.time_us <= time_us), default=-1)
 
     async def organization(self) -> Organization:
         found = {str(one.id): one for one in await self._all.accounts.organizations()}
@@ -67,13 +65,8 @@ class MemoryHeldLedger:
     async def destroy_payloads(self, seqs: Sequence[int]) -> None:
         await self._all.remove_payloads(self._ledger_id, seqs)
 
-    async def destroy_organization(self, now_us: int) -> None:
+    async def destroy_data_keys(self) -> None:
         self._all.data_keys.owned.pop(self._ledger_id, None)
-        found = await self.organization()
-        closed_us = now_us if found.closed_us is None else found.closed_us
-        self._all.accounts.rows.organizations[found.id] = replace(
-            found, name="erased", erased_us=now_us, closed_us=closed_us
-        )
 
     async def append(self, appends: Sequence[Append]) -> Sequence[Record]:
         self._ledger.lock.release()
@@ -87,16 +80,29 @@ class MemoryHeldLedger:
 
     async def keep(self, erasure: StoredErasure, subject_index: bytes | None) -> None:
         self._all.kept(self._ledger_id)[erasure.tombstone.id] = (erasure, subject_index)
+        now_us, organizations = erasure.tombstone.time_us, await self._all.accounts.organizations()
+        for found in organizations if erasure.tombstone.kind.is_whole_ledger else ():
+            if str(found.id) != self._ledger_id:
+                continue
+            closed_us = now_us if found.closed_us is None else found.closed_us
+            self._all.accounts.rows.organizations[found.id] = replace(
+                found, name="erased", erased_us=now_us, closed_us=closed_us
+            )
 
 
 class MemoryErasures:
-    """A transaction that fails puts everything back as it was. ``failure`` is raised in the place of a commit."""
+    """
+    A transaction that fails puts everything back as it was. ``failure`` is raised in the place of a commit.
+
+    Ledgers in ``refused`` are closed to writing.
+    """
 
     def __init__(self, ledger: MemoryLedgerStore, data_keys: MemoryDataKeys, accounts: MemoryAccountStore) -> None:
         self.ledger = ledger
         self.data_keys = data_keys
         self.accounts = accounts
         self.failure: Exception | None = None
+        self.refused: dict[str, Exception] = {}
         self._kept: dict[str, Kept] = {}
         self.holds: dict[str, Holds] = {}
 
@@ -105,6 +111,13 @@ class MemoryErasures:
 
     @asynccontextmanager
     async def hold(self, ledger_id: str) -> AsyncIterator[MemoryHeldLedger]:
+        if ledger_id in self.refused:
+            raise self.refused[ledger_id]
+        async with self.closed(ledger_id) as held:
+            yield held
+
+    @asynccontextmanager
+    async def closed(self, ledger_id: str) -> AsyncIterator[MemoryHeldLedger]:
         ledger = self.ledger._ledger(ledger_id)
         async with ledger.lock:
             before = self._state(ledger)

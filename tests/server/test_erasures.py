@@ -190,6 +190,15 @@ async def test_no_text_that_stands_in_the_database_is_signed(office: Office) -> 
     assert [one.certificate for one in shown if one.erasure.certificate == forged] == [forged, forged]
 
 
+async def test_no_organization_counts_as_erased_where_no_tombstone_says_so(office: Office) -> None:
+    """The runtime role could have its API keys removed otherwise."""
+    async with office.appliance.parts.database.transaction(str(office.id)) as connection:
+        await connection.execute("SELECT note_erased($1, 1)", str(office.id))
+        assert await connection.fetchval("SELECT erased_us FROM organization WHERE id = $1", office.id) is None
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await connection.execute("UPDATE organization SET erased_us = 1 WHERE id = $1", office.id)
+
+
 async def test_an_older_state_of_the_database_forgets_again_what_was_erased_since(
     erasing: Settings, empty_database: Servers
 ) -> None:

@@ -11,6 +11,8 @@ from governlayer_server.domain.errors import (
     Conflict,
     IdempotencyKeyReused,
     InvalidRequest,
+    LedgerDamaged,
+    LedgerRefused,
     LedgerUnavailable,
     NotFound,
     Unavailable,
@@ -270,6 +272,52 @@ async def test_what_was_erased_is_erased_again_in_a_ledger_that_was_put_back(off
     size = office.size
     assert await reapply(appliance.tombstones.read()) == Reapplied(known=(tombstone.id,))
     assert office.size == size
+
+
+async def test_a_ledger_that_went_another_way_loses_nothing_that_its_tombstone_does_not_name(office: Office) -> None:
+    appliance, begun = office.appliance, office.size
+    ledger = appliance.ledger._ledger(office.ledger_id)
+    await office.decide("ann")
+    fork = appliance.erasures._state(ledger)
+    await office.decide("bob")
+    of_ann = await office.decide("ann")
+    one_way = appliance.erasures._state(ledger)
+    appliance.erasures._put_back(ledger, fork)
+    appliance.clock.advance(1)
+    for names in (("ann",), ("carol",)):
+        await office.decide(*names)
+    await appliance.erase.decision(SYSTEM, office.id, await office.decide("dora"), BASIS)
+    await office.subject("ann")
+    appliance.erasures._put_back(ledger, one_way)
+    appliance.clock.advance(1)
+    await ReapplyErasures(erase=appliance.erase)(appliance.tombstones.read())
+    assert await office.with_payloads() == {begun + 1}, "what stood at the same seqs is not what was erased"
+    assert [body["ranges"] for body in office.bodies()] == [[], [[begun, begun], [begun + 2, begun + 2]]]
+    assert (await appliance.ledger.place_of(office.ledger_id, of_ann)).seq == begun + 2
+
+
+@pytest.mark.parametrize("damage", [LedgerRefused(), LedgerDamaged("no")])
+async def test_a_closed_ledger_loses_keys_and_payloads_and_hinders_no_other(
+    office: Office, monkeypatch: pytest.MonkeyPatch, damage: Exception
+) -> None:
+    appliance, other = office.appliance, Office(office.appliance, await office.appliance.start("Other"))
+    for one in (office, other):
+        for names in (("ann",), ("bob",)):
+            await one.decide(*names)
+    old = [appliance.erasures._state(appliance.ledger._ledger(one.ledger_id)) for one in (office, other)]
+    erased = [(await one.subject("ann")).erasure.tombstone.id for one in (office, other)]
+    for one, state in zip((office, other), old, strict=True):
+        appliance.erasures._put_back(appliance.ledger._ledger(one.ledger_id), state)
+    reapply, size = ReapplyErasures(erase=appliance.erase), office.size
+    appliance.erasures.refused[office.ledger_id] = damage
+    for _ in range(2):
+        found = await reapply(appliance.tombstones.read())
+        assert found.unrecorded == (erased[0],)
+        assert found.done + found.known == (erased[1],)
+        assert (office.size, len(await office.with_payloads()), len(await other.with_payloads())) == (size, 1, 1)
+        assert await appliance.vault.find_subject(office.id, "ann") is None
+    del appliance.erasures.refused[office.ledger_id]
+    assert (await reapply(appliance.tombstones.read())).done == (erased[0],), "recorded once it is open"
 
 
 async def test_tombstones_of_ledgers_that_are_not_here_are_strange(office: Office) -> None:

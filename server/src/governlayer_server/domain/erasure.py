@@ -127,11 +127,6 @@ def ranges_of(seqs: Iterable[int]) -> tuple[Range, ...]:
     return tuple(found)
 
 
-def up_to(ranges: Iterable[Range], last: int) -> tuple[Range, ...]:
-    """Return what of *ranges* is at most *last*."""
-    return tuple((first, min(end, last)) for first, end in ranges if first <= last)
-
-
 def count(ranges: Iterable[Range]) -> int:
     """Return how many seqs are in *ranges*."""
     return sum(last - first + 1 for first, last in ranges)

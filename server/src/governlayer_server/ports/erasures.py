@@ -36,17 +36,16 @@ class StoredErasure(Struct, frozen=True, kw_only=True):
     vacuumed_us: int | None = None
 
 
-class HeldLedger(Protocol):
+class ClosedLedger(Protocol):
     """
-    A ledger to which nobody else appends until the transaction ends. What is done is done together, or not at all.
+    A ledger to which nobody appends until the transaction ends; it may be damaged, and closed to writing.
 
-    What one transaction destroys row by row is bounded by its caller: others wait meanwhile.
+    What is done is done together, or not at all.
     """
 
-    head: Head
-    """Where the ledger stood when it was taken."""
-    holds: LedgerHolds
-    """The legal holds of this ledger."""
+    origin: str
+    size: int
+    """As they are stored."""
 
     async def subject(self, index: bytes) -> UUID | None:
         """Return the id of the key of the data subject with this fingerprint, if there is one."""
@@ -57,8 +56,24 @@ class HeldLedger(Protocol):
     async def seq_of(self, record_id: UUID) -> int | None:
         """Return the seq of the record with this id, if there is one."""
 
-    async def last_seq_at(self, time_us: int) -> int:
-        """Return the seq of the last record that was made at *time_us* or before; -1: there is none."""
+    async def destroy_subjects(self, subject_ids: Sequence[UUID]) -> None:
+        """Destroy the keys of these data subjects, as far as they are there: all that needs one opens no more."""
+
+    async def destroy_data_keys(self) -> None:
+        """Destroy all data keys of the organization: nothing of it opens any more."""
+
+
+class HeldLedger(ClosedLedger, Protocol):
+    """
+    A sound ledger to which nobody else appends until the transaction ends.
+
+    What one transaction destroys row by row is bounded by its caller: others wait meanwhile.
+    """
+
+    head: Head
+    """Where the ledger stood when it was taken."""
+    holds: LedgerHolds
+    """The legal holds of this ledger."""
 
     async def organization(self) -> Organization:
         """
@@ -74,14 +89,8 @@ class HeldLedger(Protocol):
     async def earlier(self, target: Target) -> UUID | None:
         """Return the id of the newest erasure of the same thing, if there is one."""
 
-    async def destroy_subjects(self, subject_ids: Sequence[UUID]) -> None:
-        """Destroy the keys of these data subjects, as far as they are there: all that needs one opens no more."""
-
     async def destroy_payloads(self, seqs: Sequence[int]) -> None:
         """Destroy the payloads of these records, the answers kept for them, and whom they name."""
-
-    async def destroy_organization(self, now_us: int) -> None:
-        """Close the organization for good, forget its name, and destroy all of its data keys."""
 
     async def append(self, appends: Sequence[Append]) -> Sequence[Record]:
         """
@@ -95,7 +104,11 @@ class HeldLedger(Protocol):
         """Append a record to the ledger of the deployment itself."""
 
     async def keep(self, erasure: StoredErasure, subject_index: bytes | None) -> None:
-        """Store *erasure*, to be found again by the fingerprint of the data subject; every process forgets its keys."""
+        """
+        Store *erasure*, to be found again by the fingerprint of the data subject; every process forgets its keys.
+
+        That of an organization closes it for good, and its name is forgotten.
+        """
 
 
 class ErasureStore(Protocol):
@@ -108,6 +121,15 @@ class ErasureStore(Protocol):
         Raises:
             NotFound: there is no such ledger.
             LedgerRefused: it is closed to writing.
+            LedgerUnavailable: the database is away. Whether what was done stands is not known.
+        """
+
+    def closed(self, ledger_id: str) -> AbstractAsyncContextManager[ClosedLedger]:
+        """
+        Open a transaction that holds the ledger whatever state it is in; every process forgets its keys after it.
+
+        Raises:
+            NotFound: there is no such ledger.
             LedgerUnavailable: the database is away. Whether what was done stands is not known.
         """
 

@@ -256,7 +256,7 @@ class Erase(Struct, frozen=True, kw_only=True):
     async def _destroyed(self, held: HeldLedger, asked: Tombstone) -> bool:
         """Destroy keys, and then payloads while there is time; return whether nothing is left to be removed later."""
         if asked.kind.is_whole_ledger:
-            await held.destroy_organization(asked.time_us)
+            await held.destroy_data_keys()
             return False
         await held.destroy_subjects(asked.subjects)
         until_us = self.clock.monotonic_us() + _HELD_US

@@ -9,7 +9,7 @@ import msgspec
 from asyncpg import Range
 from asyncpg import Record as Row
 
-from governlayer_server.adapters.postgres.appending import Growing, Placed, append_within, lock_heads, write
+from governlayer_server.adapters.postgres.appending import LOCK, Growing, Placed, append_within, lock_heads, write
 from governlayer_server.adapters.postgres.database import SET_TENANT, Database
 from governlayer_server.adapters.postgres.legal_holds import PostgresLedgerHolds
 from governlayer_server.adapters.postgres.rows import organization_of
@@ -28,16 +28,10 @@ from governlayer_server.ports.refusals import NoGuard, WriteGuard
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
 
-ERASED_NAME = "erased"
 _SUBJECT = "SELECT id FROM subject_key WHERE ledger_id = $1 AND subject_index = $2"
 _SEQS = "SELECT seq FROM ledger_subject WHERE ledger_id = $1 AND subject_id = $2 AND seq > $3 ORDER BY seq"
 _SEQ_OF = "SELECT seq FROM ledger_record WHERE ledger_id = $1 AND record_id = $2"
-_LAST_SEQ = "SELECT seq FROM ledger_record WHERE ledger_id = $1 AND time_us <= $2 ORDER BY seq DESC LIMIT 1"
 _ORGANIZATION = "SELECT o.* FROM organization o JOIN ledger l ON l.organization_id = o.id WHERE l.id = $1"
-_CLOSE = """
-UPDATE organization SET name = $2, erased_us = $3, closed_us = coalesce(closed_us, $3)
-WHERE id = (SELECT organization_id FROM ledger WHERE id = $1)
-"""
 _PAYLOADS = "DELETE FROM ledger_payload WHERE ledger_id = $1 AND seq = ANY ($2::bigint[])"
 _ANSWERS = """
 DELETE FROM idempotent_answer WHERE ledger_id = $1 AND record_id IN (
@@ -69,15 +63,14 @@ _RESTS = tuple(
 )
 
 
-class PostgresHeldLedger:
-    """``ports.erasures.HeldLedger``."""
+class PostgresClosedLedger:
+    """``ports.erasures.ClosedLedger``."""
 
-    def __init__(self, connection: "PoolConnectionProxy", ledger_id: str, head: Head, clock: Clock) -> None:
+    def __init__(self, connection: "PoolConnectionProxy", ledger_id: str, origin: str, size: int) -> None:
         self._connection = connection
         self._ledger_id = ledger_id
-        self._clock = clock
-        self.head = head
-        self.holds: LedgerHolds = PostgresLedgerHolds(connection, ledger_id)
+        self.origin = origin
+        self.size = size
 
     async def subject(self, index: bytes) -> UUID | None:
         """Return the id of the subject's key."""
@@ -92,10 +85,24 @@ class PostgresHeldLedger:
         seq = await self._connection.fetchval(_SEQ_OF, self._ledger_id, record_id)
         return None if seq is None else int(seq)
 
-    async def last_seq_at(self, time_us: int) -> int:
-        """Return the last record of a time."""
-        seq = await self._connection.fetchval(_LAST_SEQ, self._ledger_id, time_us)
-        return -1 if seq is None else int(seq)
+    async def destroy_subjects(self, subject_ids: Sequence[UUID]) -> None:
+        """Destroy keys of data subjects."""
+        query = "DELETE FROM subject_key WHERE ledger_id = $1 AND id = ANY ($2::uuid[])"
+        await self._connection.execute(query, self._ledger_id, list(subject_ids))
+
+    async def destroy_data_keys(self) -> None:
+        """Destroy the organization's data keys."""
+        await self._connection.execute("DELETE FROM data_key WHERE owner = $1", self._ledger_id)
+
+
+class PostgresHeldLedger(PostgresClosedLedger):
+    """``ports.erasures.HeldLedger``."""
+
+    def __init__(self, connection: "PoolConnectionProxy", ledger_id: str, head: Head, clock: Clock) -> None:
+        super().__init__(connection, ledger_id, head.origin, head.size)
+        self._clock = clock
+        self.head = head
+        self.holds: LedgerHolds = PostgresLedgerHolds(connection, ledger_id)
 
     async def organization(self) -> Organization:
         """
@@ -119,19 +126,9 @@ class PostgresHeldLedger:
         arguments = (self._ledger_id, target.kind.value, target.subject, target.decision)
         return _id(await self._connection.fetchval(_EARLIER, *arguments))
 
-    async def destroy_subjects(self, subject_ids: Sequence[UUID]) -> None:
-        """Destroy keys of data subjects."""
-        query = "DELETE FROM subject_key WHERE ledger_id = $1 AND id = ANY ($2::uuid[])"
-        await self._connection.execute(query, self._ledger_id, list(subject_ids))
-
     async def destroy_payloads(self, seqs: Sequence[int]) -> None:
         """Destroy payloads, kept answers, and who is named."""
         await _remove(self._connection, self._ledger_id, seqs)
-
-    async def destroy_organization(self, now_us: int) -> None:
-        """Close the organization for good, and destroy its data keys."""
-        await self._connection.execute("DELETE FROM data_key WHERE owner = $1", self._ledger_id)
-        await self._connection.execute(_CLOSE, self._ledger_id, ERASED_NAME, now_us)
 
     async def append(self, appends: Sequence[Append]) -> Sequence[Record]:
         """
@@ -160,6 +157,8 @@ class PostgresHeldLedger:
             _KEEP, tombstone.id, self._ledger_id, tombstone.kind.value, subject_index, tombstone.decision,
             msgspec.json.encode(tombstone), erasure.certificate, places, erasure.finished_us, erasure.vacuumed_us,
         )  # fmt: skip
+        if tombstone.kind.is_whole_ledger:
+            await self._connection.execute("SELECT note_erased($1, $2)", self._ledger_id, tombstone.time_us)
         await self._connection.execute("UPDATE key_change SET changes = changes + 1")
 
 
@@ -186,6 +185,21 @@ class PostgresErasures:
             if isinstance(head, Exception):
                 raise head
             yield PostgresHeldLedger(connection, ledger_id, head, self._clock)
+
+    @asynccontextmanager
+    async def closed(self, ledger_id: str) -> AsyncIterator[PostgresClosedLedger]:
+        """
+        Open a transaction that holds the ledger, whatever state it is in.
+
+        Raises:
+            NotFound: there is none.
+        """
+        async with self._database.transaction(ledger_id) as connection:
+            for row in await connection.fetch(LOCK, [ledger_id]):
+                yield PostgresClosedLedger(connection, ledger_id, row["origin"], row["size"])
+                await connection.execute("UPDATE key_change SET changes = changes + 1")
+                return
+        raise NotFound("there is no such ledger")
 
     async def subject(self, ledger_id: str, index: bytes) -> UUID | None:
         """Return the id of the subject's key."""

@@ -43,6 +43,17 @@ _OPEN = (
         LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog
         AS $$ SELECT DISTINCT ledger_id FROM public.tombstone WHERE vacuumed_us IS NULL $$
     """,
+    # That an organization was erased is true where a tombstone says so, whatever the runtime role would write.
+    """
+    CREATE FUNCTION note_erased(given text, now_us bigint) RETURNS void
+        LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog
+        AS $$
+            UPDATE public.organization
+            SET name = 'erased', erased_us = coalesce(erased_us, now_us), closed_us = coalesce(closed_us, now_us)
+            WHERE id = (SELECT l.organization_id FROM public.ledger l JOIN public.tombstone t ON t.ledger_id = l.id
+                        WHERE l.id = given AND t.kind = 'organization' LIMIT 1)
+        $$
+    """,
     # The runtime role removes no API key and no event of one, but for an organization that was erased.
     """
     CREATE FUNCTION remove_keys_of_erased(given uuid, most int) RETURNS int
@@ -65,14 +76,13 @@ _OPEN = (
             RETURN removed;
         END $$
     """,
-    "REVOKE ALL ON FUNCTION ledgers_with_open_erasures, remove_keys_of_erased FROM PUBLIC",
-    "GRANT EXECUTE ON FUNCTION ledgers_with_open_erasures, remove_keys_of_erased TO governlayer_app",
+    "REVOKE ALL ON FUNCTION ledgers_with_open_erasures, note_erased, remove_keys_of_erased FROM PUBLIC",
+    "GRANT EXECUTE ON FUNCTION ledgers_with_open_erasures, note_erased, remove_keys_of_erased TO governlayer_app",
 )
-FUNCTIONS = ("ledgers_with_open_erasures", "remove_keys_of_erased")
+FUNCTIONS = ("ledgers_with_open_erasures", "note_erased", "remove_keys_of_erased")
 
 _GRANTS = (
     "GRANT SELECT, INSERT, UPDATE (finished_us, vacuumed_us) ON tombstone TO governlayer_app",
-    "GRANT UPDATE (erased_us) ON organization TO governlayer_app",
     """
     DO $$ BEGIN
         IF current_setting('server_version_num')::int >= 170000 THEN
