@@ -84,10 +84,10 @@ class PostgresTenant:
         await self._connection.execute(_ADD_LEDGER, str(organization.id), organization.id, origin, genesis_hash(origin))
 
     async def save_organization(self, organization: Organization) -> None:
-        """Store the changed organization."""
+        """Store the changed organization; that it was erased is none of the changes (``ports.erasures``)."""
         self._note()
         columns = organization_columns(organization)
-        fixed = {name: columns.pop(name) for name in ("id", "created_us")}
+        fixed = {name: columns.pop(name) for name in ("id", "created_us", "erased_us")}
         await OrganizationRow.update(columns).where(OrganizationRow.id == fixed["id"])
 
     async def remove_stale(self, stale: Stale, limit: int) -> int:
