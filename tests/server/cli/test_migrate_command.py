@@ -14,6 +14,7 @@ from governlayer_server.adapters.postgres.migrate import apply_migrations, known
 from governlayer_server.settings import PREFIX, Settings, encode_secret
 
 from tests.fakes.servers import Servers, address
+from tests.server.conftest import SECRET
 
 PROGRAM = Path(sys.executable).parent / "governlayer"
 ALL = known_migrations()
@@ -27,7 +28,7 @@ def governlayer(settings: Settings, servers: Servers, *arguments: str) -> "subpr
         "DEPLOYMENT": settings.deployment, "DATABASE_HOST": database.host, "DATABASE_PORT": database.port,
         "DATABASE_NAME": database.database, "DATABASE_USER": database.user, "DATABASE_PASSWORD": database.password,
         "REDIS_SOCKET": redis.socket, "REDIS_USER": redis.user, "REDIS_PASSWORD": redis.password,
-        "KEY_ENCRYPTION_KEY": encode_secret(settings.key_encryption_key), "PEPPER": encode_secret(settings.pepper),
+        "KEY_ENCRYPTION_KEY": encode_secret(SECRET), "PEPPER": encode_secret(settings.pepper),
         "JWT_SECRET": encode_secret(settings.identity.jwt_secrets[0]), "POLICIES": settings.policies,
     }  # fmt: skip
     environment = {"PATH": os.environ["PATH"], **{PREFIX + name: str(value) for name, value in given.items()}}

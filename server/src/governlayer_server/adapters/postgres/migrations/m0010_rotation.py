@@ -7,6 +7,7 @@ from governlayer_server.adapters.postgres.statements import migration_of
 ID = "2026-11-26T10:00:00:000000"
 VERSION = "1.38.0"
 DESCRIPTION = "rotation of keys and secrets, password hashes encrypted"
+ROWS = {"app_user": "every row is written anew: password hashes become bytes, which the next start encrypts"}
 
 DOWNGRADE = (
     "Versions without it know no password: hashes are encrypted. After a rotation of the pepper or of the JWT secret "
