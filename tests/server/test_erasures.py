@@ -253,3 +253,23 @@ async def test_tables_that_are_too_large_are_left_alone_until_somebody_says_so(
     assert dropped.await_count == 1, "nothing is done where nothing is small enough"
     (waiting,) = await office.appliance.erasures.finish.store.open_erasures(str(office.id))
     assert waiting.tombstone.decision == decision
+
+
+async def test_a_table_counts_as_rewritten_once_no_older_snapshot_keeps_the_key_in_it(
+    office: Office, migrated_database: Servers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await office.decide("ann")
+    monkeypatch.setattr(vacuum, "_all_over", rewritten := AsyncMock(wraps=vacuum._all_over))
+    finish, reader = office.appliance.erasures.finish, await asyncpg.connect(**migrated_database.owner.options())
+    try:
+        async with reader.transaction(isolation="repeatable_read", readonly=True):
+            await reader.fetchval("SELECT count(*) FROM ledger")
+            await office.erase("ann")
+            assert not await finish()
+            assert not await finish()
+            assert rewritten.await_count == 1, "it is not tried again at once"
+            (waiting,) = await finish.store.open_erasures(str(office.id))
+        assert waiting.vacuumed_us is None
+        assert await finish(at_any_size=True)
+    finally:
+        await reader.close()

@@ -4,7 +4,12 @@
 A removed row stays in its table's file until its space is used again, and in the log until the log's old segments are
 removed. ``VACUUM (FULL)`` writes a table and its indexes to new files; after a switch of segments, a checkpoint lets
 the old ones go (where they are not kept to be used again: ``wal_recycle``).
+
+A row that an older snapshot may still see is written to the new file too. Whether one was is told by ``relfrozenxid``:
+all that was removed by transactions before it is gone.
 """
+
+import asyncio
 
 from collections.abc import Collection
 from typing import Any
@@ -29,6 +34,13 @@ _TABLES = {
     ErasureKind.ORGANIZATION: (*_KEYS, "ledger_subject", *_PEOPLE),
 }
 _SIZE = "SELECT pg_total_relation_size($1::regclass)"
+_NEXT_TRANSACTION = "SELECT pg_snapshot_xmax(pg_current_snapshot())::text"
+_IS_OVER = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::numeric >= $1::text::numeric"
+_IS_GONE = """
+SELECT age(relfrozenxid) <= age(((($1::text::numeric) % 4294967296)::text)::xid) FROM pg_class WHERE oid = $2::regclass
+"""
+_WAIT_S, _TURNS = 0.05, 20
+_FIRST_REST_S, _LONGEST_REST_S = 10.0, 600.0
 # What ANALYZE had sampled before it was told not to; for superusers only.
 _SAMPLES = """
 DELETE FROM pg_statistic USING pg_attribute
@@ -46,17 +58,23 @@ class PostgresVacuum:
 
     def __init__(self, address: PostgresAddress) -> None:
         self._address = address
+        self._rest_s = _FIRST_REST_S
+        self._rests_until_s = 0.0
 
     async def __call__(self, kinds: Collection[ErasureKind], *, at_any_size: bool = False) -> Collection[ErasureKind]:
         """
         Rewrite the tables that erasures of *kinds* left remnants in; return the kinds of which all were.
 
-        What is too large is left as it is, again and again, at no cost. One process does it at a time; another one's
-        turn is over at once, and nothing is done.
+        What is too large is left as it is, again and again, at no cost. What could not be done for another reason is
+        left for longer each time, up to ten minutes, unless it is to be done at any size. A table counts as rewritten only if no older
+        snapshot kept a removed row in it. One process does it at a time; another one's turn is over at once, and
+        nothing is done.
 
         Raises:
             LedgerUnavailable: the database is away, or went away meanwhile.
         """
+        if asyncio.get_running_loop().time() < self._rests_until_s and not at_any_size:
+            return ()
         with failures_named():
             connection = await self._connect()
             try:
@@ -65,12 +83,18 @@ class PostgresVacuum:
                 sizes = {table: await connection.fetchval(_SIZE, table) for kind in kinds for table in _TABLES[kind]}
                 fit = [kind for kind in kinds if at_any_size or all(sizes[one] <= MAX_BYTES for one in _TABLES[kind])]
                 tables = sorted({table for kind in fit for table in _TABLES[kind]})
-                done = {table for table in tables if await self._rewritten(connection, table)}
+                removed_before = await _all_over(connection) if tables else ""
+                done = {table for table in tables if await _rewritten(connection, table, removed_before)}
                 if done:
                     await _drop_log(connection)
             finally:
                 await connection.close(timeout=_CONNECT_S)
+        self._rest(needed=not done.issuperset(tables))
         return [kind for kind in fit if done.issuperset(_TABLES[kind])]
+
+    def _rest(self, *, needed: bool) -> None:
+        self._rests_until_s = asyncio.get_running_loop().time() + self._rest_s if needed else 0.0
+        self._rest_s = min(2 * self._rest_s, _LONGEST_REST_S) if needed else _FIRST_REST_S
 
     async def _connect(self) -> "asyncpg.Connection[Any]":
         address = self._address
@@ -80,12 +104,24 @@ class PostgresVacuum:
             server_settings={"application_name": "governlayer vacuum", "lock_timeout": "200"},
         )  # fmt: skip
 
-    async def _rewritten(self, connection: "asyncpg.Connection[Any]", table: str) -> bool:
-        try:
-            await connection.execute(f"VACUUM (FULL) {table}")
-        except (asyncpg.InsufficientPrivilegeError, asyncpg.LockNotAvailableError):
-            return False
-        return True
+
+async def _all_over(connection: "asyncpg.Connection[Any]") -> str:
+    """Return the number of the next transaction, once those before it are over, or have not been for a second."""
+    following = str(await connection.fetchval(_NEXT_TRANSACTION))
+    for _ in range(_TURNS):
+        if await connection.fetchval(_IS_OVER, following):
+            break
+        await asyncio.sleep(_WAIT_S)
+    return following
+
+
+async def _rewritten(connection: "asyncpg.Connection[Any]", table: str, removed_before: str) -> bool:
+    """Rewrite the table; return whether nothing is in it any more that was removed before that transaction."""
+    try:
+        await connection.execute(f"VACUUM (FULL) {table}")
+    except (asyncpg.InsufficientPrivilegeError, asyncpg.LockNotAvailableError):
+        return False
+    return bool(await connection.fetchval(_IS_GONE, removed_before, table))
 
 
 async def _drop_log(connection: "asyncpg.Connection[Any]") -> None:
