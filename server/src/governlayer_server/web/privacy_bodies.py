@@ -58,8 +58,8 @@ class ErasureBody(Struct, frozen=True, kw_only=True):
     An erasure.
 
     ``subjects`` are ids of keys that were destroyed; random, they name nobody. ``removed_at`` is when the last of what
-    became unreadable was removed, ``remnants_removed_at`` when the tables were rewritten after that and nobody who reads
-    an older state kept a row in them; of the log that says nothing where its dropping is the operator's.
+    became unreadable was removed, ``remnants_removed_at`` when the tables were rewritten after that and nobody who
+    reads an older state kept a row in them; of the log that says nothing where its dropping is the operator's.
     ``certificate`` is a signed note.
     """
 

@@ -10,7 +10,6 @@ all that was removed by transactions before it is gone.
 """
 
 import asyncio
-
 from collections.abc import Collection
 from typing import Any
 
@@ -66,9 +65,9 @@ class PostgresVacuum:
         Rewrite the tables that erasures of *kinds* left remnants in; return the kinds of which all were.
 
         What is too large is left as it is, again and again, at no cost. What could not be done for another reason is
-        left for longer each time, up to ten minutes, unless it is to be done at any size. A table counts as rewritten only if no older
-        snapshot kept a removed row in it. One process does it at a time; another one's turn is over at once, and
-        nothing is done.
+        left for longer each time, up to ten minutes, unless it is to be done at any size. A table
+        counts as rewritten only if no older snapshot kept a removed row in it. One process does it at a time; another
+        one's turn is over at once, and nothing is done.
 
         Raises:
             LedgerUnavailable: the database is away, or went away meanwhile.
