@@ -25,7 +25,11 @@ Range = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """A parsed certificate; nothing in it is verified yet. ``records`` is seq and hash of each erasure record."""
+    """
+    A parsed certificate; nothing in it is verified yet.
+
+    ``records`` is seq and hash of each erasure record, ``counted`` how many records lost their payloads.
+    """
 
     erasure_id: str
     origin: str
@@ -33,6 +37,10 @@ class Certificate:
     names: tuple[str, ...]
     ranges: tuple[Range, ...]
     records: tuple[tuple[int, str], ...]
+    counted: int
+    kind: str
+    subjects: tuple[str, ...]
+    decision_id: str | None
     text: bytes
     signatures: tuple[Signature, ...]
 
@@ -60,19 +68,25 @@ def parse_certificate(note: str) -> Certificate:
         tuple(said["names"]),
         tuple((first, last) for first, last in said["ranges"]),
         tuple((each["seq"], each["hash"]) for each in said["erasure_records"]),
+        said["records"],
+        said["kind"],
+        tuple(said["subjects"]),
+        said["decision_id"],
         text.encode(),
         signatures,
     )
 
 
 def _is_whole(said: dict[str, Any]) -> bool:
-    texts = (said.get("erasure_id"), said.get("origin"), said.get("basis"))
-    names, ranges, records = said.get("names"), said.get("ranges"), said.get("erasure_records")
+    texts = (said.get("erasure_id"), said.get("origin"), said.get("basis"), said.get("kind"))
+    ranges, records, decision_id = said.get("ranges"), said.get("erasure_records"), said.get("decision_id", 0)
     return (
         all(isinstance(each, str) for each in texts)
         and is_origin(said["origin"])
-        and isinstance(names, list)
-        and all(isinstance(each, str) for each in names)
+        and _are_texts(said.get("names"))
+        and _are_texts(said.get("subjects"))
+        and is_count(said.get("records"))
+        and (decision_id is None or isinstance(decision_id, str))
         and are_ranges(ranges)
         and isinstance(records, list)
         and bool(records)
@@ -88,6 +102,10 @@ def are_ranges(value: Any) -> bool:
         and all(first <= last for first, last in value)
         and value == sorted(value)
     )
+
+
+def _are_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(each, str) for each in value)
 
 
 def _is_record(value: Any) -> bool:

@@ -72,8 +72,19 @@ class CertificateCheck:
 
     def _agrees(self, certificate: Certificate) -> bool:
         bodies = [self._found[seq][1].body for seq, _ in certificate.records]
-        said = ("erasure_id", certificate.erasure_id), ("basis", certificate.basis), ("names", list(certificate.names))
-        if any(body.get(name) != value for body in bodies for name, value in said):
+        said = {
+            "basis": certificate.basis,
+            "decision_id": certificate.decision_id,
+            "erasure_id": certificate.erasure_id,
+            "kind": certificate.kind,
+            "names": list(certificate.names),
+            "parts": len(bodies),
+            "records": certificate.counted,
+            "subjects": list(certificate.subjects),
+        }
+        if any(body.get(name, ...) != value for body in bodies for name, value in said.items()):
+            return False
+        if [body.get("part") for body in bodies] != list(range(1, len(bodies) + 1)):
             return False
         ranges: list[Range] = []
         for body in bodies:

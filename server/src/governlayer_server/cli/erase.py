@@ -31,7 +31,7 @@ _AGAIN_S = 0.2
 @data_option
 @json_option
 @click.option("--org", default=None, help="Id or name of the organization.")
-@click.option("--data-subject", metavar="S", help="Destroy all that names this data subject.")
+@click.option("--data-subject", metavar="S", help="Destroy all that names this one; -: from standard input.")
 @click.option("--decision", type=click.UUID, metavar="ID", help="Destroy what is stored of this decision.")
 @click.option("--organization", "whole", is_flag=True, help="Destroy all that is stored of the closed organization.")
 @click.option(
@@ -59,6 +59,8 @@ def erase(
         return
     if chosen != 1 or org is None:
         raise click.UsageError("name --org and one of --data-subject, --decision and --organization")
+    if data_subject == "-":
+        data_subject = click.get_text_stream("stdin").readline().rstrip("\r\n")
     if basis is None and not dry_run:
         raise click.UsageError("name the legal basis: --basis")
     if dry_run:

@@ -28,7 +28,11 @@ _KEPT = (
         "what": "the tombstone of this erasure and its records in the ledger: ids, numbers and the legal basis",
     },
 )
-_UNREADABLE = "ciphertexts in free space of the database, its log and its backups: they open with nothing that is left"
+_FINGERPRINT = {
+    "basis": "GDPR Art. 5(2) and 17(3)(b)",
+    "what": "a keyed fingerprint of the subject's name beside the tombstone, by which this erasure is found again",
+}
+_UNREADABLE = "ciphertexts in free space of the database and its log: they open with nothing that is left in it"
 _REMNANTS = {
     ErasureKind.SUBJECT: (
         {"until": "at once", "what": _UNREADABLE},
@@ -55,7 +59,8 @@ _REMNANTS = {
 }
 _BACKUPS = {
     ErasureKind.SUBJECT: "backups hold no keys of data subjects; the separate file of keys is replaced by the next "
-    "backup. A restore erases again what the list of tombstones names",
+    "backup. Who has an older copy of that file and the passphrase can open what older backups hold: versions that a "
+    "store keeps, copies and remnants of a disk. A restore erases again what the list of tombstones names",
     ErasureKind.DECISION: "backups made before hold the ciphertexts until they are deleted. A restore erases again "
     "what the list of tombstones names",
     ErasureKind.ORGANIZATION: "backups made before hold the ciphertexts and the wrapped data keys until they are "
@@ -71,7 +76,7 @@ def certificate_text(tombstone: Tombstone) -> str:
         "decision_id": None if tombstone.decision is None else str(tombstone.decision),
         "erasure_id": str(tombstone.id),
         "erasure_records": [{"hash": one.hash, "seq": one.seq} for one in tombstone.erasure_records],
-        "kept": list(_KEPT),
+        "kept": [*_KEPT, _FINGERPRINT] if tombstone.kind is ErasureKind.SUBJECT else list(_KEPT),
         "kind": tombstone.kind.value,
         "names": list(tombstone.names),
         "origin": tombstone.origin,
