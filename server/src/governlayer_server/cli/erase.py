@@ -1,6 +1,7 @@
 """``governlayer erase``: the operator's side of erasures."""
 
 import asyncio
+import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from uuid import UUID
@@ -60,7 +61,7 @@ def erase(
     if chosen != 1 or org is None:
         raise click.UsageError("name --org and one of --data-subject, --decision and --organization")
     if data_subject == "-":
-        data_subject = click.get_text_stream("stdin").readline().rstrip("\r\n")
+        data_subject = sys.stdin.readline().rstrip("\r\n")
     if basis is None and not dry_run:
         raise click.UsageError("name the legal basis: --basis")
     if dry_run:
