@@ -1,5 +1,6 @@
 """``ports.backups.BackupStore``: a directory, and S3-compatible storage by a server that speaks its API."""
 
+import asyncio
 import os
 import ssl
 import stat
@@ -153,3 +154,73 @@ async def test_certificates_of_storage_are_verified(s3: S3Address, tmp_path: Pat
         assert asked == []
         await S3Store(replace(address, ca=pair.ca)).delete("a/1")
     assert asked == ["DELETE /backups/gl/a/1"]
+
+
+async def test_what_was_killed_in_the_middle_is_swept_away(store: BackupStore, tmp_path: Path) -> None:
+    await write(store, "keys/2", b"whole")
+    if isinstance(store, S3Store):
+        began = await store._call("create_multipart_upload", **store._at("keys/1"))
+        await store._call(
+            "upload_part", **store._at("keys/1"), UploadId=began["UploadId"], PartNumber=1, Body=b"wrapped"
+        )
+        await store.sweep("keys/")
+        left = await store._call("list_multipart_uploads", Bucket="backups", Prefix=store._address.prefix + "keys/")
+        assert not left.get("Uploads")
+    else:
+        folder = tmp_path / "backups" / "keys"
+        (folder / ".1.partial").write_bytes(b"wrapped")
+        (folder / ".of somebody else").write_bytes(b".")
+        await store.sweep("keys/")
+        assert {one.name for one in folder.iterdir()} == {"2", ".of somebody else"}
+    assert await read(store, "keys/2") == b"whole"
+
+
+async def test_links_lead_nowhere(tmp_path: Path) -> None:
+    """Who may write to the destination has no files elsewhere removed, replaced, made or read."""
+    outside, root = tmp_path / "outside", tmp_path / "backups"
+    (outside / "deep").mkdir(parents=True)
+    for name in ("1", "deep/1"):
+        (outside / name).write_bytes(b"kept")
+    store = DirectoryStore(root)
+    await write(store, "b/1", b".")
+    (root / "a").symlink_to(outside)
+    (root / "b" / "link").symlink_to(outside / "1")
+    (root / "b" / "deep").symlink_to(outside / "deep")
+    (root / "b" / ".2.partial").symlink_to(outside / "made")
+    for attempt in (
+        store.delete("a/1"),
+        store.sweep("a/"),
+        write(store, "a/2", b"."),
+        store.list("a/"),
+        read(store, "a/1"),
+    ):
+        with pytest.raises(Unavailable, match="a is a link"):
+            await attempt
+    with pytest.raises(Unavailable):
+        await read(store, "b/link")
+    assert [one.name for one in await store.list("")] == ["b/1"]
+    await write(store, "b/2", b".")
+    await write(store, "b/link", b"mine")
+    await store.delete("b/link")
+    assert {one.name for one in outside.rglob("*")} == {"1", "deep"}
+    assert {one.read_bytes() for one in outside.rglob("1")} == {b"kept"}
+
+
+async def test_a_pipe_keeps_nobody_waiting(tmp_path: Path) -> None:
+    store = DirectoryStore(tmp_path)
+    await write(store, "a/1", b".")
+    os.mkfifo(tmp_path / "a" / "2")
+    with pytest.raises(Unavailable, match="a/2 is no regular file"):
+        await asyncio.wait_for(read(store, "a/2"), 5)
+    assert [one.name for one in await store.list("a/")] == ["a/1"]
+
+
+async def test_foreign_names_are_not_listed(store: BackupStore, tmp_path: Path) -> None:
+    await write(store, "a/1", b".")
+    if isinstance(store, S3Store):
+        for name in ("a/b c", "a/.b", "a//b", "a/ä"):
+            await store._call("put_object", Bucket="backups", Key=f"{store._address.prefix}{name}", Body=b".")
+    else:
+        for name in ("b c", "ä", os.fsdecode(b"\xff")):
+            (tmp_path / "backups" / "a" / name).write_bytes(b".")
+    assert [one.name for one in await store.list("")] == ["a/1"]

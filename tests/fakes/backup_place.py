@@ -1,6 +1,6 @@
 """A deployment with a few ledgers that a test backs up, and a directory for its backups."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -20,15 +20,16 @@ from governlayer_server.settings import Settings, settings_from
 from governlayer_server.settings.recovered import recovered_environment, write_secrets
 from governlayer_server.usecases.back_up import About, BackUp
 from governlayer_server.usecases.open_backup import open_backup
+from governlayer_server.usecases.prune_backups import prune_backups
 from governlayer_server.usecases.restore import Restore
 from governlayer_server.usecases.subject_key_file import open_subject_keys
+from governlayer_server.usecases.tombstone_files import TombstoneFiles, require_all
 from governlayer_server.usecases.verify_backup import Verified, VerifyBackup
 from governlayer_server.wiring import backups, open_appliance
 from governlayer_server.wiring.restores import (
     Restored,
     complete_restore,
-    fetch_tombstones,
-    newer_checkpoints,
+    newer_backups,
     notes_from,
 )
 from msgspec.structs import replace
@@ -87,11 +88,15 @@ class BackedUpPlace:
             await self.place.grow(organization, 20)
 
     async def back_up(
-        self, store: BackupStore | None = None, owner: PostgresAddress | None = None, **arguments: Any
+        self,
+        store: BackupStore | None = None,
+        owner: PostgresAddress | None = None,
+        passphrase: str = PASSPHRASE,
+        **arguments: Any,
     ) -> Manifest:
         async with open_appliance(self.settings, found=False) as appliance:
             return await backups.back_up(
-                appliance, self.settings, owner or address(self.servers.owner), store or self.store, PASSPHRASE,
+                appliance, self.settings, owner or address(self.servers.owner), store or self.store, passphrase,
                 **arguments,
             )  # fmt: skip
 
@@ -99,17 +104,25 @@ class BackedUpPlace:
         use = VerifyBackup(place=backups.place_of(self.store, passphrase), verify=verify_ed25519)
         return await use(backup_id)
 
+    async def prune(self, keep: int) -> Sequence[str]:
+        async with open_appliance(self.settings, found=False) as appliance:
+            place = backups.place_of(self.store, PASSPHRASE, appliance.parts.keys.ring)
+            return await prune_backups(place, keep=keep, since_us=None)
+
     async def restore(self, to: Servers, backup_id: str | None = None, *paths: Path, **parts: Any) -> Restored:
         """Restore into the database *to*, as on another machine: with the passphrase alone."""
-        place = backups.place_of(parts.get("store", self.store), PASSPHRASE)
-        opened, keys = await open_backup(place, backup_id), await open_subject_keys(place)
+        place = backups.place_of(parts.get("store", self.store), PASSPHRASE, later_passphrase=parts.get("later"))
+        opened, lists = await open_backup(place, backup_id), parts.get("lists", ())
+        newer = await newer_backups(place, opened.manifest.id)
+        keys = await open_subject_keys(place, (newer.newest or opened.manifest).id)
+        lists = [*lists, TombstoneFiles(store=place.store, name="the destination")]
+        known = {**opened.manifest.tombstones, **newer.tombstones}
+        await require_all(lists, known)
         target = parts.get("target") or PostgresRestoreTarget(address(to.owner))
         manifest = await Restore(target=target)(opened, keys)
         settings = self.settings_of(to, manifest)
-        assert settings.ledgers.tombstones is not None
-        await fetch_tombstones(place.store, settings.ledgers.tombstones)
-        notes = notes_from(paths, await newer_checkpoints(place, manifest))
-        restored = await complete_restore(settings, manifest, notes, lambda *_: None)
+        notes = notes_from(paths, newer.checkpoints)
+        restored = await complete_restore(settings, manifest, notes, lambda *_: None, lists, known)
         await target.finish()
         return restored
 

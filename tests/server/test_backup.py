@@ -9,7 +9,6 @@ from governlayer_server.adapters.postgres.snapshot import open_snapshot
 from governlayer_server.domain.backup import RECORDS, Manifest
 from governlayer_server.domain.errors import BackupError, ConfigurationError, Conflict, NotFound
 from governlayer_server.usecases.open_backup import find_backups
-from governlayer_server.usecases.prune_backups import prune_backups
 from governlayer_server.wiring.backups import place_of
 
 from tests.fakes.backup_place import PASSPHRASE, BackedUpPlace, CutOff, FailingStore, make_cheap
@@ -158,7 +157,7 @@ async def test_old_backups_go_and_the_last_verified_one_stays(world: BackedUpPla
     made = [(await world.back_up()).id for _ in range(4)]
     assert [one.name for one in (world.directory / "keys").iterdir()] == [f"{made[-1]}.glkeys"]
     await world.verify(made[1])
-    assert await prune_backups(world.store, keep=1, since_us=None) == [made[0], made[2]]
+    assert await world.prune(keep=1) == [made[0], made[2]]
     assert [one.id for one in await find_backups(world.store)] == [made[1], made[3]]
     await world.verify()
 

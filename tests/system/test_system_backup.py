@@ -35,6 +35,7 @@ class Site:
         self.to, self.new = place / "backups", Appliance(place / "new")
         self.passphrase = place / "passphrase"
         self.passphrase.write_text(PASSPHRASE, "utf-8")
+        self.passphrase.chmod(0o600)
         self.canaries = Canaries()
         password = place / "password"
         password.write_text(PASSWORD, "utf-8")

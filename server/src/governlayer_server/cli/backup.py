@@ -83,7 +83,8 @@ async def _backup(
         await check_ledgers(appliance)
         with Meter("backup", "rows") as meter:
             manifest = await back_up(appliance, settings, owner, store, passphrase, meter.show)
-    return manifest, list(await prune_backups(store, keep=keep, since_us=since_us))
+        place = place_of(store, passphrase, appliance.parts.keys.ring)
+        return manifest, list(await prune_backups(place, keep=keep, since_us=since_us))
 
 
 @backup.command("list")

@@ -1,6 +1,7 @@
 """What the commands for backups share: the destination, the passphrase, the appliance with the owner of its tables."""
 
 import os
+import stat
 import sys
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from governlayer_server.settings.reading import secret
 from governlayer_server.wiring.backups import store_of
 
 _SETTING = "BACKUP_PASSPHRASE"
+_OF_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
 def from_option(command: Command) -> Command:
@@ -56,15 +58,31 @@ def passphrase_from(file: Path | None, *, new: bool = False) -> str | None:
         new: whether to ask twice.
 
     Raises:
-        ConfigurationError: the file cannot be read.
+        ConfigurationError: the file cannot be read, or is not for this user alone.
     """
     if file is not None:
+        _require_private(file)
         return secret({f"{PREFIX}{_SETTING}_FILE": str(file)}, _SETTING)
     given = secret(os.environ, _SETTING)
     if given is None and sys.stdin.isatty():
         text = f"Passphrase of the backup (at least {MIN_PASSPHRASE} characters)"
         given = click.prompt(text, hide_input=True, confirmation_prompt=new, err=True)
     return given
+
+
+def _require_private(file: Path) -> None:
+    """
+    Return if *file* is a regular file, or what a shell makes of a command's output, that others cannot read.
+
+    Raises:
+        ConfigurationError: it is not. Nothing of it was read.
+    """
+    try:
+        status = file.stat()
+    except OSError as error:
+        raise ConfigurationError(f"the passphrase's file {file} cannot be read: {error.strerror}") from None
+    if status.st_mode & _OF_OTHERS or status.st_uid not in {os.geteuid(), 0}:
+        raise ConfigurationError(f"the passphrase's file {file} must be of this user alone: chown it, and chmod 600")
 
 
 def needed_passphrase(file: Path | None, *, new: bool = False) -> str:

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import click
 from msgspec import Struct
+from msgspec.structs import replace
 
+from governlayer_server.adapters.backup.store_directory import DirectoryStore
 from governlayer_server.adapters.embedded.directory import DataDirectory
 from governlayer_server.adapters.embedded.postgres import EmbeddedPostgres
 from governlayer_server.adapters.embedded.redis import EmbeddedRedis
@@ -40,13 +42,19 @@ from governlayer_server.settings.recovered import external_database, recovered_e
 from governlayer_server.usecases.open_backup import OpenedBackup, Place, open_backup
 from governlayer_server.usecases.restore import Restore
 from governlayer_server.usecases.subject_key_file import SubjectKeyFile, open_subject_keys
+from governlayer_server.usecases.tombstone_files import TombstoneFiles, require_all
 from governlayer_server.wiring.backups import place_of
 from governlayer_server.wiring.restores import (
+    Newer,
     Restored,
     complete_restore,
-    fetch_tombstones,
-    newer_checkpoints,
+    newer_backups,
     notes_from,
+)
+
+_MAYBE_INCOMPLETE = (
+    "what was erased is known from the destination alone: of erasures shortly before the loss, not all may be there. "
+    "Give the lost machine's own list, if there is one: --tombstones DIR"
 )
 
 
@@ -58,6 +66,13 @@ class _Wanted(Struct, frozen=True, kw_only=True):
     data: Path | None
     secrets: Path | None
     checkpoints: tuple[Path, ...]
+    lists: tuple[TombstoneFiles, ...]
+    newer: Newer | None = None
+
+    @property
+    def known(self) -> dict[str, str]:
+        """Hashes of tombstones that newer backups name."""
+        return {} if self.newer is None else dict(self.newer.tombstones)
 
 
 @click.command(epilog="Exit status: 0 restored and sound, 1 refused, failed, or a ledger is not sound and was closed.")
@@ -82,6 +97,12 @@ class _Wanted(Struct, frozen=True, kw_only=True):
     type=click.Path(path_type=Path, file_okay=False),
     help="With an external database: empty directory that the recovered secrets are written to.",
 )
+@click.option(
+    "--tombstones",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    multiple=True,
+    help="A directory with the list of what was erased, such as the lost machine's `tombstones`; repeatable.",
+)
 @json_option
 def restore(
     source: str,
@@ -91,6 +112,7 @@ def restore(
     keys_passphrase_file: Path | None,
     checkpoints: tuple[Path, ...],
     secrets: Path | None,
+    tombstones: tuple[Path, ...],
     as_json: bool,
 ) -> None:
     """
@@ -103,7 +125,13 @@ def restore(
     if is_embedded(data):
         require_free(data or default_data())
     place = place_of(store_named(source), needed_passphrase(passphrase_file), later_passphrase=later)
-    wanted = _Wanted(place=place, backup_id=backup_id, data=data, secrets=secrets, checkpoints=checkpoints)
+    if not tombstones:
+        click.echo(_MAYBE_INCOMPLETE, err=True)
+    lists = [TombstoneFiles(store=DirectoryStore(one), name=str(one), prefix="") for one in tombstones]
+    lists.append(TombstoneFiles(store=place.store, name=source))
+    wanted = _Wanted(
+        place=place, backup_id=backup_id, data=data, secrets=secrets, checkpoints=checkpoints, lists=tuple(lists)
+    )
     restored = run(_restore(wanted))
     if as_json:
         print_json(_members(restored))
@@ -115,7 +143,12 @@ def restore(
 async def _restore(wanted: _Wanted) -> Restored:
     configure_logs()
     opened = await open_backup(wanted.place, wanted.backup_id)
-    keys = await open_subject_keys(wanted.place)
+    newer = await newer_backups(wanted.place, opened.manifest.id)
+    for one in newer.closed:
+        click.echo(f"the newer backup {one} does not open: what it knows of lost records is not used", err=True)
+    wanted = replace(wanted, newer=newer)
+    keys = await open_subject_keys(wanted.place, (newer.newest or opened.manifest).id)
+    await require_all(wanted.lists, {**opened.manifest.tombstones, **wanted.known})
     if is_embedded(wanted.data):
         return await _embedded(wanted, opened, keys)
     return await _external(wanted, opened, keys)
@@ -154,6 +187,8 @@ async def _external(wanted: _Wanted, opened: OpenedBackup, keys: SubjectKeyFile)
     owner = owner_from(os.environ, external_database(os.environ))
     write_secrets(wanted.secrets, opened.manifest, keys.wrapped_by)
     settings = settings_from(recovered_environment(os.environ, wanted.secrets, opened.manifest.deployment))
+    if settings.ledgers.tombstones is None:
+        settings = replace(settings, ledgers=replace(settings.ledgers, tombstones=wanted.secrets / "tombstones"))
     return await _fill(wanted, opened, keys, PostgresRestoreTarget(owner), settings)
 
 
@@ -162,11 +197,10 @@ async def _fill(
 ) -> Restored:
     with Meter("restore", "bytes") as meter:
         manifest = await Restore(target=target)(opened, keys, meter.show)
-    if settings.ledgers.tombstones is not None:
-        await fetch_tombstones(wanted.place.store, settings.ledgers.tombstones)
-    notes = notes_from(_places(wanted.checkpoints, settings), await newer_checkpoints(wanted.place, manifest))
+    notes = notes_from(_places(wanted.checkpoints, settings), {} if wanted.newer is None else wanted.newer.checkpoints)
+    known = {**manifest.tombstones, **wanted.known}
     with Meter("checking ledgers", "records") as meter:
-        restored = await complete_restore(settings, manifest, notes, meter.show)
+        restored = await complete_restore(settings, manifest, notes, meter.show, wanted.lists, known)
     await target.finish()
     return restored
 
@@ -183,6 +217,8 @@ def _print(restored: Restored) -> None:
             click.echo(f"{one.ledger_id}: records {one.size} to {one.lost - 1} are lost; record {one.seq} says so")
     if restored.erased.done:
         click.echo(f"erased again: {len(restored.erased.done)}")
+    for tombstone_id in restored.erased.strange:
+        click.echo(f"the tombstone {tombstone_id} is of a ledger that is not here: nothing was erased for it", err=True)
     for ledger_id in restored.closed:
         click.echo(f"{ledger_id}: CLOSED to writing: `governlayer ledger fsck --org {ledger_id}` says why", err=True)
 
@@ -192,6 +228,7 @@ def _members(restored: Restored) -> dict[str, object]:
         "backup": restored.manifest.id,
         "closed": list(restored.closed),
         "erased_again": [str(one) for one in restored.erased.done],
+        "erased_nothing": [str(one) for one in restored.erased.strange],
         "ledgers": {
             one.ledger_id: {"lost": one.lost, "restore_seq": one.seq, "size": one.size} for one in restored.ledgers
         },

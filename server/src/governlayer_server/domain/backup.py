@@ -26,8 +26,10 @@ KEY_TABLE = "subject_key"
 MIN_PASSPHRASE = 20
 BACKUPS, KEYS, TOMBSTONES = "backups/", "keys/", "tombstones/"
 ENVELOPE, MANIFEST, VERIFIED = "envelope", "manifest", "verified"
+_GLKEYS = ".glkeys"
 _ID = re.compile(r"([0-9]{8}T[0-9]{6}Z)-[0-9a-f]{8}")
 _TIME = "%Y%m%dT%H%M%SZ"
+_OWN = re.compile(r"envelope|manifest|verified|(?:parts|journal)/[0-9]{6,}")
 _TOMBSTONE = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\.json")
 
 
@@ -180,6 +182,7 @@ class Manifest(Struct, frozen=True, kw_only=True):
         sequences: all of them.
         ledgers: all of them.
         secrets: for a recovery on another machine.
+        tombstones: name and SHA-256 in hex of each file of the list of what was erased.
     """
 
     format: str
@@ -195,6 +198,7 @@ class Manifest(Struct, frozen=True, kw_only=True):
     sequences: tuple[SequenceValue, ...]
     ledgers: tuple[LedgerState, ...]
     secrets: RecoverySecrets
+    tombstones: dict[str, str] = {}
 
     @property
     def size(self) -> int:
@@ -231,8 +235,19 @@ def new_backup_id(now_us: int, random: bytes) -> str:
 
 
 def is_backup_id(text: str) -> bool:
-    """Return whether *text* is an id of a backup."""
-    return _ID.fullmatch(text) is not None
+    """Return whether *text* is an id of a backup: its time is one."""
+    if _ID.fullmatch(text) is None:
+        return False
+    try:
+        made_us(text)
+    except ValueError:
+        return False
+    return True
+
+
+def is_own(name: str) -> bool:
+    """Return whether a backup has files of this name; others in its folder are nobody's to remove."""
+    return _OWN.fullmatch(name) is not None
 
 
 def made_us(backup_id: str) -> int:
@@ -252,7 +267,13 @@ def file_name(backup_id: str, name: str) -> str:
 
 def keys_name(backup_id: str) -> str:
     """Return where in the destination the file of keys is that was written with a backup."""
-    return f"{KEYS}{backup_id}.glkeys"
+    return f"{KEYS}{backup_id}{_GLKEYS}"
+
+
+def keys_of(name: str) -> str | None:
+    """Return the backup that the file of keys *name* was written with; None: it is no such file."""
+    backup_id = name.removeprefix(KEYS).removesuffix(_GLKEYS)
+    return backup_id if is_backup_id(backup_id) and name == keys_name(backup_id) else None
 
 
 def context(backup_id: str, name: str) -> bytes:

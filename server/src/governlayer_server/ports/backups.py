@@ -52,10 +52,13 @@ class BackupStore(Protocol):
         """
 
     async def list(self, prefix: str) -> Sequence[StoredFile]:
-        """Return the whole files whose names begin with *prefix*, sorted by name."""
+        """Return the whole files whose names begin with *prefix*, sorted; other sorts of names are passed over."""
 
     async def delete(self, name: str) -> None:
         """Remove a file; one that is not there is no error."""
+
+    async def sweep(self, prefix: str) -> None:
+        """Remove what writers that were killed left under *prefix*, a folder that nobody writes to now."""
 
 
 class FileKeys(Protocol):
@@ -177,6 +180,9 @@ class Snapshot(Protocol):
 
     async def copy_page(self, table: SourceTable, after: Key | None, up_to: Key | None, take: Take) -> int:
         """Copy the rows after *after* up to *up_to*, inclusive (None: all); return how many there were."""
+
+    async def copy_now(self, table: SourceTable, take: Take) -> int:
+        """Copy all rows as they are now, not as they were in the snapshot; return how many there were."""
 
 
 ReadPart = Callable[[Part], AsyncIterator[bytes]]

@@ -6,6 +6,7 @@ change; all else is written anew, from the new snapshot.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from hashlib import sha256
 
 import msgspec
 from msgspec import Struct
@@ -26,7 +27,9 @@ from governlayer_server.domain.backup import (
     Span,
     Table,
     file_name,
+    is_own,
     keys_name,
+    keys_of,
     made_us,
     new_backup_id,
 )
@@ -34,7 +37,7 @@ from governlayer_server.domain.errors import BackupError
 from governlayer_server.domain.times import SECOND_US
 from governlayer_server.ports import Clock, Entropy
 from governlayer_server.ports.backups import Key, SealedFiles, Snapshot, SourceTable, Take
-from governlayer_server.usecases.open_backup import Found, Place, find_backups, open_files, read_all
+from governlayer_server.usecases.open_backup import Found, Place, newest_genuine, open_files, read_all
 
 PART_BYTES = 64 * 1024 * 1024
 _PART = msgspec.json.Decoder(Part)
@@ -83,17 +86,19 @@ class BackUp(Struct, frozen=True, kw_only=True):
             Unavailable: the database or the store went away. What was written is gone on with the next time.
         """
         now_us = self.clock.now_us()
-        found = await find_backups(self.place.store)
-        newest_us = made_us(found[-1].id) if found else 0
-        begun = await self._begun(found, snapshot, about)
+        newest = await newest_genuine(self.place)
+        newest_us = made_us(newest.id) if newest else 0
+        begun = None if newest is None else await self._begun(newest, snapshot, about)
         # Later than every other, so that the newest is the last by name, whatever the clock does.
         backup_id, files, kept = begun or await self._new(about, max(now_us, newest_us + SECOND_US))
         tables = [one for one in await snapshot.tables() if one.name != KEY_TABLE]
         ledgers = await snapshot.ledgers()
         run = _Run(snapshot, files, kept, self.part_bytes, progress, sum(one.rows for one in tables))
         written = [await run.table(one, ledgers) for one in tables]
-        await self._copy_tombstones()
+        # At the end, and as they are now: a key that was destroyed meanwhile would stay in the file until the next.
+        # Then the tombstones, so that what was erased before this moment is in none of the keys, or on the list.
         await self._write_keys(snapshot, backup_id, about)
+        tombstones = await self._copy_tombstones()
         manifest = Manifest(
             format=FORMAT,
             id=backup_id,
@@ -108,6 +113,7 @@ class BackUp(Struct, frozen=True, kw_only=True):
             sequences=tuple(await snapshot.sequences()),
             ledgers=tuple(ledgers),
             secrets=about.secrets,
+            tombstones=tombstones,
         )
         await _write(files, MANIFEST, msgspec.json.encode(manifest))
         await self._tidy(backup_id)
@@ -121,12 +127,12 @@ class BackUp(Struct, frozen=True, kw_only=True):
         return backup_id, self.place.files_of(self.place.store, file_name(backup_id, ""), backup_id, key), ()
 
     async def _begun(
-        self, found: Sequence[Found], snapshot: Snapshot, about: About
+        self, newest: Found, snapshot: Snapshot, about: About
     ) -> tuple[str, SealedFiles, Sequence[Part]] | None:
         """Return the newest backup if it was cut off, is ours, and opens with the passphrase of today."""
-        if not found or found[-1].is_whole:
+        if newest.is_whole:
             return None
-        backup_id = found[-1].id
+        backup_id = newest.id
         try:
             envelope, files = await open_files(self.place, backup_id)
         except BackupError:
@@ -157,35 +163,42 @@ class BackUp(Struct, frozen=True, kw_only=True):
     async def _remove_others(self, backup_id: str, kept: set[str]) -> None:
         folder = file_name(backup_id, "parts/")
         for one in await self.place.store.list(folder):
-            if one.name.removeprefix(file_name(backup_id, "")) not in kept:
+            name = one.name.removeprefix(file_name(backup_id, ""))
+            if is_own(name) and name not in kept:
                 await self.place.store.delete(one.name)
 
-    async def _copy_tombstones(self) -> None:
+    async def _copy_tombstones(self) -> dict[str, str]:
+        """Complete the list in the destination; return the hashes of what is on ours."""
         there = {one.name for one in await self.place.store.list(TOMBSTONES)}
+        hashes = dict[str, str]()
         async for name, content in self.tombstones():
+            hashes[name] = sha256(content).hexdigest()
             if TOMBSTONES + name not in there:
                 async with self.place.store.writer(TOMBSTONES + name) as to:
                     await to.write(content)
+        return hashes
 
     async def _write_keys(self, snapshot: Snapshot, backup_id: str, about: About) -> None:
         """Write the data subjects' keys as they are now, and remove every older file of them."""
         table = next((one for one in await snapshot.tables() if one.name == KEY_TABLE), None)
         envelope, key = await self.place.keys.new(backup_id, about.install_id, "keys")
         name = keys_name(backup_id)
+        await self.place.store.sweep(KEYS)
         files = self.place.files_of(self.place.store, "", backup_id, key)
         async with files.writer(name, _line(envelope)) as to:
             columns = () if table is None else table.columns
             await to.write(_line(KeyRows(columns=columns, wrapped_by=about.secrets.keys)))
             if table is not None:
-                await snapshot.copy_page(table, None, None, to.write)
+                await snapshot.copy_now(table, to.write)
         for one in await self.place.store.list(KEYS):
-            if one.name < name:
+            if one.name != name and keys_of(one.name) is not None:
                 await self.place.store.delete(one.name)
 
     async def _tidy(self, backup_id: str) -> None:
         """Remove the journal, which the manifest makes good for."""
         for one in await self.place.store.list(file_name(backup_id, "journal/")):
-            await self.place.store.delete(one.name)
+            if is_own(one.name.removeprefix(file_name(backup_id, ""))):
+                await self.place.store.delete(one.name)
 
 
 class _Run:

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from governlayer_server.domain.backup import (
     BACKUPS,
@@ -15,6 +16,7 @@ from governlayer_server.domain.backup import (
     Manifest,
     file_name,
     is_backup_id,
+    is_own,
 )
 from governlayer_server.domain.errors import BackupError, NotFound
 from governlayer_server.ports.backups import BackupStore, FileKeys, SealedFiles
@@ -34,12 +36,18 @@ class Place(Struct, frozen=True, kw_only=True):
         keys: open what is there.
         files_of: reads and writes files under an opened key.
         subject_keys: open the data subjects' keys, where those are under a later passphrase.
+        home: tell what was made here from what others put there, where there is a key-encryption key.
     """
 
     store: BackupStore
     keys: FileKeys
     files_of: FilesOf
     subject_keys: FileKeys | None = None
+    home: FileKeys | None = None
+
+    def by(self, keys: FileKeys | None) -> "Place":
+        """Return the same destination, opened by *keys*; None: as it is."""
+        return self if keys is None else replace(self, keys=keys)
 
 
 class Found(Struct, frozen=True, kw_only=True):
@@ -71,7 +79,7 @@ async def find_backups(store: BackupStore) -> Sequence[Found]:
     files: dict[str, dict[str, int]] = {}
     for one in await store.list(BACKUPS):
         backup_id, _, name = one.name.removeprefix(BACKUPS).partition("/")
-        if is_backup_id(backup_id):
+        if is_backup_id(backup_id) and is_own(name):
             files.setdefault(backup_id, {})[name] = one.size
     return [
         Found(id=one, size=sum(names.values()), is_whole=MANIFEST in names, is_verified=VERIFIED in names)
@@ -95,7 +103,42 @@ async def open_backup(place: Place, backup_id: str | None = None) -> OpenedBacku
     whole = [one.id for one in await find_backups(place.store) if one.is_whole]
     if not whole or backup_id not in {None, *whole}:
         raise NotFound(f"there is no whole backup {backup_id or ''} here".replace("  ", " "))
-    chosen = backup_id or whole[-1]
+    return await _opened(place, backup_id or whole[-1])
+
+
+async def newest_genuine(place: Place, *, whole: bool = False) -> Found | None:
+    """
+    Return the newest backup that was made here, whatever names others put beside it; *whole*: that has a manifest.
+
+    Raises:
+        Unavailable: the store does not answer.
+    """
+    for one in reversed(await find_backups(place.store)):
+        if (one.is_whole or not whole) and await is_genuine(place, one):
+            return one
+    return None
+
+
+async def is_genuine(place: Place, found: Found) -> bool:
+    """Return whether a backup opens: its manifest, or where it was cut off its envelope."""
+    home = place.by(place.home)
+    try:
+        await (_opened(home, found.id) if found.is_whole else open_files(home, found.id))
+    except BackupError:
+        return False
+    return True
+
+
+async def is_verified(place: Place, found: Found) -> bool:
+    """Return whether somebody who could open a backup left word in it that it was read and found sound."""
+    try:
+        _, files = await open_files(place.by(place.home), found.id)
+        return found.is_verified and await read_all(files.read(VERIFIED)) == found.id.encode()
+    except BackupError:
+        return False
+
+
+async def _opened(place: Place, chosen: str) -> OpenedBackup:
     _, files = await open_files(place, chosen)
     try:
         manifest = _MANIFEST.decode(await read_all(files.read(MANIFEST)))

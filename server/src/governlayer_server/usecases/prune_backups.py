@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
-from governlayer_server.domain.backup import MANIFEST, file_name, made_us
-from governlayer_server.ports.backups import BackupStore
-from governlayer_server.usecases.open_backup import Found, find_backups
+from msgspec.structs import replace
+
+from governlayer_server.domain.backup import MANIFEST, file_name, is_own, made_us
+from governlayer_server.usecases.open_backup import Found, Place, find_backups, is_genuine, is_verified
 
 
 def outdated(found: Sequence[Found], *, keep: int | None = None, since_us: int | None = None) -> Sequence[str]:
@@ -28,16 +29,26 @@ def outdated(found: Sequence[Found], *, keep: int | None = None, since_us: int |
     return [one.id for one in found if one.id not in stay and one.id < whole[-1].id]
 
 
-async def prune_backups(store: BackupStore, *, keep: int | None, since_us: int | None) -> Sequence[str]:
+async def prune_backups(place: Place, *, keep: int | None, since_us: int | None) -> Sequence[str]:
     """
-    Remove what ``outdated`` names; return the ids.
+    Remove what ``outdated`` names; return the ids. What does not open is not ours: it neither counts nor goes.
 
     Raises:
         Unavailable: the store does not answer. What is half removed counts as cut off, and goes the next time.
     """
-    gone = outdated(await find_backups(store), keep=keep, since_us=since_us)
+    if keep is None and since_us is None:
+        return []
+    store = place.store
+    ours = [
+        replace(one, is_verified=await is_verified(place, one))
+        for one in await find_backups(store)
+        if await is_genuine(place, one)
+    ]
+    gone = outdated(ours, keep=keep, since_us=since_us)
     for backup_id in gone:
+        folder = file_name(backup_id, "")
         await store.delete(file_name(backup_id, MANIFEST))
-        for one in await store.list(file_name(backup_id, "")):
-            await store.delete(one.name)
+        for one in await store.list(folder):
+            if is_own(one.name.removeprefix(folder)):
+                await store.delete(one.name)
     return gone

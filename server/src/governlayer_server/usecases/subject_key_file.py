@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import msgspec
 from msgspec import Struct
 
-from governlayer_server.domain.backup import KEYS, KeyRows, is_backup_id, keys_name
+from governlayer_server.domain.backup import KEYS, KeyRows, keys_name, keys_of
 from governlayer_server.domain.errors import BackupError
 from governlayer_server.usecases.open_backup import Place, read_envelope
 
@@ -34,18 +34,24 @@ class SubjectKeyFile(Struct, frozen=True, kw_only=True):
         return f"SubjectKeyFile({self.backup_id})"
 
 
-async def open_subject_keys(place: Place) -> SubjectKeyFile:
+async def open_subject_keys(place: Place, not_before: str = "") -> SubjectKeyFile:
     """
     Return the newest file of keys.
 
+    Args:
+        place: where it is.
+        not_before: the newest backup that is known: it was written with that one, or later.
+
     Raises:
-        BackupError: there is none, or it is damaged or does not open. It may be under a later passphrase.
+        BackupError: there is none, it is older, or it is damaged or does not open: it may be under a later passphrase.
         Unavailable: the store does not answer.
     """
-    ids = [one.name.removeprefix(KEYS).removesuffix(".glkeys") for one in await place.store.list(KEYS)]
-    newest = max(filter(is_backup_id, ids), default=None)
+    ids = [backup_id for one in await place.store.list(KEYS) if (backup_id := keys_of(one.name))]
+    newest = max(ids, default=None)
     if newest is None:
         raise BackupError("the file of the data subjects' keys is missing")
+    if newest < not_before:
+        raise BackupError(f"the file of the data subjects' keys is older ({newest}) than the backup {not_before}")
     name = keys_name(newest)
     envelope, skip = await read_envelope(place.store, name)
     if envelope.id != newest:

@@ -4,15 +4,16 @@ from collections.abc import AsyncIterator, Callable
 
 from msgspec import Struct
 
-from governlayer_server.domain.backup import RECORDS, TOMBSTONES, VERIFIED, LedgerState, Manifest, Part, Table
+from governlayer_server.domain.backup import RECORDS, VERIFIED, LedgerState, Manifest, Part, Table
 from governlayer_server.domain.backup_ledger import LedgerInBackup
 from governlayer_server.domain.copy_rows import CopyRows, Row
 from governlayer_server.domain.errors import BackupError, NoteError, Unavailable
 from governlayer_server.domain.ledger.note import ParsedCheckpoint, parse_checkpoint, parse_verifier_key
 from governlayer_server.ports.anchors import Verify
 from governlayer_server.ports.backups import Written
-from governlayer_server.usecases.open_backup import OpenedBackup, Place, open_backup
+from governlayer_server.usecases.open_backup import OpenedBackup, Place, newest_genuine, open_backup
 from governlayer_server.usecases.subject_key_file import open_subject_keys
+from governlayer_server.usecases.tombstone_files import TombstoneFiles, require_all
 from governlayer_server.usecases.verify_note import log_signatures
 
 Progress = Callable[[int, int], None]
@@ -54,14 +55,25 @@ class VerifyBackup(Struct, frozen=True, kw_only=True):
         reading.finish()
         return Verified(
             manifest=opened.manifest,
-            subject_keys=await self._subject_keys(),
-            tombstones=len(await self.place.store.list(TOMBSTONES)),
+            subject_keys=await self._subject_keys(opened.manifest.id),
+            tombstones=await self._tombstones(opened.manifest),
             is_noted=await _noted(opened),
         )
 
-    async def _subject_keys(self) -> int:
+    async def _tombstones(self, manifest: Manifest) -> int:
+        """Read the list of what was erased, all of which the backup names has to be on it; return how long it is."""
+        files = TombstoneFiles(store=self.place.store, name="the destination")
+        await require_all([files], manifest.tombstones)
+        names = await files.names()
+        for name in names:
+            await files.read(name, manifest.tombstones)
+        return len(names)
+
+    async def _subject_keys(self, backup_id: str) -> int:
         """Read the data subjects' keys; return how many there are."""
-        file, rows = await open_subject_keys(self.place), CopyRows()
+        newest = await newest_genuine(self.place, whole=True)
+        not_before = backup_id if newest is None else max(backup_id, newest.id)
+        file, rows = await open_subject_keys(self.place, not_before), CopyRows()
         if not file.columns:
             _ = [piece async for piece in file.rows]
             return 0

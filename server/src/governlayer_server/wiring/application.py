@@ -74,6 +74,7 @@ _USAGE_S, _FAILURES_S, _STALE_S, _CLOSED_S, _RETENTION_S = 5.0, 30.0, 3600.0, 5.
 _ROTATIONS_S = 30.0
 _TILES_S, _CHECKPOINTS_S, _HEADS_S, _ERASURES_S = 1.0, 1.0, 60.0, 10.0
 _BACKUPS_S = 60.0
+_TOMBSTONES_S = 5.0
 Record = Callable[[str, Mapping[str, object]], Awaitable[None]]
 
 
@@ -143,6 +144,7 @@ async def build_application(operations: Operations, parts: Parts, settings: Sett
             lambda: scheduled.age_s,
         )
         parts.background.every(_BACKUPS_S, scheduled, at_end=False)
+        parts.background.every(_TOMBSTONES_S, scheduled.copy_tombstones, at_end=False)
     assets = Assets.shipped()
     app = create_app(
         _use_cases(operations, parts, settings, engine, limit_requests),

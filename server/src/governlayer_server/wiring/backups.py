@@ -1,7 +1,7 @@
 """Backups of an opened appliance: where they go, what opens them, what they are made of."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Container, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -54,7 +54,8 @@ def place_of(
     entropy = SystemEntropy()
     later = None if later_passphrase is None else FileKeys(later_passphrase, None, entropy)
     keys = FileKeys(passphrase, ring, entropy)
-    return Place(store=store, keys=keys, files_of=SealedFiles, subject_keys=later)
+    home = None if ring is None else FileKeys(None, ring, entropy)
+    return Place(store=store, keys=keys, files_of=SealedFiles, subject_keys=later, home=home)
 
 
 async def back_up(
@@ -116,9 +117,11 @@ async def recovery_secrets(settings: Settings, provider: KeyProvider) -> Recover
     return RecoverySecrets(keys=keys, files=files, policies=settings.policies.read_text("utf-8"))
 
 
-async def tombstone_files(directory: Path | None) -> AsyncIterator[tuple[str, bytes]]:
-    """Yield name and content of the files in *directory*, sorted by name."""
+async def tombstone_files(directory: Path | None, but: Container[str] = ()) -> AsyncIterator[tuple[str, bytes]]:
+    """Yield name and content of the files in *directory* whose names are not in *but*, sorted by name."""
     for file in () if directory is None else await asyncio.to_thread(_tombstones, directory):
+        if file.name in but:
+            continue
         yield file.name, await asyncio.to_thread(file.read_bytes)
 
 

@@ -93,7 +93,8 @@ async def _backup(settings: Settings, now_us: int) -> Check:
     mend = "governlayer backup --to DESTINATION, or GOVERNLAYER_BACKUP_HOURS"
     if settings.backups.to is None:
         return Check(name="backup", ok=None, detail="GOVERNLAYER_BACKUP_TO names no place to look for one")
-    whole = [one for one in await find_backups(store_of(settings.backups.to)) if one.is_whole]
+    found = await find_backups(store_of(settings.backups.to))
+    whole = [one for one in found if one.is_whole and made_us(one.id) <= now_us + HOUR_US]
     if not whole:
         return Check(name="backup", ok=False, detail="there is none", mend=mend)
     hours = (now_us - made_us(whole[-1].id)) // HOUR_US

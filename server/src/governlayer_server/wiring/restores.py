@@ -1,25 +1,28 @@
 """The end of a restore, in the opened appliance: restores recorded, erasures done again, everything checked."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from uuid import UUID
 
 from msgspec import Struct
 
-from governlayer_server.adapters.backup.store_directory import DirectoryStore
 from governlayer_server.adapters.system.checkpoint_directory import kept_notes
-from governlayer_server.domain.backup import TOMBSTONES, Manifest, is_tombstone
-from governlayer_server.domain.errors import ConfigurationError
+from governlayer_server.adapters.system.tombstone_directory import TombstoneDirectory
+from governlayer_server.domain.backup import Manifest
+from governlayer_server.domain.errors import BackupError, CipherError, ConfigurationError
 from governlayer_server.domain.tenants import SYSTEM_LEDGER
-from governlayer_server.ports.backups import BackupStore
 from governlayer_server.settings import Settings
 from governlayer_server.usecases.fsck_ledger import Fsck, Progress
-from governlayer_server.usecases.open_backup import Place, find_backups, open_backup, read_all
+from governlayer_server.usecases.open_backup import Place, find_backups, open_backup
 from governlayer_server.usecases.reapply_erasures import Reapplied
 from governlayer_server.usecases.record_restores import Notes, RecordRestores, RestoredLedger
+from governlayer_server.usecases.tombstone_files import TombstoneFiles
 from governlayer_server.wiring.appliance import Appliance, open_appliance
 
 _MAX_NOTE_BYTES = 65_536
+_MAX_CLOSED = 16
+"""So many backups that do not open are tried: each costs a second and 256 MiB."""
 
 
 class Restored(Struct, frozen=True, kw_only=True):
@@ -31,20 +34,54 @@ class Restored(Struct, frozen=True, kw_only=True):
     closed: Sequence[str]
 
 
-async def complete_restore(settings: Settings, manifest: Manifest, notes: Notes, progress: Progress) -> Restored:
+class Newer(Struct, frozen=True, kw_only=True):
+    """
+    What newer backups in the destination tell.
+
+    Attributes:
+        newest: the manifest of the newest one that opens; None: there is no newer one.
+        closed: ids of those that are newer still, and did not open: nobody knows what they would tell.
+    """
+
+    newest: Manifest | None
+    closed: Sequence[str]
+
+    @property
+    def checkpoints(self) -> Mapping[str, str]:
+        """Its checkpoints by origin."""
+        ledgers = () if self.newest is None else self.newest.ledgers
+        return {one.origin: one.checkpoint for one in ledgers if one.checkpoint is not None}
+
+    @property
+    def tombstones(self) -> Mapping[str, str]:
+        """What it names of the list of what was erased."""
+        return {} if self.newest is None else self.newest.tombstones
+
+
+async def complete_restore(
+    settings: Settings,
+    manifest: Manifest,
+    notes: Notes,
+    progress: Progress,
+    lists: Sequence[TombstoneFiles] = (),
+    known: Mapping[str, str] | None = None,
+) -> Restored:
     """
     Record the restore in every ledger, erase again what was erased since, and check everything.
 
     Safe to repeat. Ledgers that are not sound are closed to writing; the others are not concerned.
 
     Args:
-        settings: of the restored appliance; its list of tombstones is complete.
+        settings: of the restored appliance; they name a directory for the list of tombstones.
         manifest: of the backup.
         notes: checkpoints from elsewhere, of what may be lost.
         progress: told how much of each ledger has been checked.
+        lists: of tombstones, which its own is completed from.
+        known: hashes of their files, from manifests.
 
     Raises:
         ConfigurationError: the secrets do not open what is there.
+        BackupError: a file on one of the lists is not genuine. Nothing was recorded nor erased.
         Unavailable: something could not be read or written.
     """
     async with open_appliance(settings, found=False, unfinished=True) as appliance:
@@ -56,7 +93,9 @@ async def complete_restore(settings: Settings, manifest: Manifest, notes: Notes,
             clock=parts.clock,
             entropy=parts.entropy,
         )
-        # First of all, so that whatever is added from here on is of the new history.
+        for files in lists:
+            await fetch_tombstones(files, appliance.erasures.tombstones, known or {})
+        # Before anything else is written, so that whatever is added from here on is of the new history.
         ledgers = [await record(one.id, one.origin, one.size, notes) for one in manifest.ledgers]
         erased = await appliance.erasures.reapply(appliance.erasures.tombstones.read())
         await appliance.erasures.finish()
@@ -71,26 +110,40 @@ async def _checked(appliance: Appliance, progress: Progress) -> Sequence[Fsck]:
     return [await appliance.checks.fsck(one, organization_id, progress) for one, organization_id in ids]
 
 
-async def fetch_tombstones(store: BackupStore, directory: Path) -> None:
-    """Write the destination's list of what was erased to *directory*, beside what is there."""
-    kept = DirectoryStore(directory)
-    there = {one.name for one in await kept.list("")}
-    for one in await store.list(TOMBSTONES):
-        name = one.name.removeprefix(TOMBSTONES)
-        if is_tombstone(name) and name not in there:
-            async with kept.writer(name) as to:
-                await to.write(await read_all(store.read(one.name)))
+async def fetch_tombstones(files: TombstoneFiles, own: TombstoneDirectory, known: Mapping[str, str]) -> None:
+    """
+    Complete our *own* list from another copy of it.
+
+    Raises:
+        BackupError: a file of the copy was not written by this installation, or was changed. It is not kept.
+    """
+    for name in await files.names():
+        try:
+            await own.take(name, await files.read(name, known))
+        except CipherError:
+            raise BackupError(
+                f"the tombstone {name} in {files.name} is damaged, or of another installation: put the right one "
+                "there, or take it away, and what it says is not erased again"
+            ) from None
 
 
-async def newer_checkpoints(place: Place, manifest: Manifest) -> Mapping[str, str]:
-    """Return the checkpoints in the newest backup of this installation, by origin, if it is newer than *manifest*."""
-    newer = [one.id for one in await find_backups(place.store) if one.is_whole and one.id > manifest.id]
-    if not newer:
-        return {}
-    newest = (await open_backup(place, newer[-1])).manifest
-    if newest.install_id != manifest.install_id:
-        return {}
-    return {one.origin: one.checkpoint for one in newest.ledgers if one.checkpoint is not None}
+async def newer_backups(place: Place, backup_id: str) -> Newer:
+    """
+    Return what the backups tell that are newer than *backup_id*: they may be under a later passphrase.
+
+    Raises:
+        Unavailable: the store does not answer, or memory for a passphrase's key is missing.
+    """
+    closed = list[str]()
+    for one in reversed(await find_backups(place.store)):
+        if one.id <= backup_id or len(closed) == _MAX_CLOSED:
+            break
+        if one.is_whole:
+            for each in (place, place.by(place.subject_keys)):
+                with suppress(BackupError):
+                    return Newer(newest=(await open_backup(each, one.id)).manifest, closed=closed)
+            closed.append(one.id)
+    return Newer(newest=None, closed=closed)
 
 
 def notes_from(paths: Sequence[Path], newer: Mapping[str, str]) -> Notes:

@@ -2,14 +2,14 @@
 
 from contextlib import suppress
 
-from governlayer_server.domain.backup import made_us
+from governlayer_server.domain.backup import TOMBSTONES, made_us
 from governlayer_server.domain.errors import Conflict
 from governlayer_server.domain.times import HOUR_US, MINUTE_US, SECOND_US
 from governlayer_server.settings import Settings
-from governlayer_server.usecases.open_backup import find_backups
+from governlayer_server.usecases.open_backup import newest_genuine
 from governlayer_server.usecases.prune_backups import prune_backups
 from governlayer_server.wiring.appliance import Appliance
-from governlayer_server.wiring.backups import back_up, store_of
+from governlayer_server.wiring.backups import back_up, place_of, store_of, tombstone_files
 
 _AGAIN_US = 10 * MINUTE_US
 
@@ -27,8 +27,10 @@ class ScheduledBackups:
         self._appliance = appliance
         self._settings = settings
         self._store = store_of(settings.backups.destination)
+        self._place = place_of(self._store, None, appliance.parts.keys.ring)
         self._newest_us: int | None = None
         self._not_before_us = 0
+        self._listed = set[str]()
 
     @property
     def age_s(self) -> float:
@@ -53,9 +55,24 @@ class ScheduledBackups:
         self._not_before_us = now_us + _AGAIN_US
         with suppress(Conflict):  # another replica does it
             await back_up(self._appliance, self._settings, settings.owner, self._store, settings.passphrase)
-            await prune_backups(self._store, keep=settings.keep, since_us=None)
+            await prune_backups(self._place, keep=settings.keep, since_us=None)
         await self._look()
 
+    async def copy_tombstones(self) -> None:
+        """
+        Complete the list in the destination of what was erased: whenever the machine is lost, it is erased again.
+
+        Raises:
+            Unavailable: the destination does not take it; what is left is copied the next time.
+        """
+        files = [one async for one in tombstone_files(self._settings.ledgers.tombstones, self._listed)]
+        there = {one.name for one in await self._store.list(TOMBSTONES)} if files else set[str]()
+        for name, content in files:
+            if TOMBSTONES + name not in there:
+                async with self._store.writer(TOMBSTONES + name) as to:
+                    await to.write(content)
+            self._listed.add(name)
+
     async def _look(self) -> None:
-        whole = [one.id for one in await find_backups(self._store) if one.is_whole]
-        self._newest_us = made_us(whole[-1]) if whole else None
+        newest = await newest_genuine(self._place, whole=True)
+        self._newest_us = None if newest is None else made_us(newest.id)

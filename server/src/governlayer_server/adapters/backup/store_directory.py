@@ -1,4 +1,8 @@
-"""Backups in a directory: ``ports.backups.BackupStore``. Folders 0700, files 0600, durable before they are named."""
+"""
+Backups in a directory: ``ports.backups.BackupStore``. Folders 0700, files 0600, durable before they are named.
+
+What others put there (links, pipes, names that no backup has) is neither followed nor listed nor removed.
+"""
 
 import asyncio
 import os
@@ -7,12 +11,13 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-from governlayer_server.adapters.backup.names import checked_name
-from governlayer_server.adapters.embedded.directory import sync_directory
+from governlayer_server.adapters.backup.folders import opened_file, opened_folder, regular_files
+from governlayer_server.adapters.backup.names import checked_name, is_name
 from governlayer_server.domain.errors import NotFound, Unavailable
 from governlayer_server.ports.backups import StoredFile
 
 _READ_BYTES = 262_144
+_PARTIAL = ".partial"
 
 
 class DirectoryStore:
@@ -29,71 +34,75 @@ class DirectoryStore:
     @asynccontextmanager
     async def writer(self, name: str) -> AsyncIterator["_FileWriter"]:
         """Write a file under a hidden name, and give it its own once it is durable."""
-        file = self._path / checked_name(name)
-        partial = file.with_name(f".{file.name}.partial")
+        *words, last = checked_name(name).split("/")
         try:
-            opened = await asyncio.to_thread(self._begin, partial)
+            with opened_folder(self._path, words, make=True) as folder:
+                try:
+                    with await asyncio.to_thread(_begin, folder, _partial(last)) as file:
+                        yield _FileWriter(file, self._path)
+                        await asyncio.to_thread(_finish, file, folder, last)
+                finally:
+                    with suppress(OSError):
+                        os.unlink(_partial(last), dir_fd=folder)
         except OSError as error:
             raise _failed(self._path, error) from None
-        try:
-            with opened:
-                yield _FileWriter(opened, self._path)
-                await asyncio.to_thread(_finish, opened, partial, file)
-        except OSError as error:
-            raise _failed(self._path, error) from None
-        finally:
-            with suppress(OSError):
-                partial.unlink(missing_ok=True)
-
-    def _begin(self, partial: Path) -> IO[bytes]:
-        for folder in reversed([partial.parent, *partial.parent.parents]):
-            if not folder.exists():
-                folder.mkdir(mode=0o700)
-                sync_directory(folder.parent)
-        partial.unlink(missing_ok=True)  # of a process that was killed; one backup runs at a time
-        return os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb")
 
     async def read(self, name: str) -> AsyncIterator[bytes]:
         """Yield the bytes of a file."""
+        *words, last = checked_name(name).split("/")
         try:
-            with (self._path / checked_name(name)).open("rb") as file:
+            with opened_folder(self._path, words) as folder:
+                descriptor = opened_file(folder, last)
+            if descriptor is None:
+                raise Unavailable(f"{self._path / name} is no regular file")
+            with os.fdopen(descriptor, "rb") as file:
                 while data := await asyncio.to_thread(file.read, _READ_BYTES):
                     yield data
-        except (FileNotFoundError, NotADirectoryError):
+        except FileNotFoundError:
             raise NotFound(f"there is no {name} in {self._path}") from None
         except OSError as error:
             raise _failed(self._path, error) from None
 
     async def list(self, prefix: str) -> Sequence[StoredFile]:
         """Return the whole files."""
-        try:
-            return await asyncio.to_thread(self._list, prefix)
-        except OSError as error:
-            raise _failed(self._path, error) from None
+        return await asyncio.to_thread(self._list, prefix)
 
     def _list(self, prefix: str) -> Sequence[StoredFile]:
-        # Only the folder that the prefix names; os.walk passes over what it may not list, which must be an error here.
-        folder = self._path / prefix.rpartition("/")[0]
-        found = list[StoredFile]()
-        for where, _, files in os.walk(folder, onerror=_unlisted):
-            for one in files:
-                file = Path(where, one)
-                name = file.relative_to(self._path).as_posix()
-                if name.startswith(prefix) and not one.startswith("."):
-                    found.append(StoredFile(name=name, size=file.stat().st_size))
-        return sorted(found, key=lambda one: one.name)
+        within, _, _ = prefix.rpartition("/")  # only the folder that the prefix names
+        try:
+            with opened_folder(self._path, within.split("/") if within else ()) as folder:
+                files = list(regular_files(folder, f"{within}/" if within else ""))
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise _failed(self._path, error) from None
+        return sorted((one for one in files if one.name.startswith(prefix) and is_name(one.name)), key=_name)
 
     async def delete(self, name: str) -> None:
         """Remove a file, and folders that are empty then."""
-        file = self._path / checked_name(name)
+        words = checked_name(name).split("/")
         try:
-            file.unlink(missing_ok=True)
+            with opened_folder(self._path, words[:-1]) as folder:
+                os.unlink(words[-1], dir_fd=folder)
+        except FileNotFoundError:
+            return
         except OSError as error:
             raise _failed(self._path, error) from None
         with suppress(OSError):
-            for folder in file.relative_to(self._path).parents:
-                if folder != Path():
-                    (self._path / folder).rmdir()
+            for depth in range(len(words) - 1, 0, -1):
+                with opened_folder(self._path, words[: depth - 1]) as folder:
+                    os.rmdir(words[depth - 1], dir_fd=folder)
+
+    async def sweep(self, prefix: str) -> None:
+        """Remove what writers that were killed left in the folder *prefix*."""
+        try:
+            with opened_folder(self._path, prefix.rstrip("/").split("/")) as folder:
+                for one in filter(_is_partial, os.listdir(folder)):  # noqa: PTH208  # of a descriptor
+                    os.unlink(one, dir_fd=folder)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise _failed(self._path, error) from None
 
 
 class _FileWriter:
@@ -109,16 +118,30 @@ class _FileWriter:
             raise _failed(self._path, error) from None
 
 
-def _finish(opened: IO[bytes], partial: Path, file: Path) -> None:
-    opened.flush()
-    os.fsync(opened.fileno())
-    partial.replace(file)
-    sync_directory(file.parent)
+def _begin(folder: int, partial: str) -> IO[bytes]:
+    with suppress(FileNotFoundError):
+        os.unlink(partial, dir_fd=folder)  # of a process that was killed; one backup runs at a time
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    return os.fdopen(os.open(partial, flags, 0o600, dir_fd=folder), "wb")
 
 
-def _unlisted(error: OSError) -> None:
-    if not isinstance(error, FileNotFoundError):
-        raise error
+def _finish(file: IO[bytes], folder: int, name: str) -> None:
+    file.flush()
+    os.fsync(file.fileno())
+    os.rename(_partial(name), name, src_dir_fd=folder, dst_dir_fd=folder)
+    os.fsync(folder)
+
+
+def _partial(name: str) -> str:
+    return f".{name}{_PARTIAL}"
+
+
+def _is_partial(name: str) -> bool:
+    return name.startswith(".") and name.endswith(_PARTIAL) and is_name(name.removesuffix(_PARTIAL)[1:])
+
+
+def _name(file: StoredFile) -> str:
+    return file.name
 
 
 def _failed(path: Path, error: OSError) -> Unavailable:

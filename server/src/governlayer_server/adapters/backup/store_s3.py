@@ -15,7 +15,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from governlayer_server.adapters.backup.names import checked_name
+from governlayer_server.adapters.backup.names import checked_name, is_name
 from governlayer_server.adapters.backup.s3_address import S3Address
 from governlayer_server.domain.errors import NotFound, Unavailable
 from governlayer_server.ports.backups import StoredFile
@@ -62,7 +62,8 @@ class S3Store:
         while True:
             page = await self._call("list_objects_v2", Bucket=self._address.bucket, Prefix=where, **more)
             for one in page.get("Contents", ()):
-                found.append(StoredFile(name=one["Key"][start:], size=one["Size"]))
+                if is_name(name := one["Key"][start:]):
+                    found.append(StoredFile(name=name, size=one["Size"]))
             if not page.get("IsTruncated"):
                 return sorted(found, key=lambda one: one.name)
             more = {"ContinuationToken": page["NextContinuationToken"]}
@@ -70,6 +71,19 @@ class S3Store:
     async def delete(self, name: str) -> None:
         """Remove an object."""
         await self._call("delete_object", **self._at(name))
+
+    async def sweep(self, prefix: str) -> None:
+        """Give up uploads that were begun and not ended."""
+        where, more = self._address.prefix + prefix, dict[str, str]()
+        while True:
+            page = await self._call("list_multipart_uploads", Bucket=self._address.bucket, Prefix=where, **more)
+            for one in page.get("Uploads", ()):
+                await self._call(
+                    "abort_multipart_upload", Bucket=self._address.bucket, Key=one["Key"], UploadId=one["UploadId"]
+                )
+            if not page.get("IsTruncated"):
+                return
+            more = {"KeyMarker": page["NextKeyMarker"], "UploadIdMarker": page["NextUploadIdMarker"]}
 
     def _at(self, name: str) -> dict[str, str]:
         return {"Bucket": self._address.bucket, "Key": self._address.prefix + checked_name(name)}

@@ -57,19 +57,23 @@ async def open_snapshot(owner: PostgresAddress) -> AsyncIterator["PostgresSnapsh
         Conflict: another backup of it is running.
         BackupError: the role may not read all rows.
     """
-    with failures_named():
-        connection = await asyncpg.connect(
-            host=owner.host, port=owner.port, database=owner.database, user=owner.user, password=owner.password,
-            ssl=owner.encryption(), direct_tls=False, timeout=_CONNECT_S, server_settings=_SETTINGS,
-        )  # fmt: skip
+    connection = await _connected(owner)
     try:
         with failures_named(), _rights_named():
             if not await connection.fetchval("SELECT pg_try_advisory_lock($1)", _LOCK):
                 raise Conflict("another backup of this database is running")
             async with connection.transaction(isolation="repeatable_read", readonly=True):
-                yield PostgresSnapshot(connection)
+                yield PostgresSnapshot(connection, owner)
     finally:
         await connection.close(timeout=_CONNECT_S)
+
+
+async def _connected(owner: PostgresAddress) -> "asyncpg.Connection[Any]":
+    with failures_named():
+        return await asyncpg.connect(
+            host=owner.host, port=owner.port, database=owner.database, user=owner.user, password=owner.password,
+            ssl=owner.encryption(), direct_tls=False, timeout=_CONNECT_S, server_settings=_SETTINGS,
+        )  # fmt: skip
 
 
 @contextmanager
@@ -83,8 +87,9 @@ def _rights_named() -> Iterator[None]:
 class PostgresSnapshot:
     """Reads within one transaction."""
 
-    def __init__(self, connection: "asyncpg.Connection[Any]") -> None:
+    def __init__(self, connection: "asyncpg.Connection[Any]", owner: PostgresAddress) -> None:
         self._connection = connection
+        self._owner = owner
 
     @property
     def server_version(self) -> str:
@@ -152,6 +157,15 @@ class PostgresSnapshot:
         order = f" ORDER BY {', '.join(map(quoted, table.key))}" if table.key else ""
         query = f"{_rows(table)}{_where(table, after, up_to)}{order}"
         return await self._copy(query, take, *(after or ()), *(up_to or ()))
+
+    async def copy_now(self, table: SourceTable, take: Take) -> int:
+        """Copy rows over a connection of its own, which sees what has been written since."""
+        connection = await _connected(self._owner)
+        try:
+            with failures_named():
+                return await PostgresSnapshot(connection, self._owner).copy_page(table, None, None, take)
+        finally:
+            await connection.close(timeout=_CONNECT_S)
 
     async def _copy(self, query: str, take: Take, *values: object) -> int:
         status = await self._connection.copy_from_query(query, *values, output=take, format="binary")

@@ -4,6 +4,7 @@ import asyncio
 import hmac
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -61,6 +62,24 @@ class TombstoneDirectory:
                 f"the tombstone {file} cannot be written ({error.strerror}): nothing was erased"
             ) from None
 
+    async def take(self, name: str, contents: bytes) -> None:
+        """
+        Keep a file that another copy of this list has; one that is there stays as it is.
+
+        Raises:
+            CipherError: it was not written by this installation, or was changed. It is not kept.
+            Unavailable: it cannot be written.
+        """
+        if self._path is None:
+            raise Unavailable("there is no directory for the list of tombstones: GOVERNLAYER_TOMBSTONE_DIR")
+        file = self._path / name
+        await self._checked(file, contents)
+        try:
+            with suppress(FileExistsError):
+                await asyncio.to_thread(_write_once, file, contents)
+        except OSError as error:
+            raise Unavailable(f"the tombstone {file} cannot be written: {error.strerror}") from None
+
     async def read(self) -> AsyncIterator[Tombstone]:
         """
         Yield all, in the order of their ids, which is that of their times.
@@ -79,6 +98,9 @@ class TombstoneDirectory:
             contents = await asyncio.to_thread(file.read_bytes)
         except OSError as error:
             raise Unavailable(f"the tombstone {file} cannot be read: {error.strerror}") from None
+        return await self._checked(file, contents)
+
+    async def _checked(self, file: Path, contents: bytes) -> Tombstone:
         try:
             found = msgspec.json.decode(contents, type=_File)
             mac = bytes.fromhex(found.mac)
