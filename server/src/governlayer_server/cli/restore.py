@@ -219,6 +219,8 @@ def _print(restored: Restored) -> None:
         click.echo(f"erased again: {len(restored.erased.done)}")
     for tombstone_id in restored.erased.strange:
         click.echo(f"the tombstone {tombstone_id} is of a ledger that is not here: nothing was erased for it", err=True)
+    for tombstone_id in restored.erased.unrecorded:
+        click.echo(f"the tombstone {tombstone_id} was erased again in a closed ledger: no record says so yet", err=True)
     for ledger_id in restored.closed:
         click.echo(f"{ledger_id}: CLOSED to writing: `governlayer ledger fsck --org {ledger_id}` says why", err=True)
 
@@ -228,6 +230,7 @@ def _members(restored: Restored) -> dict[str, object]:
         "backup": restored.manifest.id,
         "closed": list(restored.closed),
         "erased_again": [str(one) for one in restored.erased.done],
+        "erased_unrecorded": [str(one) for one in restored.erased.unrecorded],
         "erased_nothing": [str(one) for one in restored.erased.strange],
         "ledgers": {
             one.ledger_id: {"lost": one.lost, "restore_seq": one.seq, "size": one.size} for one in restored.ledgers
