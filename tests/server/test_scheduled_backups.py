@@ -3,7 +3,9 @@
 from pathlib import Path
 
 import pytest
+from governlayer_server.adapters.system import SystemClock
 from governlayer_server.domain.errors import ConfigurationError
+from governlayer_server.domain.times import HOUR_US
 from governlayer_server.settings import PREFIX, backups_from
 from governlayer_server.settings.backups import BackupSettings, destination_from, owner_from
 from governlayer_server.settings.stores import database_from
@@ -22,6 +24,11 @@ NEEDED = {"BACKUP_HOURS": "6", "BACKUP_TO": "/b", "BACKUP_PASSPHRASE": PASSPHRAS
 S3 = {"S3_ENDPOINT": "https://s3.example.com", "S3_ACCESS_KEY": "id", "S3_SECRET_KEY": "the-secret"}
 
 
+class TwoHoursAgo(SystemClock):
+    def now_us(self) -> int:
+        return super().now_us() - 2 * HOUR_US
+
+
 def environment(**values: str) -> dict[str, str]:
     return {PREFIX + name: value for name, value in values.items()}
 
@@ -37,20 +44,18 @@ async def test_it_is_made_when_it_is_time(
     settings = replace(place.settings, backups=backups)
     store = store_of(backups.destination)
     async with open_appliance(settings) as appliance:
-        scheduled = ScheduledBackups(appliance, settings)
+        earlier = replace(appliance, parts=replace(appliance.parts, clock=TwoHoursAgo()))
+        scheduled = ScheduledBackups(earlier, settings)
         assert scheduled.age_s == float("inf")
         await scheduled()
         (first,) = await find_backups(store)
         assert scheduled.age_s < 600
         await scheduled()
         assert [one.id for one in await find_backups(store)] == [first.id]
-        # As if it had been made two hours ago.
-        old = f"2020{first.id[4:]}"
-        (tmp_path / "backups/backups" / first.id).rename(tmp_path / "backups/backups" / old)
         later = ScheduledBackups(appliance, settings)
         await later()
         (newest,) = await find_backups(store)
-        assert newest.id not in {first.id, old}
+        assert newest.id > first.id
     patient = Patient(settings=lambda: settings, start="", data=None, certificates=())
     (check,) = [one for one in await examine(patient, lambda *_: None) if one.name == "backup"]
     assert (check.ok, check.detail) == (True, "the newest is 0 hours old; last verified: none")
