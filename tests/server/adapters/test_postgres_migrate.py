@@ -116,6 +116,16 @@ async def test_a_migration_whose_connection_dies_leaves_nothing_and_can_be_repea
     assert await apply_migrations(owner) == ALL
 
 
+async def test_a_statement_reaches_the_database_as_it_is_written(
+    owner: Database, look: "asyncpg.Connection[Any]", monkeypatch: pytest.MonkeyPatch, module: ModuleType
+) -> None:
+    braces = "{} {0} {{}} {a} } {"
+    making = f"CREATE TABLE made AS SELECT '{braces}' AS text"
+    monkeypatch.setattr(module, "STATEMENTS", (*m0001_initial.STATEMENTS, making))
+    await apply_migrations(owner)
+    assert await look.fetchval("SELECT text FROM made") == braces
+
+
 async def test_a_migration_of_a_newer_version_is_refused(owner: Database, look: "asyncpg.Connection[Any]") -> None:
     await apply_migrations(owner)
     await look.execute("INSERT INTO migration (name, app_name) VALUES ('2099-01-01T00:00:00:000000', 'governlayer')")

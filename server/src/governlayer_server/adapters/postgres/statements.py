@@ -18,7 +18,8 @@ def migration_of(migration_id: str, description: str, statements: Iterable[str])
 
     async def change() -> None:
         for statement in statements:
-            await Migration.raw(statement)  # any table will do: Piccolo runs raw SQL through one
+            # Braces would be places for values. Any table will do: Piccolo runs raw SQL through one.
+            await Migration.raw(statement.replace("{", "{{").replace("}", "}}"))
 
     manager = MigrationManager(migration_id=migration_id, app_name="governlayer", description=description)
     manager.add_raw(change)
