@@ -29,6 +29,7 @@ def settings_on(servers: Servers, place: Path) -> Settings:
         keys=given_keys(SECRET),
         pepper=bytes(reversed(SECRET)),
         policies=policies,
+        ledgers=LedgerSettings(tombstones=place / "tombstones"),
         identity=IdentitySettings(
             jwt_secrets=(bytes(range(64)),), bcrypt_cost=4
         ),  # cheap: what is tested is not the cost
@@ -49,6 +50,9 @@ def migrated(migrated_database: Servers, tmp_path: Path) -> Settings:
 async def place(migrated: Settings, migrated_database: Servers, tmp_path: Path) -> AsyncIterator[Place]:
     (tmp_path / "outside").mkdir()
     tables = await asyncpg.connect(**migrated_database.owner.options())
-    anchors, ledgers = AnchorSettings(directory=tmp_path / "outside"), LedgerSettings(evidence=tmp_path / "evidence")
+    anchors, ledgers = (
+        AnchorSettings(directory=tmp_path / "outside"),
+        replace(migrated.ledgers, evidence=tmp_path / "evidence"),
+    )
     yield Place(replace(migrated, anchors=anchors, ledgers=ledgers), tables)
     await tables.close()

@@ -13,7 +13,7 @@ import asyncpg
 import pytest
 from governlayer_server.adapters.postgres import vacuum
 from governlayer_server.domain.erasure import ErasureKind, Target
-from governlayer_server.domain.errors import NotFound
+from governlayer_server.domain.errors import NotFound, Unavailable
 from governlayer_server.domain.ledger.record import SYSTEM
 from governlayer_server.domain.organization import Organization
 from governlayer_server.domain.plan import Plan
@@ -128,6 +128,15 @@ async def test_decisions_about_somebody_who_is_being_erased_are_of_before_or_new
     assert gone | again >= await office.decided()
     assert await office.with_payloads() == set()
     await office.assert_sound()
+
+
+async def test_without_a_list_of_tombstones_nothing_is_erased(erasing: Settings) -> None:
+    """A restore would bring back what no list names."""
+    async with opened(replace(erasing, ledgers=LedgerSettings())) as office:
+        await office.decide("ann")
+        with pytest.raises(Unavailable, match="GOVERNLAYER_TOMBSTONE_DIR"):
+            await office.erase("ann")
+        assert await office.with_payloads() == await office.decided()
 
 
 async def test_two_who_erase_the_same_at_once_erase_it_once(office: Office) -> None:

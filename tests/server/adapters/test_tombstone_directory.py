@@ -63,10 +63,11 @@ async def test_a_place_that_cannot_be_written_is_an_error(tmp_path: Path) -> Non
         await TombstoneDirectory(tmp_path / "file" / "below", mac).add(tombstone())
 
 
-async def test_without_a_directory_nothing_is_kept() -> None:
+async def test_without_a_directory_nothing_can_be_erased() -> None:
     nowhere = TombstoneDirectory(None, mac)
-    await nowhere.ready()
-    await nowhere.add(tombstone())
+    for work in (nowhere.ready(), nowhere.add(tombstone())):
+        with pytest.raises(Unavailable, match="GOVERNLAYER_TOMBSTONE_DIR"):
+            await work
     assert [one async for one in nowhere.read()] == []
 
 

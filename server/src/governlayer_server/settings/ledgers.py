@@ -13,7 +13,7 @@ class LedgerSettings(Struct, frozen=True, kw_only=True):
 
     Attributes:
         evidence: what was found wrong with ledgers is written here; None: into the database only.
-        tombstones: what was erased is listed here, for whoever restores a backup; None: in the database only.
+        tombstones: what was erased is listed here, for whoever restores a backup; None: nothing can be erased.
     """
 
     evidence: Path | None = None

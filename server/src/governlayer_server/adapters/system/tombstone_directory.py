@@ -29,7 +29,7 @@ class TombstoneDirectory:
     Keeps tombstones in a directory.
 
     Args:
-        path: made (0700) when the first file is; None: no list is kept apart from the database.
+        path: made (0700) when the first file is; None: there is no list, and nothing can be added to it.
         mac: proves later that this installation wrote them.
     """
 
@@ -38,23 +38,26 @@ class TombstoneDirectory:
         self._mac = mac
 
     async def ready(self) -> None:
-        """Return once the key of the codes is in memory."""
-        if self._path is not None:
-            await self._mac(b"")
+        """
+        Return once the key of the codes is in memory.
+
+        Raises:
+            Unavailable: there is no list.
+        """
+        self._directory()
+        await self._mac(b"")
 
     async def add(self, tombstone: Tombstone) -> None:
         """
         Write *tombstone* to a file of its own (0600), durable on return.
 
         Raises:
-            Unavailable: it cannot be written, or there is one with its id.
+            Unavailable: it cannot be written, there is one with its id, or there is no list.
         """
-        if self._path is None:
-            return
         text = msgspec.to_builtins(tombstone)
         mac = await self._mac(rfc8785.dumps(text))
         contents = rfc8785.dumps({"mac": mac.hex(), "tombstone": text}) + b"\n"
-        file = self._path / f"{tombstone.id}{_SUFFIX}"
+        file = self._directory() / f"{tombstone.id}{_SUFFIX}"
         try:
             await asyncio.to_thread(_write_once, file, contents)
         except OSError as error:
@@ -70,15 +73,19 @@ class TombstoneDirectory:
             CipherError: it was not written by this installation, or was changed. It is not kept.
             Unavailable: it cannot be written.
         """
-        if self._path is None:
-            raise Unavailable("there is no directory for the list of tombstones: GOVERNLAYER_TOMBSTONE_DIR")
-        file = self._path / name
+        file = self._directory() / name
         await self._checked(file, contents)
         try:
             with suppress(FileExistsError):
                 await asyncio.to_thread(_write_once, file, contents)
         except OSError as error:
             raise Unavailable(f"the tombstone {file} cannot be written: {error.strerror}") from None
+
+    def _directory(self) -> Path:
+        """A restore would bring back what no list names."""
+        if self._path is None:
+            raise Unavailable("nothing can be erased: GOVERNLAYER_TOMBSTONE_DIR names no directory for the list")
+        return self._path
 
     async def read(self) -> AsyncIterator[Tombstone]:
         """
