@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 import pytest
 from governlayer_server.adapters.crypto.common_passwords import ZxcvbnPasswords
 from governlayer_server.adapters.postgres.account_store import PostgresAccountStore
+from governlayer_server.adapters.postgres.data_keys import PostgresDataKeys
 from governlayer_server.adapters.postgres.database import Database
 from governlayer_server.adapters.postgres.ledger_store import PostgresLedgerStore
 from governlayer_server.domain.access import Principal, Role
@@ -38,7 +39,8 @@ class Real(FakeAppliance):
     """The use cases over PostgreSQL."""
 
     def __init__(self, database: Database) -> None:
-        super().__init__(entropy=FakeEntropy(uuid4().bytes))  # the database outlives the test
+        keys: Any = PostgresDataKeys(database)
+        super().__init__(entropy=FakeEntropy(uuid4().bytes), data_keys=keys)  # the database outlives the test
         self.ledger: Any = PostgresLedgerStore(database, self.clock)
         self.accounts: Any = PostgresAccountStore(database, self.clock, _forget, self.vault.ready)
         common: dict[str, Any] = {"vault": self.vault, "clock": self.clock, "entropy": self.entropy}

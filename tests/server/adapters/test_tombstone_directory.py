@@ -1,7 +1,6 @@
 """The list of tombstones in a directory: written once, durable, and nobody else's."""
 
 import hmac
-import json
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -99,6 +98,6 @@ async def test_no_changed_byte_passes(tmp_path_factory: pytest.TempPathFactory, 
         found = await read(path)
     except CipherError:
         return
-    # Another spelling of the same: white space, or an escape, or a digit of the code in the other case.
+    # Another spelling of the same: white space, an escape, a digit of the code in the other case, or a member with its
+    # default value left out.
     assert found == [one]
-    assert json.loads(contents)["tombstone"] == json.loads(json.dumps(json.loads(contents)["tombstone"]))
