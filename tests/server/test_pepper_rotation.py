@@ -1,6 +1,6 @@
 """The pepper and the secret of access tokens are exchanged over the real PostgreSQL: nobody notices, nothing is left."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from uuid import UUID
 
 import asyncpg
@@ -22,6 +22,7 @@ from governlayer_server.usecases.authenticate import Authenticate
 from governlayer_server.usecases.count_usage import CountUsage
 from governlayer_server.usecases.identity import Credentials, Identity, Letters, make_identity
 from governlayer_server.usecases.principal_cache import PrincipalCache
+from governlayer_server.usecases.rotate_pepper import Agreed
 from governlayer_server.wiring import Appliance, open_appliance
 
 from tests.fakes.rotation_steps import KilledError, Steps
@@ -61,8 +62,12 @@ class World:
         )
         return made.key
 
-    async def pepper(self, *, force: bool = False, dies_at: int = 0) -> dict[str, int]:
-        return dict(await self.appliance.rotations.pepper(Steps(dies_at), force=force))
+    async def pepper(self, *, force: Agreed | None = None, dies_at: int = 0) -> dict[str, int]:
+        return dict(await self.appliance.rotations.pepper(Steps(dies_at), force))
+
+    async def waits(self) -> bool:
+        """Return whether a rotation waits for its end."""
+        return await self.appliance.rotations.pepper.rotate.previous(SecretPurpose.PEPPER) is not None
 
     async def made_with(self, number: int) -> int:
         """Return how many values of all columns of bytes were made with this pepper."""
@@ -115,7 +120,9 @@ async def test_by_force_what_still_needs_the_old_pepper_is_revoked(world: World)
     await world.owner.execute("UPDATE app_user SET recovery = ARRAY[sha256('code')]")
     await world.pepper()
     await world.authenticate(used)
-    assert await world.pepper(force=True) == {}
+    told = list[Mapping[str, int]]()
+    assert await world.pepper(force=told.append) == {}
+    assert [sum(one.values()) for one in told] == [4]
     assert await world.made_with(1) == 0
     await world.authenticate(used)
     with pytest.raises(NotAuthenticated):
@@ -128,11 +135,33 @@ async def test_by_force_what_still_needs_the_old_pepper_is_revoked(world: World)
     assert b'"revoked":4' in records[-1].canonical
 
 
+async def test_force_begins_no_rotation(world: World) -> None:
+    key = await world.key()
+    with pytest.raises(Conflict, match="without --force"):
+        await world.pepper(force=list[Mapping[str, int]]().append)
+    assert not await world.waits()
+    await world.authenticate(key)
+
+
+async def test_who_does_not_agree_to_force_keeps_everything(world: World) -> None:
+    key = await world.key()
+
+    def refused(uses: Mapping[str, int]) -> None:
+        raise KilledError(uses)
+
+    kinds = await world.pepper()
+    with pytest.raises(KilledError):
+        await world.pepper(force=refused)
+    assert await world.pepper() == kinds
+    await world.authenticate(key)
+
+
 async def test_a_rotation_that_is_killed_behind_each_step_is_completed(world: World) -> None:
     key, kills, ended = await world.key(), 0, False
     while not ended:
         try:
-            remaining = await world.pepper(dies_at=1, force=True)
+            force = list[Mapping[str, int]]().append if await world.waits() else None
+            remaining = await world.pepper(dies_at=1, force=force)
             ended = not remaining
         except KilledError:
             kills += 1

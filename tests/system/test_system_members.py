@@ -195,9 +195,9 @@ def test_the_operator_invites_founders_and_tells_organizations_of_one_name_apart
 @pytest.mark.parametrize(
     "arguments", [("orgs", "close", "--org", "Acme"), ("orgs", "close", "--org", "Acme", "--json")]
 )
-def test_closing_asks_and_without_an_answer_does_nothing(
+def test_closing_asks_and_without_a_terminal_does_nothing(
     shared: Appliance, acme: Tenant, arguments: tuple[str, ...]
 ) -> None:
     done = shared.cli(*arguments)
-    assert (done.returncode, done.stdout) == (130, "")
+    assert (done.returncode, done.stdout, "add --yes" in done.stderr) == (2, "", True)
     assert Client(shared.port, acme.key).get("/v1/ledger").status == 200

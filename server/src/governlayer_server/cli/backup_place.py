@@ -10,7 +10,7 @@ import click
 from governlayer_server.adapters.embedded.directory import DataDirectory
 from governlayer_server.adapters.embedded.postgres import EmbeddedPostgres
 from governlayer_server.adapters.postgres.database import PostgresAddress
-from governlayer_server.cli.common import Command, default_data, kept_settings, postgres_address
+from governlayer_server.cli.common import Command, default_data, is_embedded, kept_settings, postgres_address
 from governlayer_server.domain.backup import MIN_PASSPHRASE
 from governlayer_server.domain.errors import ConfigurationError
 from governlayer_server.ports.backups import BackupStore
@@ -96,11 +96,6 @@ def needed_passphrase(file: Path | None, *, new: bool = False) -> str:
     if given is None:
         raise ConfigurationError(f"a passphrase is needed: --passphrase-file, or {PREFIX}{_SETTING}[_FILE]")
     return given
-
-
-def is_embedded(data: Path | None) -> bool:
-    """Return whether the appliance has a data directory: as ``running_appliance`` tells it."""
-    return data is not None or PREFIX + "DATABASE_HOST" not in os.environ
 
 
 def settings_and_owner(data: Path | None) -> tuple[Settings, PostgresAddress]:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
@@ -86,6 +87,31 @@ def ledger_option(command: Command) -> Command:
     """Add ``--org`` where it may name the deployment itself; ``find_ledger`` reads it."""
     text = f"Id or name of the organization; `{SYSTEM_TENANT}`: the ledger of the deployment itself."
     return click.option("--org", required=True, help=text)(command)
+
+
+def yes_option(command: Command) -> Command:
+    """Add ``--yes``; ``confirm`` reads it."""
+    return click.option("--yes", is_flag=True, help="Do not ask.")(command)
+
+
+def confirm(question: str, *, yes: bool) -> None:
+    """
+    Return once the person at the terminal has said yes to *question*, or at once where *yes* was given.
+
+    Raises:
+        click.UsageError: there is nobody to ask.
+        click.Abort: the answer is no.
+    """
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise click.UsageError("there is no terminal to ask at: add --yes")
+    click.confirm(question, abort=True, err=True)
+
+
+def is_embedded(data: Path | None) -> bool:
+    """Return whether the appliance has a data directory: *data* or the usual one; else the environment names it."""
+    return data is not None or PREFIX + "DATABASE_HOST" not in os.environ
 
 
 def print_json(value: object) -> None:
@@ -208,7 +234,7 @@ async def running_appliance(data: Path | None, *, found: bool = True) -> AsyncIt
     Raises:
         ConfigurationError: there is no such appliance, or it is not running.
     """
-    if data is None and PREFIX + "DATABASE_HOST" in os.environ:
+    if not is_embedded(data):
         settings = settings_from(os.environ)
     else:
         path = data or default_data()
@@ -236,9 +262,8 @@ async def opened_appliance(data: Path | None) -> AsyncIterator[Appliance]:
         EmbeddedError: PostgreSQL does not start. The data is as it was.
     """
     path = data or default_data()
-    is_embedded = data is not None or PREFIX + "DATABASE_HOST" not in os.environ
     async with AsyncExitStack() as stack:
-        if is_embedded and (path / "postgres").exists():
+        if is_embedded(data) and (path / "postgres").exists():
             directory = DataDirectory.open(path)
             kept_settings(directory)  # else the start of PostgreSQL would make passwords anew
             with suppress(AlreadyRunningError):

@@ -11,12 +11,14 @@ import msgspec
 
 from governlayer_server.cli.common import (
     check_ledger,
+    confirm,
     data_option,
     find_organization,
     json_option,
     print_json,
     run,
     running_appliance,
+    yes_option,
 )
 from governlayer_server.domain.erasure import Target
 from governlayer_server.domain.ledger.record import SYSTEM
@@ -40,7 +42,7 @@ _AGAIN_S = 0.2
 )
 @click.option("--dry-run", is_flag=True, help="Say what would be destroyed, and destroy nothing.")
 @click.option("--vacuum", is_flag=True, help="Rewrite the tables that hold remnants, however large; writers may wait.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@yes_option
 def erase(
     data: Path | None,
     as_json: bool,
@@ -56,6 +58,8 @@ def erase(
     """Destroy personal data for ever; the ledger stays whole. Prints the certificate, a signed note."""
     chosen = sum((data_subject is not None, decision is not None, whole))
     if chosen == 0 and vacuum:
+        if dry_run or org is not None or basis is not None:
+            raise click.UsageError("--vacuum alone rewrites tables of all: without --org, --basis and --dry-run")
         _show_vacuum(run(_vacuum(data)), as_json=as_json)
         return
     if chosen != 1 or org is None:
@@ -67,8 +71,7 @@ def erase(
     if dry_run:
         _show_extent(run(_extent(data, org, data_subject, decision)), as_json=as_json)
         return
-    if not yes:
-        click.confirm(f"Destroy {_what(data_subject, decision)} of {org} for ever?", abort=True, err=True)
+    confirm(f"Destroy {_what(data_subject, decision)} of {org} for ever?", yes=yes)
     erased = run(_erase(data, org, data_subject, decision, basis or "", at_any_size=vacuum))
     if as_json:
         print_json(msgspec.to_builtins(erasure_body(erased)))

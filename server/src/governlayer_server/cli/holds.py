@@ -52,6 +52,10 @@ def create(
     """Make a legal hold: of a data subject, of a range of records, or of the whole organization."""
     if [data_subject is not None, first is not None, whole].count(True) != 1:
         raise click.UsageError("one of --data-subject, --first and --whole")
+    if last is not None and first is None:
+        raise click.UsageError("--last needs --first")
+    if first is not None and last is not None and last < first:
+        raise click.UsageError(f"--last {last} is before --first {first}")
     terms = HoldTerms(reason=reason, data_subject=data_subject, first_seq=first, last_seq=last)
     _show([run(_create(data, org, terms))], as_json=as_json)
 

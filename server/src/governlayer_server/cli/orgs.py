@@ -6,6 +6,7 @@ import click
 
 from governlayer_server.cli.common import (
     check_ledger,
+    confirm,
     data_option,
     find_organization,
     json_option,
@@ -13,6 +14,7 @@ from governlayer_server.cli.common import (
     print_json,
     run,
     running_appliance,
+    yes_option,
 )
 from governlayer_server.domain.organization import Organization
 from governlayer_server.domain.plan import Plan
@@ -103,11 +105,10 @@ async def _set_plan(data: Path | None, org: str, plan: Plan) -> Organization:
 @data_option
 @json_option
 @org_option
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@yes_option
 def close(data: Path | None, as_json: bool, org: str, yes: bool) -> None:
     """Close an organization: its keys and sessions stop working at once. Nothing is deleted."""
-    if not yes:
-        click.confirm(f"Close {org}? Its keys and sessions stop working at once", abort=True, err=True)
+    confirm(f"Close {org}? Its keys and sessions stop working at once", yes=yes)
     _print(run(_close(data, org)), as_json=as_json)
 
 

@@ -19,7 +19,6 @@ from governlayer_server.adapters.logs.access import configure_logs
 from governlayer_server.adapters.postgres.restore_target import PostgresRestoreTarget
 from governlayer_server.cli.backup_place import (
     from_option,
-    is_embedded,
     needed_passphrase,
     passphrase_option,
     store_named,
@@ -28,6 +27,7 @@ from governlayer_server.cli.common import (
     data_option,
     default_data,
     embedded_settings,
+    is_embedded,
     json_option,
     postgres_address,
     print_json,

@@ -1,7 +1,6 @@
 """``governlayer keys rotate-master``, ``rotate-data``, ``rotate-pepper``, ``rotate-jwt``: exchange keys and secrets."""
 
 import asyncio
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from uuid import UUID
@@ -14,17 +13,21 @@ from governlayer_server.adapters.system import SystemEntropy
 from governlayer_server.cli.common import (
     Command,
     check_ledger,
+    confirm,
     data_option,
     default_data,
     find_organization,
+    is_embedded,
     json_option,
     print_json,
     run,
     running_appliance,
+    yes_option,
 )
 from governlayer_server.cli.progress import Meter
+from governlayer_server.domain.organization import Organization
 from governlayer_server.ports.master_keys import NextMasterKey
-from governlayer_server.settings import PREFIX
+from governlayer_server.usecases.rotate_pepper import Agreed
 from governlayer_server.wiring import Appliance
 
 _WAIT_S = 5.0
@@ -83,7 +86,7 @@ def rotate_master(data: Path | None, as_json: bool, wait_s: float) -> None:
         print_json({"key_id": name, "state": "active"})
         return
     click.echo(name)
-    if not _is_embedded(data):
+    if not is_embedded(data):
         click.echo(
             "next: put the new key where GOVERNLAYER_KEY_ENCRYPTION_KEY[_FILE] is read, then remove the one before and "
             "GOVERNLAYER_KEY_ENCRYPTION_KEY_NEXT_FILE; restart the replicas one after the other",
@@ -100,7 +103,7 @@ async def _rotate_master(data: Path | None, wait_s: float) -> str:
 
 def _next_key(data: Path | None, appliance: Appliance) -> NextMasterKey:
     provider = appliance.parts.keys.provider
-    if not _is_embedded(data):
+    if not is_embedded(data):
         return GivenNextKey(provider)
     return DirectoryNextKey(DataDirectory.open(data or default_data()), provider, SystemEntropy())
 
@@ -124,7 +127,7 @@ def rotate_data(data: Path | None, as_json: bool, wait_s: float, org: str | None
         click.echo(f"{organization}  data key {number}")
 
 
-async def _rotate_data(data: Path | None, wait_s: float, org: str | None) -> dict[str, int | None]:
+async def _rotate_data(data: Path | None, wait_s: float, org: str | None) -> dict[str, int]:
     async with running_appliance(data) as appliance:
         await check_ledger(appliance, None)
         if org is not None:
@@ -132,7 +135,20 @@ async def _rotate_data(data: Path | None, wait_s: float, org: str | None) -> dic
         else:
             planned = await appliance.rotations.data.plan([one.id for one in await appliance.accounts.organizations()])
         with Meter("encrypting anew", "fields") as meter:
-            return {str(one): await appliance.rotations.data(one, Told(wait_s, meter)) for one in planned}
+            numbers = {one: await appliance.rotations.data(one, Told(wait_s, meter)) for one in planned}
+        if org is None:
+            _say_untouched(await appliance.accounts.organizations(), planned)
+        return {str(one): number for one, number in numbers.items() if number is not None}
+
+
+def _say_untouched(organizations: Sequence[Organization], planned: Sequence[UUID]) -> None:
+    untouched = [one.name for one in organizations if one.erased_us is None and one.id not in planned]
+    if untouched:
+        click.echo(
+            "governlayer: an interrupted rotation was completed, and none begun for the organizations that were not "
+            f"left in it: run it again to rotate {', '.join(untouched)}",
+            err=True,
+        )
 
 
 @click.command("rotate-jwt")
@@ -167,15 +183,23 @@ async def _rotate_jwt(data: Path | None, wait_s: float) -> int:
 @json_option
 @wait_option
 @click.option("--force", is_flag=True, help="Revoke what still needs the old pepper, and remove that now.")
-def rotate_pepper(data: Path | None, as_json: bool, wait_s: float, force: bool) -> None:
+@yes_option
+def rotate_pepper(data: Path | None, as_json: bool, wait_s: float, force: bool, yes: bool) -> None:
     """
     Exchange the pepper of fingerprints and passwords, while the appliance runs.
 
     Indexes and seals are made anew at once; API keys, passwords and sessions when they are used next. Run it again to
-    see what still needs the old one, which is removed once nothing does. --force revokes the rest: API keys, recovery
-    codes, sessions and one-time links; users whose passwords it was need a new one by letter or link.
+    see what still needs the old one, which is removed once nothing does. --force, once a rotation waits for that, says
+    how many are left, asks, and revokes them: API keys, recovery codes, sessions and one-time links; users whose
+    passwords it was need a new one by letter or link.
     """
-    remaining = run(_rotate_pepper(data, wait_s, force=force))
+
+    def agreed(uses: Mapping[str, int]) -> None:
+        for what, count in uses.items():
+            click.echo(f"{count:>8}  {what} still need the pepper before", err=True)
+        confirm("Revoke them for ever?", yes=yes)
+
+    remaining = run(_rotate_pepper(data, wait_s, agreed if force else None))
     if as_json:
         print_json({"remaining": dict(remaining)})
         return
@@ -185,12 +209,8 @@ def rotate_pepper(data: Path | None, as_json: bool, wait_s: float, force: bool) 
         click.echo("the pepper before is removed")
 
 
-async def _rotate_pepper(data: Path | None, wait_s: float, *, force: bool) -> Mapping[str, int]:
+async def _rotate_pepper(data: Path | None, wait_s: float, force: Agreed | None) -> Mapping[str, int]:
     async with running_appliance(data) as appliance:
         await check_ledger(appliance, None)
         with Meter("making anew", "organizations") as meter:
             return await appliance.rotations.pepper(Told(wait_s, meter), force=force)
-
-
-def _is_embedded(data: Path | None) -> bool:
-    return data is not None or PREFIX + "DATABASE_HOST" not in os.environ

@@ -6,13 +6,15 @@ that nobody uses. The old pepper goes once nothing needs it, or by force, which 
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import TypeAlias
 from uuid import UUID
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from governlayer_server.domain.account import ApiKey, User
+from governlayer_server.domain.errors import Conflict
 from governlayer_server.domain.tenants import SYSTEM_TENANT, tenant_name
 from governlayer_server.domain.times import MINUTE_US
 from governlayer_server.ports import Clock, PasswordHasher, RotatingVault
@@ -25,6 +27,7 @@ from governlayer_server.usecases.renew_users import renew_users
 from governlayer_server.usecases.rotate_secret import RotateSecret
 from governlayer_server.usecases.seal_rows import is_genuine, sealed
 
+Agreed: TypeAlias = Callable[[Mapping[str, int]], None]
 _PEPPER = SecretPurpose.PEPPER
 # A process that had not heard of the new pepper yet may have made refresh tokens with the old one.
 _MARGIN_US = MINUTE_US
@@ -42,7 +45,7 @@ class RotatePepper(Struct, frozen=True, kw_only=True):
     clock: Clock
     idle_us: int
 
-    async def __call__(self, steps: Steps, *, force: bool = False) -> Mapping[str, int]:
+    async def __call__(self, steps: Steps, force: Agreed | None = None) -> Mapping[str, int]:
         """
         Return what still needs the pepper before the one in service; nothing: it is removed.
 
@@ -50,9 +53,11 @@ class RotatePepper(Struct, frozen=True, kw_only=True):
 
         Args:
             steps: is told each step, and waits for the other processes.
-            force: whether to revoke what still needs the old pepper, and to remove that.
+            force: given, what still needs the old pepper is revoked, and that removed. It is told how many of what
+                before that, and raises if they are to stay.
 
         Raises:
+            Conflict: *force* was given, and no rotation waits for its end: none was begun, and nothing revoked.
             CipherError: the row of a user was altered, so that it does not open; the old pepper is kept.
             LedgerUnavailable: the database is away; to be done again.
         """
@@ -60,13 +65,17 @@ class RotatePepper(Struct, frozen=True, kw_only=True):
         if old is None and await self.rotate.is_done(_PEPPER):
             await self.rotate.end(_PEPPER)
             return {}
+        if old is None and force is not None:
+            raise Conflict(
+                "no rotation of the pepper waits for its end: begin one without --force, and see what is left"
+            )
         if old is None:
             await self.rotate.activate(_PEPPER, steps)
             old = await self.rotate.previous(_PEPPER)
         await self.rotate.recorded(_PEPPER)
-        return {} if old is None else await self._retire(old, steps, force=force)
+        return {} if old is None else await self._retire(old, steps, force)
 
-    async def _retire(self, old: StoredSecret, steps: Steps, *, force: bool) -> Mapping[str, int]:
+    async def _retire(self, old: StoredSecret, steps: Steps, force: Agreed | None) -> Mapping[str, int]:
         going = OldPepper(
             mark=self.vault.mark(old.number), refreshed_us=old.moved_us + _MARGIN_US, idle_us=self.idle_us
         )
@@ -74,9 +83,10 @@ class RotatePepper(Struct, frozen=True, kw_only=True):
         uses = Counter(await self.uses.count(going, self.clock.now_us()))
         uses["passwords"] += passwords
         remaining = +uses
-        if remaining and not force:
+        if remaining and force is None:
             return remaining
-        if remaining:
+        if remaining and force is not None:
+            force(remaining)
             await self._revoke_all()
             await steps.reached("what still needed the old pepper is revoked")
         for owner in (SYSTEM_TENANT, *(str(one.id) for one in await self.accounts.organizations())):
