@@ -1,6 +1,6 @@
 """The data inventory lists all that is stored, and nothing else."""
 
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, get_args
 from uuid import UUID
 
 import asyncpg
@@ -20,6 +20,7 @@ from governlayer_server.domain.backup import (
 )
 from governlayer_server.domain.inventory import Inventory, shipped_inventory
 from governlayer_server.domain.inventory_page import inventory_page
+from governlayer_server.domain.record_type import RecordType
 from governlayer_server.inventory import TEXT
 from msgspec.structs import replace
 
@@ -140,3 +141,7 @@ def test_the_page_has_all_of_it(inventory: Inventory) -> None:
     for entry in inventory.entries():
         assert f"| `{entry.name}` | {entry.what} |" in page
     assert page.count("\n### ") == len(list(inventory.places()))
+
+
+def test_every_type_of_record_that_is_written_is_in_it_and_no_other(inventory: Inventory) -> None:
+    assert set(inventory.records) == set(get_args(RecordType))

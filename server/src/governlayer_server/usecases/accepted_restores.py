@@ -8,11 +8,12 @@ from msgspec import Struct
 from governlayer_server.domain.errors import InvalidRequest, LedgerDamaged, LedgerFormatError, NotFound
 from governlayer_server.domain.ledger.audit import facts_of
 from governlayer_server.domain.ledger.chain import Head
+from governlayer_server.domain.record_type import RecordType
 from governlayer_server.ports.ledger import LedgerStore
 from governlayer_server.ports.refusals import Refusals, Restored
 from governlayer_server.usecases.verify_note import IsSigned, genuine_checkpoint
 
-RESTORE = "restore"
+RESTORE: RecordType = "restore"
 HeadAt = Callable[[str, int], Awaitable[Head]]
 """Returns where a ledger stood at a size, proven (``ProveLedger.head``)."""
 

@@ -11,6 +11,7 @@ from governlayer_server.domain.ledger.record import SYSTEM, Actor, ActorKind
 from governlayer_server.domain.organization import Organization
 from governlayer_server.domain.password import about_user, check_new_password
 from governlayer_server.domain.plan import Plan
+from governlayer_server.domain.record_type import RecordType
 from governlayer_server.domain.tenants import SYSTEM_LEDGER
 from governlayer_server.ports import Clock, CommonPasswords, Entropy, PasswordHasher, Vault
 from governlayer_server.ports.accounts import AccountStore, Tenant
@@ -111,7 +112,7 @@ class FoundOrganization(Struct, frozen=True, kw_only=True):
         )
         return sealed(self.vault, owner)
 
-    def _event(self, actor: Actor, ledger_id: str, record_type: str, body: dict[str, str]) -> Append:
+    def _event(self, actor: Actor, ledger_id: str, record_type: RecordType, body: dict[str, str]) -> Append:
         return event(self.clock, self.entropy, ledger_id, actor, record_type, body)
 
 

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from governlayer_server.domain.errors import CipherError, LedgerUnavailable
 from governlayer_server.domain.ledger.record import Actor
 from governlayer_server.domain.legal_hold import HoldScope, checked_range, checked_reason, hold_body
+from governlayer_server.domain.record_type import RecordType
 from governlayer_server.ports import Clock, Entropy, Place, Vault
 from governlayer_server.ports.erasures import ErasureStore
 from governlayer_server.ports.holds import HoldStore, StoredHold
@@ -23,7 +24,7 @@ from governlayer_server.usecases.new_id import new_id
 from governlayer_server.usecases.record_event import event
 
 OPERATION = "POST /v1/privacy/legal-holds"
-RECORD = "legal_hold"
+RECORD: RecordType = "legal_hold"
 
 
 class HoldTerms(Struct, frozen=True, kw_only=True):

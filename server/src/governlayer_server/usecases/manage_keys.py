@@ -24,6 +24,7 @@ from governlayer_server.domain.key_terms import (
     status_of,
 )
 from governlayer_server.domain.ledger.record import Actor, ActorKind
+from governlayer_server.domain.record_type import RecordType
 from governlayer_server.domain.times import DAY_US, SECOND_US
 from governlayer_server.ports import Clock, Entropy, Vault
 from governlayer_server.ports.accounts import AccountStore, Tenant
@@ -124,7 +125,7 @@ class ManageKeys(Struct, frozen=True, kw_only=True):
         )
         made = NewKey(stored=sealed(self.vault, stored), key=key, made_us=now_us)
         facts = {"allowed_ips": len(networks), "expires_us": terms.expires_us, "rate_limit": terms.rate_limit}
-        record = await keep(self._record(actor, "created", made.stored, facts), msgspec.json.encode(made))
+        record = await keep(self._record(actor, "key.created", made.stored, facts), msgspec.json.encode(made))
         async with self.accounts.tenant(organization_id) as tenant:
             await _require_held(tenant, self.vault, actor, stored.scopes)
             await tenant.keys.add(made.stored)
@@ -192,7 +193,7 @@ class ManageKeys(Struct, frozen=True, kw_only=True):
             await tenant.keys.save(new)
             await tenant.keys.add_event(self._event(actor, "rotated", new, now_us))
             made = NewKey(stored=new, key=key, made_us=now_us)
-            record = self._record(actor, "rotated", new, {"grace_seconds": grace_seconds})
+            record = self._record(actor, "key.rotated", new, {"grace_seconds": grace_seconds})
             await tenant.record(await keep(record, msgspec.json.encode(made)))
         return made
 
@@ -214,7 +215,7 @@ class ManageKeys(Struct, frozen=True, kw_only=True):
             new = sealed(self.vault, new) if is_genuine(self.vault, old) else new
             await tenant.keys.save(new)
             await tenant.keys.add_event(self._event(actor, "revoked", new, now_us))
-            await tenant.record(self._record(actor, "revoked", new, {}))
+            await tenant.record(self._record(actor, "key.revoked", new, {}))
         return new
 
     async def page(self, organization_id: UUID, after: UUID | None, limit: int) -> Sequence[KeyFacts]:
@@ -276,9 +277,9 @@ class ManageKeys(Struct, frozen=True, kw_only=True):
             time_us=now_us,
         )
 
-    def _record(self, actor: Actor, what: str, key: ApiKey, facts: dict[str, int | None]) -> Append:
+    def _record(self, actor: Actor, what: RecordType, key: ApiKey, facts: dict[str, int | None]) -> Append:
         body = {"key_id": str(key.id), "scopes": sorted(scope.value for scope in key.scopes), **facts}
-        return event(self.clock, self.entropy, str(key.organization_id), actor, f"key.{what}", body)
+        return event(self.clock, self.entropy, str(key.organization_id), actor, what, body)
 
 
 async def _require_held(tenant: Tenant, vault: Vault, actor: Actor, scopes: frozenset[Scope]) -> None:

@@ -10,6 +10,7 @@ from governlayer_server.domain.access import Principal, Role
 from governlayer_server.domain.account import Purpose, User, UserStatus
 from governlayer_server.domain.errors import Fault, InvalidRequest
 from governlayer_server.domain.membership import Act, Deed, check
+from governlayer_server.domain.record_type import RecordType
 from governlayer_server.domain.times import DAY_US
 from governlayer_server.ports import Clock, Entropy, Vault
 from governlayer_server.ports.accounts import AccountStore, Tenant
@@ -208,6 +209,6 @@ class ManageUsers(Struct, frozen=True, kw_only=True):
     def _changed(self, principal: Principal, user: User, what: str, **more: str) -> Append:
         return self._event(principal, "user.changed", {"event": what, "user_id": str(user.id), **more})
 
-    def _event(self, principal: Principal, record_type: str, body: dict[str, str]) -> Append:
+    def _event(self, principal: Principal, record_type: RecordType, body: dict[str, str]) -> Append:
         ledger_id = str(principal.organization_id)
         return event(self.clock, self.entropy, ledger_id, principal.actor, record_type, body)

@@ -3,13 +3,14 @@
 from collections.abc import Mapping
 
 from governlayer_server.domain.ledger.record import Actor, Draft
+from governlayer_server.domain.record_type import RecordType
 from governlayer_server.ports import Clock, Entropy
 from governlayer_server.ports.ledger import Append, Entry, LedgerStore
 from governlayer_server.usecases.new_id import new_id
 
 
 def event(
-    clock: Clock, entropy: Entropy, ledger_id: str, actor: Actor, record_type: str, body: Mapping[str, object]
+    clock: Clock, entropy: Entropy, ledger_id: str, actor: Actor, record_type: RecordType, body: Mapping[str, object]
 ) -> Append:
     """Return the record of an event, ready to append: by itself, or within a tenant's transaction."""
     draft = Draft(type=record_type, actor=actor, body=body)
@@ -22,7 +23,7 @@ async def record_event(
     entropy: Entropy,
     ledger_id: str,
     actor: Actor,
-    record_type: str,
+    record_type: RecordType,
     body: Mapping[str, object],
 ) -> Entry:
     """

@@ -14,13 +14,14 @@ from governlayer_server.domain.errors import LedgerDamaged, NotFound
 from governlayer_server.domain.ids import uuid8
 from governlayer_server.domain.ledger.record import SYSTEM, Draft
 from governlayer_server.domain.ledger.tree import root
+from governlayer_server.domain.record_type import RecordType
 from governlayer_server.domain.tenants import SYSTEM_LEDGER
 from governlayer_server.domain.times import DAY_US, HOUR_US, time_text
 from governlayer_server.ports import Clock
 from governlayer_server.ports.accounts import AccountStore
 from governlayer_server.ports.ledger import AnswerExists, Append, LedgerStore, Remember
 
-HEADS_RECORD = "ledger.heads"
+HEADS_RECORD: RecordType = "ledger.heads"
 # An entry has at most 128 bytes: a record of them stays below 16,384.
 PER_RECORD = 100
 

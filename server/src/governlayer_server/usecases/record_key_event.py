@@ -6,11 +6,12 @@ from hashlib import sha256
 from governlayer_server.domain.errors import NotFound
 from governlayer_server.domain.ids import uuid8
 from governlayer_server.domain.ledger.record import SYSTEM, Draft, Record
+from governlayer_server.domain.record_type import RecordType
 from governlayer_server.domain.times import DAY_US
 from governlayer_server.ports import Clock
 from governlayer_server.ports.ledger import AnswerExists, Append, LedgerStore, Remember
 
-KEY_RECORD = "ledger.key"
+KEY_RECORD: RecordType = "ledger.key"
 
 
 class KeyEvent(StrEnum):

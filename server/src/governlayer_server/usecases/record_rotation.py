@@ -7,13 +7,14 @@ from msgspec import Struct
 from governlayer_server.domain.errors import NotFound
 from governlayer_server.domain.ids import uuid8
 from governlayer_server.domain.ledger.record import SYSTEM, Draft
+from governlayer_server.domain.record_type import RecordType
 from governlayer_server.domain.tenants import SYSTEM_LEDGER
 from governlayer_server.domain.times import DAY_US
 from governlayer_server.ports import Clock
 from governlayer_server.ports.ledger import AnswerExists, Append, LedgerStore, Remember
 from governlayer_server.ports.rotations import RotationKind
 
-RECORD = "secret.rotated"
+RECORD: RecordType = "secret.rotated"
 ACTIVATED, RETIRED = "activated", "retired"
 
 

@@ -32,6 +32,7 @@ from governlayer_server.adapters.redis.running_requests import RedisRunningReque
 from governlayer_server.adapters.system import SystemClock, SystemEntropy
 from governlayer_server.adapters.system.background import Background
 from governlayer_server.domain.errors import ConfigurationError, LedgerRefused
+from governlayer_server.domain.record_type import RecordType
 from governlayer_server.ports.accounts import AccountStore
 from governlayer_server.ports.ledger import LedgerStore
 from governlayer_server.ports.ledger_keys import LedgerKey
@@ -111,7 +112,7 @@ class Appliance(Struct, frozen=True, kw_only=True):
         """Check the end of every ledger before it is written; return the ids of those that are closed."""
         return await self.checks.check(await self.ledger_ids(), progress)
 
-    async def record_event(self, record_type: str, body: Mapping[str, object]) -> None:
+    async def record_event(self, record_type: RecordType, body: Mapping[str, object]) -> None:
         """Append a record of the deployment itself to the system ledger."""
         await record_of_system(self.ledger, self.parts.clock, self.parts.entropy, record_type, body)
 

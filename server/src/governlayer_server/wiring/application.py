@@ -23,6 +23,7 @@ from governlayer_server.console.docs import docs_route
 from governlayer_server.console.pages import Assets, static_route
 from governlayer_server.domain.policy import PolicySet
 from governlayer_server.domain.quota import Mode
+from governlayer_server.domain.record_type import RecordType
 from governlayer_server.ports import Clock
 from governlayer_server.ports.accounts import AccountStore
 from governlayer_server.ports.ledger import LedgerStore
@@ -75,7 +76,7 @@ _ROTATIONS_S = 30.0
 _TILES_S, _CHECKPOINTS_S, _HEADS_S, _ERASURES_S = 1.0, 1.0, 60.0, 10.0
 _BACKUPS_S = 60.0
 _TOMBSTONES_S = 5.0
-Record = Callable[[str, Mapping[str, object]], Awaitable[None]]
+Record = Callable[[RecordType, Mapping[str, object]], Awaitable[None]]
 
 
 class Operations(Struct, frozen=True, kw_only=True):

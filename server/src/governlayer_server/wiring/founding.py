@@ -15,6 +15,7 @@ from governlayer_server.adapters.postgres.deployment_store import DeploymentRow
 from governlayer_server.domain.errors import CipherError, ConfigurationError
 from governlayer_server.domain.ledger.checkpoint import verifier_key
 from governlayer_server.domain.ledger.record import SYSTEM
+from governlayer_server.domain.record_type import RecordType
 from governlayer_server.domain.tenants import SYSTEM_LEDGER
 from governlayer_server.ports import Clock, Entropy, Signers
 from governlayer_server.ports.key_encryption import KekState
@@ -121,7 +122,7 @@ async def begin_system_ledger(ledger: LedgerStore, signer: Signers, deployment: 
 
 
 async def record_of_system(
-    ledger: LedgerStore, clock: Clock, entropy: Entropy, record_type: str, body: Mapping[str, object]
+    ledger: LedgerStore, clock: Clock, entropy: Entropy, record_type: RecordType, body: Mapping[str, object]
 ) -> None:
     """Append a record of the deployment itself to the system ledger."""
     await record_event(ledger, clock, entropy, SYSTEM_LEDGER, SYSTEM, record_type, body)
