@@ -1,10 +1,13 @@
 """What only people know is read from their file; what is not known in it is refused, so that nothing is overlooked."""
 
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from governlayer_server.domain.errors import ConfigurationError
-from governlayer_server.domain.supplied_facts import SuppliedFacts
+from governlayer_server.domain.organization import Organization
+from governlayer_server.domain.plan import Plan
+from governlayer_server.domain.supplied_facts import OrganizationFacts, SuppliedFacts
 from governlayer_server.settings import paperwork_from
 
 WRITTEN = """
@@ -54,3 +57,10 @@ def test_what_is_malformed_or_not_known_is_refused(tmp_path: Path, text: str) ->
     file.write_bytes(text.encode("latin-1"))
     with pytest.raises(ConfigurationError, match="malformed"):
         paperwork_from(named(file))
+
+
+def test_a_section_that_is_no_organizations_is_found() -> None:
+    acme, initech = (Organization(id=uuid4(), name=name, plan=Plan.FREE, created_us=1) for name in ("Acme", "Initech"))
+    names = ("Acme", str(initech.id), "Acmee", str(uuid4()))
+    supplied = SuppliedFacts(organization=dict.fromkeys(names, OrganizationFacts()))
+    assert list(supplied.unmatched([acme, initech])) == list(names[2:])

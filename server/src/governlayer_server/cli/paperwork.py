@@ -69,9 +69,10 @@ async def _papers(
 
 
 async def _organizations(appliance: Appliance, org: str | None) -> Sequence[UUID]:
-    if org is not None:
-        return [await find_organization(appliance, org)]
-    return [one.id for one in await appliance.accounts.organizations()]
+    organizations = await appliance.accounts.organizations()
+    for name in appliance.keep_paperwork.supplied.unmatched(organizations):
+        click.echo(f"governlayer: paperwork file: there is no organization {name}: its section is not used", err=True)
+    return [one.id for one in organizations] if org is None else [await find_organization(appliance, org)]
 
 
 def _print(papers: Sequence[_Paper], page: Callable[[_Paper], str], *, as_json: bool) -> None:

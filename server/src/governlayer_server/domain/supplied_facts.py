@@ -1,6 +1,6 @@
 """What only the people responsible know, and no paper can be without: it is written down by them, never made up."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec import Struct, field
 
@@ -54,3 +54,8 @@ class SuppliedFacts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         """Return what was supplied for *organization*, under its id or else its name."""
         by_name = self.organization.get(organization.name, OrganizationFacts())
         return self.organization.get(str(organization.id), by_name)
+
+    def unmatched(self, organizations: Iterable[Organization]) -> Sequence[str]:
+        """Return the sections that are of none of *organizations*, neither by id nor by name."""
+        known = {name for one in organizations for name in (str(one.id), one.name)}
+        return [name for name in self.organization if name not in known]
