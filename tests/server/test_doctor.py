@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from governlayer_server.adapters.embedded.restoring import begin_restore
 from governlayer_server.adapters.tls.authority import Authority
 from governlayer_server.domain.errors import ConfigurationError
 from governlayer_server.settings import Settings
@@ -74,6 +75,14 @@ async def test_settings_that_are_refused_are_named_and_not_repeated(settings: Se
     checks = await seen(settings, settings=refused)
     assert failing(checks) == {"secrets"}
     assert "pepper" in checks["secrets"].detail
+
+
+async def test_a_restore_that_has_not_ended_is_named_with_what_ends_it(settings: Settings, tmp_path: Path) -> None:
+    directory = begin_restore(tmp_path / "new", "20300101T000000Z-00000000")
+    checks = await seen(settings, data=directory.path)
+    assert failing(checks) == {"restore"}
+    assert "secrets" not in checks
+    assert "--backup 20300101T000000Z-00000000 --data" in (checks["restore"].mend or "")
 
 
 @pytest.mark.parametrize(("days", "fails"), [(200, False), (15, False), (10, True), (-1, True)])

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from governlayer_server.adapters.backup.store_directory import DirectoryStore
+from governlayer_server.adapters.crypto.verify import verify_ed25519
 from governlayer_server.cli.backup_place import needed_passphrase
 from governlayer_server.domain.access import Scope
 from governlayer_server.domain.errors import BackupError, ConfigurationError
@@ -15,7 +16,9 @@ from governlayer_server.ports.backups import Writer
 from governlayer_server.settings.backups import BackupSettings
 from governlayer_server.usecases.open_backup import find_backups
 from governlayer_server.usecases.tombstone_files import TombstoneFiles
+from governlayer_server.usecases.verify_backup import VerifyBackup
 from governlayer_server.wiring import open_appliance
+from governlayer_server.wiring.backups import place_of
 from governlayer_server.wiring.scheduled_backups import ScheduledBackups
 from msgspec.structs import replace
 
@@ -164,8 +167,10 @@ async def test_newer_backups_under_another_passphrase(
         with pytest.raises(BackupError, match="passphrase"):
             await world.restore(elsewhere, old.id)
         (keys,) = (world.directory / "keys").iterdir()
-        with pytest.raises(BackupError):
+        with pytest.raises(BackupError, match="--keys-passphrase-file"):
             await world.verify(old.id)
+        place = place_of(world.store, PASSPHRASE, later_passphrase=LATER)
+        assert (await VerifyBackup(place=place, verify=verify_ed25519)(old.id)).manifest == old
         assert keys.exists()
         return
     restored = await world.restore(elsewhere, old.id, later=later)

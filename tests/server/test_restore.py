@@ -19,6 +19,7 @@ from governlayer_server.domain.ledger.record import SYSTEM
 from governlayer_server.settings import LedgerSettings
 from governlayer_server.usecases.sign_checkpoint import sign_checkpoint
 from governlayer_server.wiring import open_appliance
+from governlayer_server.wiring.restores import genuine_notes
 from msgspec.structs import replace
 
 from tests.fakes.backup_place import BackedUpPlace, make_cheap
@@ -203,6 +204,13 @@ async def test_an_old_backup_says_what_is_lost(world: BackedUpPlace, databases: 
         head = await appliance.ledger.head(umbrella)
         forged = sign_checkpoint(appliance.parts.signer, head).replace(f"\n{head.size}\n", f"\n{head.size + 9}\n")
     (tmp_path / "forged.note").write_text(forged, "utf-8")
+    (tmp_path / "none.note").write_text("no checkpoint", "utf-8")
+    assert genuine_notes([tmp_path / "newest.note", tmp_path], old) == {tmp_path: 1}
+    for name in ("forged", "none"):
+        with pytest.raises(ConfigurationError, match=f"{name}.note"):
+            genuine_notes([tmp_path / "newest.note", tmp_path / f"{name}.note"], old)
+    with pytest.raises(ConfigurationError, match="has no ledger"):
+        genuine_notes([tmp_path / "newest.note"], replace(old, ledgers=()))
     size = next(one.size for one in old.ledgers if one.id == acme)
     for paths, lost in (((), size + 3), ((tmp_path / "newest.note", tmp_path / "forged.note"), size + 7)):
         to = await databases.empty()

@@ -71,7 +71,7 @@ def test_settings_that_belong_together() -> None:
         without = {key: value for key, value in given.items() if key != PREFIX + name}
         with pytest.raises(ConfigurationError, match=name):
             backups_from(without, lambda: owner_from(without, database))  # noqa: B023
-    for wrong in ({"BACKUP_HOURS": "0"}, {"BACKUP_PASSPHRASE": "short"}, {"BACKUP_KEEP": "none"}):
+    for wrong in ({"BACKUP_HOURS": "0"}, {"BACKUP_PASSPHRASE": "short"}, {"BACKUP_KEEP": "none"}, {"BACKUP_TO": "b"}):
         with pytest.raises(ConfigurationError, match=next(iter(wrong))):
             backups_from({**given, **environment(**wrong)}, lambda: database)
     assert backups_from({}, lambda: database) == BackupSettings()
@@ -85,7 +85,7 @@ def test_destinations() -> None:
     for name in S3:
         with pytest.raises(ConfigurationError, match="S3_ENDPOINT"):
             destination_from(environment(**{key: value for key, value in S3.items() if key != name}), "s3://my-bucket")
-    for wrong in ("s3://", "s3://UPPER/x", "s3:bucket", "s3://bucket/ä"):
+    for wrong in ("s3://", "s3://UPPER/x", "s3:bucket", "s3://bucket/ä", "ftp://bucket/x", "S3://bucket", "file:///b"):
         with pytest.raises(ConfigurationError, match="s3://bucket/prefix"):
             destination_from(environment(**S3), wrong)
     with pytest.raises(ConfigurationError, match="S3_ENDPOINT"):

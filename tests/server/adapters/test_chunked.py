@@ -10,7 +10,7 @@ import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA512
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
-from governlayer_server.adapters.crypto.chunked import ChunkedSealer, open_sealed, seal
+from governlayer_server.adapters.crypto.chunked import ChunkedOpener, ChunkedSealer, seal
 from governlayer_server.domain.errors import CipherError
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,6 +18,11 @@ from hypothesis import strategies as st
 VECTORS = json.loads(Path("tests/vectors/chunked-encryption/aes_256_gcm.json").read_text("utf-8"))["vectors"]
 KEY, CHUNK = bytes(range(32)), 16_384
 lengths = st.sampled_from([0, 1, 100, CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK])
+
+
+def open_sealed(key: bytes, context: bytes, ciphertext: bytes) -> bytes:
+    opener = ChunkedOpener(key, context)
+    return opener.update(ciphertext) + opener.finish()
 
 
 def by_the_specification(key: bytes, context: bytes, message: bytes, salt: bytes) -> bytes:

@@ -8,6 +8,8 @@ import click
 from governlayer_server.adapters.crypto.verify import verify_ed25519
 from governlayer_server.cli.backup_place import (
     from_option,
+    keys_passphrase_option,
+    later_passphrase,
     needed_passphrase,
     passphrase_from,
     passphrase_option,
@@ -92,10 +94,12 @@ async def _backup(
 @json_option
 def list_(source: str, as_json: bool) -> None:
     """List the backups of a destination, the oldest first. Nothing is opened: their names tell."""
-    found = run(find_backups(store_named(source)))
+    found = run(find_backups(store_named(source, exists=True)))
     if as_json:
         print_json({"data": [_listed(one) for one in found]})
         return
+    if not found:
+        click.echo(f"no backups in {source}")
     for one in found:
         state = "verified" if one.is_verified else "whole" if one.is_whole else "cut off"
         click.echo(f"{one.id}  {state:<8}  {one.size} bytes")
@@ -106,15 +110,23 @@ def list_(source: str, as_json: bool) -> None:
 @from_option
 @data_option
 @passphrase_option
+@keys_passphrase_option
 @json_option
-def verify(backup_id: str | None, source: str, data: Path | None, passphrase_file: Path | None, as_json: bool) -> None:
+def verify(
+    backup_id: str | None,
+    source: str,
+    data: Path | None,
+    passphrase_file: Path | None,
+    keys_passphrase_file: Path | None,
+    as_json: bool,
+) -> None:
     """
     Read all of a backup (the newest whole one, unless ID names another), and follow every ledger from its genesis.
 
     It takes the passphrase and no database; without a passphrase, the appliance whose key-encryption key opens it.
     """
-    passphrase = passphrase_from(passphrase_file)
-    verified = run(_verify(backup_id, store_named(source), data, passphrase))
+    passphrase, later = passphrase_from(passphrase_file), later_passphrase(keys_passphrase_file)
+    verified = run(_verify(backup_id, store_named(source, exists=True), data, passphrase, later))
     if as_json:
         print_json({**_members(verified.manifest), "sound": True, "subject_keys": verified.subject_keys})
         return
@@ -124,13 +136,15 @@ def verify(backup_id: str | None, source: str, data: Path | None, passphrase_fil
         click.echo("the destination takes no note of it: for --keep it counts as not verified", err=True)
 
 
-async def _verify(backup_id: str | None, store: BackupStore, data: Path | None, passphrase: str | None) -> Verified:
+async def _verify(
+    backup_id: str | None, store: BackupStore, data: Path | None, passphrase: str | None, later: str | None
+) -> Verified:
     with Meter("verification", "rows") as meter:
         if passphrase is not None:
-            use = VerifyBackup(place=place_of(store, passphrase), verify=verify_ed25519)
+            use = VerifyBackup(place=place_of(store, passphrase, later_passphrase=later), verify=verify_ed25519)
             return await use(backup_id, meter.show)
         async with opened_appliance(data) as appliance:
-            place = place_of(store, None, appliance.parts.keys.ring)
+            place = place_of(store, None, appliance.parts.keys.ring, later)
             return await VerifyBackup(place=place, verify=verify_ed25519)(backup_id, meter.show)
 
 

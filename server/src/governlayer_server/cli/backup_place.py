@@ -20,6 +20,8 @@ from governlayer_server.settings.reading import secret
 from governlayer_server.wiring.backups import store_of
 
 _SETTING = "BACKUP_PASSPHRASE"
+_OPTION = "--passphrase-file"
+KEYS_OPTION = "--keys-passphrase-file"
 _OF_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
@@ -44,25 +46,53 @@ def passphrase_option(command: Command) -> Command:
     )(command)
 
 
-def store_named(given: str) -> BackupStore:
-    """Return the store of the destination *given* on the command line."""
-    return store_of(destination_from(os.environ, given))
+def keys_passphrase_option(command: Command) -> Command:
+    """Add ``--keys-passphrase-file FILE``; ``later_passphrase`` reads it."""
+    return click.option(
+        KEYS_OPTION,
+        type=click.Path(path_type=Path, dir_okay=False),
+        help="Passphrase of the newest backup, where it was changed since: data subjects' keys are under that one.",
+    )(command)
 
 
-def passphrase_from(file: Path | None, *, new: bool = False) -> str | None:
+def later_passphrase(file: Path | None) -> str | None:
+    """Return the passphrase of the newest backup, where it was changed since."""
+    return None if file is None else needed_passphrase(file, option=KEYS_OPTION)
+
+
+def store_named(given: str, *, exists: bool = False) -> BackupStore:
+    """
+    Return the store of the destination *given* on the command line; a relative path is one of the working directory.
+
+    Args:
+        given: as it was written.
+        exists: whether a directory has to be there.
+
+    Raises:
+        ConfigurationError: it is no destination, or not there.
+    """
+    to = destination_from(os.environ, given)
+    if not isinstance(to, Path):
+        return store_of(to)
+    if exists and not to.is_dir():
+        raise ConfigurationError(f"there is no directory {to}: --from, or {PREFIX}BACKUP_TO, names where backups are")
+    return store_of(to.absolute())
+
+
+def passphrase_from(file: Path | None, *, new: bool = False, option: str = _OPTION) -> str | None:
     """
     Return the passphrase: from the file, the environment, or a terminal; None where none of them has one.
 
     Args:
         file: that ``--passphrase-file`` names.
         new: whether to ask twice.
+        option: that names the file.
 
     Raises:
         ConfigurationError: the file cannot be read, or is not for this user alone.
     """
     if file is not None:
-        _require_private(file)
-        return secret({f"{PREFIX}{_SETTING}_FILE": str(file)}, _SETTING)
+        return _private_text(file, option)
     given = secret(os.environ, _SETTING)
     if given is None and sys.stdin.isatty():
         text = f"Passphrase of the backup (at least {MIN_PASSPHRASE} characters)"
@@ -70,29 +100,32 @@ def passphrase_from(file: Path | None, *, new: bool = False) -> str | None:
     return given
 
 
-def _require_private(file: Path) -> None:
+def _private_text(file: Path, option: str) -> str:
     """
-    Return if *file* is a regular file, or what a shell makes of a command's output, that others cannot read.
+    Return the text of a regular file, or of what a shell makes of a command's output, that others cannot read.
 
     Raises:
-        ConfigurationError: it is not. Nothing of it was read.
+        ConfigurationError: it cannot be read, or others can read it. The text is not repeated.
     """
     try:
         status = file.stat()
+        if status.st_mode & _OF_OTHERS or status.st_uid not in {os.geteuid(), 0}:
+            raise ConfigurationError(f"{option} {file} must be of this user alone: chown it, and chmod 600")
+        return file.read_text(encoding="utf-8").strip()
     except OSError as error:
-        raise ConfigurationError(f"the passphrase's file {file} cannot be read: {error.strerror}") from None
-    if status.st_mode & _OF_OTHERS or status.st_uid not in {os.geteuid(), 0}:
-        raise ConfigurationError(f"the passphrase's file {file} must be of this user alone: chown it, and chmod 600")
+        raise ConfigurationError(f"{option} {file} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ConfigurationError(f"{option} {file} is not UTF-8 text") from None
 
 
-def needed_passphrase(file: Path | None, *, new: bool = False) -> str:
+def needed_passphrase(file: Path | None, *, new: bool = False, option: str = _OPTION) -> str:
     """
     Return the passphrase as ``passphrase_from`` does.
 
     Raises:
         ConfigurationError: there is none.
     """
-    given = passphrase_from(file, new=new)
+    given = passphrase_from(file, new=new, option=option)
     if given is None:
         raise ConfigurationError(f"a passphrase is needed: --passphrase-file, or {PREFIX}{_SETTING}[_FILE]")
     return given

@@ -1,6 +1,7 @@
 """``governlayer restore``: a backup into an empty place."""
 
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 from functools import partial
@@ -19,6 +20,8 @@ from governlayer_server.adapters.logs.access import configure_logs
 from governlayer_server.adapters.postgres.restore_target import PostgresRestoreTarget
 from governlayer_server.cli.backup_place import (
     from_option,
+    keys_passphrase_option,
+    later_passphrase,
     needed_passphrase,
     passphrase_option,
     store_named,
@@ -48,6 +51,7 @@ from governlayer_server.wiring.restores import (
     Newer,
     Restored,
     complete_restore,
+    genuine_notes,
     newer_backups,
     notes_from,
 )
@@ -80,11 +84,7 @@ class _Wanted(Struct, frozen=True, kw_only=True):
 @data_option
 @click.option("--backup", "backup_id", metavar="ID", help="Which one.  [default: the newest whole one]")
 @passphrase_option
-@click.option(
-    "--keys-passphrase-file",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Passphrase of the newest backup, where it was changed since: data subjects' keys are under that one.",
-)
+@keys_passphrase_option
 @click.option(
     "--checkpoint",
     "checkpoints",
@@ -121,10 +121,12 @@ def restore(
     The passphrase is enough. What was erased since is erased again, every ledger is checked, and gets a `restore`
     record. Interrupted, the same command goes on; until it has ended, nothing starts on the place.
     """
-    later = None if keys_passphrase_file is None else needed_passphrase(keys_passphrase_file)
+    later = later_passphrase(keys_passphrase_file)
+    if is_embedded(data) and secrets is not None:
+        raise click.UsageError("--secrets is for an external database: a data directory keeps its own")
     if is_embedded(data):
         require_free(data or default_data())
-    place = place_of(store_named(source), needed_passphrase(passphrase_file), later_passphrase=later)
+    place = place_of(store_named(source, exists=True), needed_passphrase(passphrase_file), later_passphrase=later)
     if not tombstones:
         click.echo(_MAYBE_INCOMPLETE, err=True)
     lists = [TombstoneFiles(store=DirectoryStore(one), name=str(one), prefix="") for one in tombstones]
@@ -137,12 +139,15 @@ def restore(
         print_json(_members(restored))
     else:
         _print(restored)
+        click.echo(f"next: {_next(data, secrets)}", err=True)
     sys.exit(bool(restored.closed))
 
 
 async def _restore(wanted: _Wanted) -> Restored:
     configure_logs()
     opened = await open_backup(wanted.place, wanted.backup_id)
+    for path, count in genuine_notes(wanted.checkpoints, opened.manifest).items():
+        click.echo(f"{path}: {count} checkpoints of ledgers in the backup", err=True)
     newer = await newer_backups(wanted.place, opened.manifest.id)
     for one in newer.closed:
         click.echo(f"the newer backup {one} does not open: what it knows of lost records is not used", err=True)
@@ -215,6 +220,10 @@ def _print(restored: Restored) -> None:
     for one in restored.ledgers:
         if one.lost is not None:
             click.echo(f"{one.ledger_id}: records {one.size} to {one.lost - 1} are lost; record {one.seq} says so")
+        elif one.seq is not None:
+            click.echo(
+                f"{one.ledger_id}: no newer checkpoint is known: records after these {one.size} may be lost unnoticed"
+            )
     if restored.erased.done:
         click.echo(f"erased again: {len(restored.erased.done)}")
     for tombstone_id in restored.erased.strange:
@@ -223,6 +232,12 @@ def _print(restored: Restored) -> None:
         click.echo(f"the tombstone {tombstone_id} was erased again in a closed ledger: no record says so yet", err=True)
     for ledger_id in restored.closed:
         click.echo(f"{ledger_id}: CLOSED to writing: `governlayer ledger fsck --org {ledger_id}` says why", err=True)
+
+
+def _next(data: Path | None, secrets: Path | None) -> str:
+    if is_embedded(data):
+        return shlex.join(["governlayer", "up", "--data", str(data or default_data())])
+    return f"governlayer serve, with settings that name the secrets in {secrets}"
 
 
 def _members(restored: Restored) -> dict[str, object]:

@@ -34,6 +34,7 @@ class BackupStore(Protocol):
     Files under names: one or more words of ``[A-Za-z0-9._-]``, joined by ``/``, none of them of dots alone.
 
     All methods raise Unavailable where the store does not answer as it should, and ValueError for other names.
+    Its text names the destination.
     """
 
     def writer(self, name: str) -> AbstractAsyncContextManager[Writer]:

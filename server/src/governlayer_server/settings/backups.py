@@ -67,6 +67,8 @@ def backups_from(environment: Environment, owner: Callable[[], PostgresAddress])
     """
     given = text(environment, "BACKUP_TO") or None
     to = None if given is None else destination_from(environment, given)
+    if isinstance(to, Path) and not to.is_absolute():
+        raise ConfigurationError(f"{PREFIX}BACKUP_TO must be an absolute path, or s3://bucket/prefix")
     if text(environment, "BACKUP_HOURS") is None:
         return BackupSettings(to=to)
     passphrase = secret(environment, "BACKUP_PASSPHRASE")
@@ -90,9 +92,11 @@ def destination_from(environment: Environment, given: str) -> Destination:
     Raises:
         ConfigurationError: it is neither, or settings of the storage are missing or malformed.
     """
-    if not given.startswith("s3:"):
+    if not given.startswith("s3:") and "://" not in given:
         return Path(given)
     match = _S3.fullmatch(given)
+    if match is None and not given.startswith("s3:"):
+        raise ConfigurationError("a destination is a directory, or s3://bucket/prefix: there is no other scheme")
     if match is None:
         raise ConfigurationError("a destination in S3-compatible storage is s3://bucket/prefix")
     prefix = (match[2] or "").strip("/")

@@ -102,7 +102,8 @@ async def open_backup(place: Place, backup_id: str | None = None) -> OpenedBacku
     """
     whole = [one.id for one in await find_backups(place.store) if one.is_whole]
     if not whole or backup_id not in {None, *whole}:
-        raise NotFound(f"there is no whole backup {backup_id or ''} here".replace("  ", " "))
+        which = "whole backup" if backup_id is None else f"whole backup {backup_id}"
+        raise NotFound(f"there is no {which} in {place.store}")
     return await _opened(place, backup_id or whole[-1])
 
 

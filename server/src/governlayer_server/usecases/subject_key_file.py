@@ -56,7 +56,10 @@ async def open_subject_keys(place: Place, not_before: str = "") -> SubjectKeyFil
     envelope, skip = await read_envelope(place.store, name)
     if envelope.id != newest:
         raise BackupError(f"{name} is that of another backup")
-    key = await (place.subject_keys or place.keys).open(envelope, "keys")
+    try:
+        key = await (place.subject_keys or place.keys).open(envelope, "keys")
+    except BackupError as error:
+        raise BackupError(f"{error}. A passphrase that was changed since: --keys-passphrase-file") from None
     pieces = place.files_of(place.store, "", newest, key).read(name, skip=skip)
     head, rest = await _head(pieces)
     try:

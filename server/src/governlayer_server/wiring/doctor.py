@@ -12,6 +12,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from governlayer_server.adapters.embedded.restoring import unfinished_restore
 from governlayer_server.adapters.postgres.database import Database, connect
 from governlayer_server.adapters.postgres.migrate import pending_migrations
 from governlayer_server.adapters.redis.connect import connect_redis
@@ -77,6 +78,8 @@ class Patient(Struct, frozen=True, kw_only=True):
 async def examine(patient: Patient, progress: Progress) -> Sequence[Check]:
     """Return what was seen, one entry for each check, whatever fails."""
     checks = [*(_certificate(file) for file in patient.certificates), *_disk(patient.data)]
+    if restore := _restore(patient.data):
+        return [restore, *checks]
     try:
         settings = patient.settings()
         await settings.keys.keys()
@@ -86,6 +89,16 @@ async def examine(patient: Patient, progress: Progress) -> Sequence[Check]:
     secrets = Check(name="secrets", ok=True, detail="all there, random and long enough")
     backup = await _seen("backup", lambda: _backup(settings, int(time.time()) * SECOND_US))
     return [secrets, *checks, backup, await _redis(settings, patient), *await _stored(settings, patient, progress)]
+
+
+def _restore(data: Path | None) -> Check | None:
+    """Tell of a restore that has begun in a data directory and not ended: nothing else can be looked at before."""
+    backup_id = None if data is None else unfinished_restore(data)
+    if backup_id is None:
+        return None
+    detail = f"that of {backup_id} into {data} did not come to its end"
+    mend = f"governlayer restore --from DESTINATION --backup {backup_id} --data {data}"
+    return Check(name="restore", ok=False, detail=detail, mend=mend)
 
 
 async def _backup(settings: Settings, now_us: int) -> Check:

@@ -7,10 +7,12 @@ from uuid import UUID
 
 from msgspec import Struct
 
+from governlayer_server.adapters.crypto.verify import verify_ed25519
 from governlayer_server.adapters.system.checkpoint_directory import kept_notes
 from governlayer_server.adapters.system.tombstone_directory import TombstoneDirectory
 from governlayer_server.domain.backup import Manifest
-from governlayer_server.domain.errors import BackupError, CipherError, ConfigurationError
+from governlayer_server.domain.errors import BackupError, CipherError, ConfigurationError, NoteError
+from governlayer_server.domain.ledger.note import parse_checkpoint, parse_verifier_key
 from governlayer_server.domain.tenants import SYSTEM_LEDGER
 from governlayer_server.settings import Settings
 from governlayer_server.usecases.fsck_ledger import Fsck, Progress
@@ -18,6 +20,7 @@ from governlayer_server.usecases.open_backup import Place, find_backups, open_ba
 from governlayer_server.usecases.reapply_erasures import Reapplied
 from governlayer_server.usecases.record_restores import Notes, RecordRestores, RestoredLedger
 from governlayer_server.usecases.tombstone_files import TombstoneFiles
+from governlayer_server.usecases.verify_note import log_signatures
 from governlayer_server.wiring.appliance import Appliance, open_appliance
 
 _MAX_NOTE_BYTES = 65_536
@@ -168,6 +171,39 @@ def notes_from(paths: Sequence[Path], newer: Mapping[str, str]) -> Notes:
                 yield from (note for _, _, note in kept_notes(path, origin))
 
     return notes
+
+
+def genuine_notes(paths: Sequence[Path], manifest: Manifest) -> Mapping[Path, int]:
+    """
+    Return how many checkpoints of the backup's ledgers each directory among *paths* has; every file must be one.
+
+    Args:
+        paths: as for ``notes_from``.
+        manifest: of the backup; its keys are those that count.
+
+    Raises:
+        ConfigurationError: a file is no such checkpoint, or a path cannot be read.
+        Unavailable: as for ``kept_notes``.
+    """
+    counts = dict[Path, int]()
+    for path in paths:
+        if path.is_dir():
+            kept = [note for ledger in manifest.ledgers for _, _, note in kept_notes(path, ledger.origin)]
+            counts[path] = sum(_why_not(note, manifest) is None for note in [*_notes(path), *kept])
+        elif why_not := _why_not(next(_notes(path)), manifest):
+            raise ConfigurationError(f"--checkpoint {path}: {why_not}. Nothing was restored")
+    return counts
+
+
+def _why_not(note: str, manifest: Manifest) -> str | None:
+    """Return what keeps *note* from being a checkpoint of a ledger in the backup; None: it is one."""
+    try:
+        checkpoint = parse_checkpoint(note)
+        log_signatures(checkpoint, [parse_verifier_key(key) for key in manifest.vkeys], verify_ed25519)
+    except NoteError as error:
+        return str(error)
+    is_here = checkpoint.origin in {one.origin for one in manifest.ledgers}
+    return None if is_here else f"the backup has no ledger {checkpoint.origin}"
 
 
 def _notes(path: Path) -> Iterator[str]:

@@ -31,6 +31,10 @@ class DirectoryStore:
     def __init__(self, path: Path) -> None:
         self._path = path
 
+    def __str__(self) -> str:
+        """Return the directory."""
+        return str(self._path)
+
     @asynccontextmanager
     async def writer(self, name: str) -> AsyncIterator["_FileWriter"]:
         """Write a file under a hidden name, and give it its own once it is durable."""

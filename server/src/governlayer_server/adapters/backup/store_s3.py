@@ -35,6 +35,10 @@ class S3Store:
         self._piece_bytes = piece_bytes
         self._client = _client(address)
 
+    def __str__(self) -> str:
+        """Return the address, without its secrets."""
+        return repr(self._address)
+
     @asynccontextmanager
     async def writer(self, name: str) -> AsyncIterator["_ObjectWriter"]:
         """Upload an object, in pieces where it is large; S3 shows it when the last one is there."""

@@ -75,14 +75,3 @@ def seal(key: bytes, context: bytes, plaintext: bytes) -> bytes:
     """Return a short message, encrypted."""
     sealer = ChunkedSealer(key, context)
     return sealer.update(plaintext) + sealer.finish()
-
-
-def open_sealed(key: bytes, context: bytes, ciphertext: bytes) -> bytes:
-    """
-    Return the plaintext of a short message.
-
-    Raises:
-        CipherError: it is damaged, cut off, or of another key or context.
-    """
-    opener = ChunkedOpener(key, context)
-    return opener.update(ciphertext) + opener.finish()

@@ -47,6 +47,12 @@ def end_restore(directory: DataDirectory) -> None:
     sync_directory(directory.path)
 
 
+def unfinished_restore(path: Path) -> str | None:
+    """Return the id of the backup whose restore has begun at *path* and not ended; None: there is none."""
+    mark = path / _MARK
+    return read_private(mark) if mark.exists() else None
+
+
 def refuse_unfinished(directory: DataDirectory) -> None:
     """
     Return unless a restore has begun there and not ended.
