@@ -34,9 +34,13 @@ class ScheduledBackups:
 
     @property
     def age_s(self) -> float:
-        """Seconds since the newest whole backup was begun; infinite where there is none that we know of."""
+        """
+        Seconds since the newest whole backup was begun, infinite where there is none that we know of.
+
+        Ids have whole seconds, and each comes after the one before: one that was begun just now may be ahead of it.
+        """
         now_us = self._appliance.parts.clock.now_us()
-        return float("inf") if self._newest_us is None else (now_us - self._newest_us) / SECOND_US
+        return float("inf") if self._newest_us is None else max(0.0, (now_us - self._newest_us) / SECOND_US)
 
     async def __call__(self) -> None:
         """
