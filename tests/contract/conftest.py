@@ -9,7 +9,7 @@ from governlayer_server.adapters.postgres.data_keys import PostgresDataKeys
 from governlayer_server.adapters.postgres.ledger_store import PostgresLedgerStore
 from governlayer_server.domain.ledger.record import Actor, ActorKind, Draft
 from governlayer_server.ports.accounts import AccountStore
-from governlayer_server.ports.data_keys import DataKeyStore
+from governlayer_server.ports.data_keys import DataKeyStore, StoredSubjectKey
 from governlayer_server.ports.ledger import Append, LedgerStore, Remember, SealedPayload
 
 from tests.fakes.account_store import MemoryAccountStore
@@ -38,6 +38,12 @@ class World:
     async def make_ledger(self) -> str:
         await self.ledger.create(self.ledger_id, None, self.origin)
         return self.ledger_id
+
+    async def subject_key(self, index: bytes) -> UUID:
+        """Return the id of a new key of a data subject."""
+        key = StoredSubjectKey(id=uuid4(), index=index, wrapped=b"wrapped")
+        await self.data_keys.add_subject_keys(self.ledger_id, [key], 1)
+        return key.id
 
     def draft(self, number: int = 0, **values: object) -> Draft:
         return Draft(type=str(values.pop("type", "decision")), actor=ACTOR, body={"number": number, **values})

@@ -11,7 +11,7 @@ from governlayer_server.domain.erasure import ErasureKind, Range, Target, Tombst
 from governlayer_server.domain.errors import NotFound
 from governlayer_server.domain.ledger.record import SYSTEM
 from governlayer_server.domain.tenants import SYSTEM_LEDGER
-from governlayer_server.ports.data_keys import DataKeyState, StoredDataKey, StoredSubjectKey
+from governlayer_server.ports.data_keys import DataKeyState, StoredDataKey
 from governlayer_server.ports.erasures import ErasureStore, StoredErasure
 from governlayer_server.ports.ledger import AnswerExists, Append, Remember, SealedPayload, SubjectGone
 from msgspec.structs import replace
@@ -36,11 +36,6 @@ class Erasing:
     @property
     def ledger_id(self) -> str:
         return self.world.ledger_id
-
-    async def key(self, index: bytes) -> UUID:
-        key = StoredSubjectKey(id=uuid4(), index=index, wrapped=b"wrapped")
-        await self.world.data_keys.add_subject_keys(self.ledger_id, [key], 1)
-        return key.id
 
     async def decide(self, *subjects: UUID, key: bytes | None = None) -> UUID:
         payloads = tuple(SealedPayload(name=name, sealed=b"sealed") for name in ("content", "context"))
@@ -82,7 +77,7 @@ def erasure(world: World, number: int = 0) -> Append:
 
 
 async def test_keys_and_payloads_of_some_records_go_and_those_of_others_stay(erasing: Erasing) -> None:
-    ann, bob = await erasing.key(ANN), await erasing.key(BOB)
+    ann, bob = await erasing.world.subject_key(ANN), await erasing.world.subject_key(BOB)
     for named in ((ann,), (), (bob,), (ann, bob), (bob,)):
         await erasing.decide(*named)
     assert await erasing.store.subject(erasing.ledger_id, ANN) == ann
@@ -108,7 +103,7 @@ async def test_keys_and_payloads_of_some_records_go_and_those_of_others_stay(era
 
 
 async def test_what_fails_destroys_nothing(erasing: Erasing) -> None:
-    ann = await erasing.key(ANN)
+    ann = await erasing.world.subject_key(ANN)
     await erasing.decide(ann, key=b"question")
     tombstone = erasing.tombstone((0, 0), subjects=(ann,))
 
@@ -239,7 +234,7 @@ async def test_an_organization_loses_keys_members_and_name_and_no_other_one_does
 
 
 async def test_keys_of_a_ledger_that_takes_no_record_are_destroyed_all_the_same(erasing: Erasing) -> None:
-    ann, bob = await erasing.key(ANN), await erasing.key(BOB)
+    ann, bob = await erasing.world.subject_key(ANN), await erasing.world.subject_key(BOB)
     first = await erasing.decide(ann)
     await erasing.decide(bob)
     async with erasing.store.closed(erasing.ledger_id) as closed:
@@ -254,7 +249,7 @@ async def test_keys_of_a_ledger_that_takes_no_record_are_destroyed_all_the_same(
 
 
 async def test_who_holds_a_ledger_keeps_others_from_appending_until_it_is_done(erasing: Erasing) -> None:
-    ann = await erasing.key(ANN)
+    ann = await erasing.world.subject_key(ANN)
     await erasing.decide(ann)
     async with erasing.store.hold(erasing.ledger_id) as held:
         waiting = asyncio.ensure_future(erasing.decide(ann))

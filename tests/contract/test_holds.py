@@ -11,7 +11,6 @@ from governlayer_server.domain.erasure import Range
 from governlayer_server.domain.errors import NotFound
 from governlayer_server.domain.ledger.record import SYSTEM
 from governlayer_server.domain.legal_hold import HoldScope
-from governlayer_server.ports.data_keys import StoredSubjectKey
 from governlayer_server.ports.erasures import ErasureStore
 from governlayer_server.ports.holds import HoldStore, StoredHold
 from governlayer_server.ports.ledger import SealedPayload
@@ -39,11 +38,6 @@ class Holding:
     @property
     def ledger_id(self) -> str:
         return self.world.ledger_id
-
-    async def key(self, index: bytes) -> UUID:
-        key = StoredSubjectKey(id=uuid4(), index=index, wrapped=b"wrapped")
-        await self.world.data_keys.add_subject_keys(self.ledger_id, [key], 1)
-        return key.id
 
     async def decide(self, *subjects: UUID, names: tuple[str, ...] = ("content", "findings")) -> None:
         payloads = tuple(SealedPayload(name=name, sealed=b"sealed") for name in names)
@@ -93,7 +87,7 @@ async def holding(world: World, request: pytest.FixtureRequest) -> Holding:
 
 
 async def test_holds_are_kept_as_they_were_made_and_released(holding: Holding) -> None:
-    ann = await holding.key(b"ann")
+    ann = await holding.world.subject_key(b"ann")
     scopes = ({}, {"subject_id": ann}, {"first_seq": 3}, {"first_seq": 3, "last_seq": 3})
     made = sorted([await holding.add(**scope) for scope in scopes], key=lambda one: one.id)
     made[1] = await holding.release(made[1])
@@ -110,7 +104,7 @@ async def test_holds_are_kept_as_they_were_made_and_released(holding: Holding) -
 
 
 async def test_a_hold_is_in_the_way_of_what_it_covers_and_of_nothing_else(holding: Holding) -> None:
-    ann, bob = await holding.key(b"ann"), await holding.key(b"bob")
+    ann, bob = await holding.world.subject_key(b"ann"), await holding.world.subject_key(b"bob")
     for subjects in ((ann,), (bob,), (ann, bob), ()):
         await holding.decide(*subjects)
     about_ann = await holding.add(subject_id=ann)
@@ -135,7 +129,7 @@ async def test_a_hold_is_in_the_way_of_what_it_covers_and_of_nothing_else(holdin
 
 
 async def test_what_has_expired_is_found_and_destroyed_by_name(holding: Holding) -> None:
-    ann = await holding.key(b"ann")
+    ann = await holding.world.subject_key(b"ann")
     await holding.decide(ann)
     await holding.decide(names=("content",))
     await holding.decide(names=())
@@ -154,7 +148,7 @@ async def test_what_has_expired_is_found_and_destroyed_by_name(holding: Holding)
 
 
 async def test_the_key_of_a_data_subject_goes_with_the_last_payload_that_names_it(holding: Holding) -> None:
-    ann, bob = await holding.key(b"ann"), await holding.key(b"bob")
+    ann, bob = await holding.world.subject_key(b"ann"), await holding.world.subject_key(b"bob")
     for subjects in ((ann, bob), (bob,)):
         await holding.decide(*subjects)
 
@@ -174,7 +168,7 @@ async def test_the_key_of_a_data_subject_goes_with_the_last_payload_that_names_i
 
 
 async def test_what_a_hold_covers_does_not_expire_until_it_is_released(holding: Holding) -> None:
-    ann, bob = await holding.key(b"ann"), await holding.key(b"bob")
+    ann, bob = await holding.world.subject_key(b"ann"), await holding.world.subject_key(b"bob")
     for subjects in ((ann,), (bob,), (ann, bob), ()):
         await holding.decide(*subjects)
     for scope, free in (

@@ -112,16 +112,13 @@ class Govern(Struct, frozen=True, kw_only=True):
         question: Question | None,
     ) -> Entry:
         """Return the durable record; where a data subject was erased meanwhile, what is asked now is new data of it."""
-        append = await self._append(principal, request, decision, decision_id, question)
-        try:
-            return await self.ledger.append(append)
-        except SubjectGone:
-            self.vault.forget_subjects(append.subjects)
-        append = await self._append(principal, request, decision, decision_id, question)
-        try:
-            return await self.ledger.append(append)
-        except SubjectGone:
-            raise LedgerUnavailable("a data subject is being erased") from None
+        for _ in range(2):
+            append = await self._append(principal, request, decision, decision_id, question)
+            try:
+                return await self.ledger.append(append)
+            except SubjectGone:
+                self.vault.forget_subjects(append.subjects)
+        raise LedgerUnavailable("a data subject is being erased")
 
     async def _append(
         self,

@@ -15,16 +15,11 @@ from governlayer_server.adapters.logs.access import access_logger
 from governlayer_server.adapters.postgres.account_store import PostgresAccountStore
 from governlayer_server.adapters.postgres.anchors import PostgresAnchorStore
 from governlayer_server.adapters.postgres.checkpoints import PostgresCheckpointStore
-from governlayer_server.adapters.postgres.data_keys import PostgresDataKeys
 from governlayer_server.adapters.postgres.database import connect
-from governlayer_server.adapters.postgres.deployment_store import PostgresDeploymentStore
-from governlayer_server.adapters.postgres.key_encryption import PostgresKeks
-from governlayer_server.adapters.postgres.ledger_keys import PostgresLedgerKeyStore
 from governlayer_server.adapters.postgres.ledger_store import PostgresLedgerStore
 from governlayer_server.adapters.postgres.migrate import pending_migrations
 from governlayer_server.adapters.postgres.refusals import PostgresRefusals
 from governlayer_server.adapters.postgres.restore_target import require_finished
-from governlayer_server.adapters.postgres.secrets import PostgresSecrets
 from governlayer_server.adapters.redis.connect import AnyRedis, connect_redis
 from governlayer_server.adapters.redis.forgetting import RedisForgetting
 from governlayer_server.adapters.redis.outage import Outage
@@ -66,7 +61,7 @@ from governlayer_server.wiring.anchors import anchors_state
 from governlayer_server.wiring.erasures import Erasures, erasures
 from governlayer_server.wiring.founding import begin_system_ledger, deployment_keys, record_of_system
 from governlayer_server.wiring.holds import Holds, holds
-from governlayer_server.wiring.keys import Stores
+from governlayer_server.wiring.keys import stores_of
 from governlayer_server.wiring.ledger_checks import LedgerChecks, ledger_checks
 from governlayer_server.wiring.paperwork import keep_paperwork
 from governlayer_server.wiring.parts import Parts
@@ -195,14 +190,7 @@ async def _opened(settings: Settings, redis: AnyRedis, *, found: bool, unfinishe
         if not unfinished:
             await require_finished(database)
         clock, entropy = SystemClock(), SystemEntropy()
-        ledger_keys = PostgresLedgerKeyStore(database)
-        stores = Stores(
-            deployments=PostgresDeploymentStore(database),
-            ledger_keys=ledger_keys,
-            data_keys=PostgresDataKeys(database),
-            keks=PostgresKeks(database),
-            secrets=PostgresSecrets(database),
-        )
+        stores = stores_of(database)
         keys = await deployment_keys(settings, stores, clock, entropy, found=found)
         refusals = PostgresRefusals(database, clock)
         await refusals.reload()
@@ -214,7 +202,7 @@ async def _opened(settings: Settings, redis: AnyRedis, *, found: bool, unfinishe
         hasher = BcryptPasswords(keys.peppers, settings.identity.bcrypt_cost, threads=_password_threads())
         with closing(hasher) as passwords:
             async with Background(access_logger()) as background:
-                refresh = RefreshKeys(keys=ledger_keys, maker=keys.signing)
+                refresh = RefreshKeys(keys=stores.ledger_keys, maker=keys.signing)
                 background.every(_KEYS_S, refresh, at_end=False)
                 background.every(_KEYS_S, RefreshDataKeys(stores.keks, keys.reload), at_end=False)
                 parts = Parts(
@@ -225,7 +213,7 @@ async def _opened(settings: Settings, redis: AnyRedis, *, found: bool, unfinishe
                     vault=keys.vault,
                     signer=keys.signing.signer,
                     sealed_keys=keys.signing,
-                    ledger_keys=ledger_keys,
+                    ledger_keys=stores.ledger_keys,
                     clock=clock,
                     entropy=entropy,
                     principals=PrincipalCache(clock),
@@ -233,7 +221,7 @@ async def _opened(settings: Settings, redis: AnyRedis, *, found: bool, unfinishe
                     background=background,
                     refusals=refusals,
                 )
-                appliance = _appliance(settings, parts, ledger, await ledger_keys.all())
+                appliance = _appliance(settings, parts, ledger, await stores.ledger_keys.all())
                 if found:
                     await seal_bare_hashes(appliance.accounts, parts.vault)
                 yield appliance

@@ -13,13 +13,17 @@ from governlayer_server.adapters.crypto.key_ring import KeyRing, check_value, ke
 from governlayer_server.adapters.crypto.peppers import Peppers
 from governlayer_server.adapters.crypto.sealed_keys import SIGNING_PURPOSE, SealedKeys
 from governlayer_server.adapters.crypto.vault import EnvelopeVault
+from governlayer_server.adapters.postgres.data_keys import PostgresDataKeys
+from governlayer_server.adapters.postgres.database import Database
 from governlayer_server.adapters.postgres.deployment_store import PostgresDeploymentStore
+from governlayer_server.adapters.postgres.key_encryption import PostgresKeks
+from governlayer_server.adapters.postgres.ledger_keys import PostgresLedgerKeyStore
+from governlayer_server.adapters.postgres.secrets import PostgresSecrets
 from governlayer_server.domain.errors import ConfigurationError
 from governlayer_server.domain.tenants import SYSTEM_TENANT
 from governlayer_server.ports.data_keys import DataKeyStore
 from governlayer_server.ports.key_encryption import KekState, KekStore, KnownKek
 from governlayer_server.ports.key_providers import KeyProvider
-from governlayer_server.ports.ledger_keys import LedgerKeyStore
 from governlayer_server.ports.secrets import SecretPurpose, SecretState, SecretStore, StoredSecret
 from governlayer_server.ports.wrapped_keys import WrappedKey, WrappedKind
 
@@ -28,10 +32,21 @@ class Stores(Struct, frozen=True, kw_only=True):
     """Where the keys of a deployment are."""
 
     deployments: PostgresDeploymentStore
-    ledger_keys: LedgerKeyStore
+    ledger_keys: PostgresLedgerKeyStore
     data_keys: DataKeyStore
     keks: KekStore
     secrets: SecretStore
+
+
+def stores_of(database: Database) -> Stores:
+    """Return where the keys are in *database*."""
+    return Stores(
+        deployments=PostgresDeploymentStore(database),
+        ledger_keys=PostgresLedgerKeyStore(database),
+        data_keys=PostgresDataKeys(database),
+        keks=PostgresKeks(database),
+        secrets=PostgresSecrets(database),
+    )
 
 
 class DeploymentKeys(Struct, frozen=True, kw_only=True):
@@ -80,10 +95,9 @@ class DeploymentKeys(Struct, frozen=True, kw_only=True):
         Raises:
             CipherError: it does not open.
         """
-        purpose = _purpose_of(key)
-        if key.kind in {WrappedKind.DEPLOYMENT, WrappedKind.LEDGER_KEY}:
-            return self.ring.wrap(purpose, self.ring.unwrap(purpose, self.signing.renamed(key.wrapped)))
-        return self.ring.wrap(purpose, self.ring.unwrap(purpose, key.wrapped))
+        purpose, is_seed = _purpose_of(key), key.kind in {WrappedKind.DEPLOYMENT, WrappedKind.LEDGER_KEY}
+        wrapped = self.signing.renamed(key.wrapped) if is_seed else key.wrapped
+        return self.ring.wrap(purpose, self.ring.unwrap(purpose, wrapped))
 
     def wrapped_secret(
         self, purpose: SecretPurpose, number: int, secret: bytes, state: SecretState, now_us: int

@@ -109,8 +109,7 @@ class DataKeys:
         """Return the number of a new key that new ciphertexts are made with; the one before it opens on."""
         owner = tenant_name(organization_id)
         number = max(one.number for one in await self._store.data_keys(owner)) + 1
-        wrapped = self._ring.wrap(data_key_purpose(organization_id, number), self._entropy.bytes(KEY_BYTES))
-        fresh = StoredDataKey(number=number, wrapped=wrapped, state=DataKeyState.ACTIVE)
+        fresh = self._fresh(organization_id, number, DataKeyState.ACTIVE)
         await self._store.succeed(owner, fresh, self._clock.now_us())
         self._owned.pop(organization_id, None)
         return number
@@ -239,10 +238,13 @@ class DataKeys:
         async with self._making.setdefault(organization_id, asyncio.Lock()):
             if number in (await self._find(organization_id)).keys:
                 return
-            wrapped = self._ring.wrap(data_key_purpose(organization_id, number), self._entropy.bytes(KEY_BYTES))
-            fresh = StoredDataKey(number=number, wrapped=wrapped, state=state)
+            fresh = self._fresh(organization_id, number, state)
             await self._store.add_data_key(tenant_name(organization_id), fresh, self._clock.now_us())
             self._owned.pop(organization_id, None)
+
+    def _fresh(self, organization_id: UUID | None, number: int, state: DataKeyState) -> StoredDataKey:
+        wrapped = self._ring.wrap(data_key_purpose(organization_id, number), self._entropy.bytes(KEY_BYTES))
+        return StoredDataKey(number=number, wrapped=wrapped, state=state)
 
     def _opened(self, organization_id: UUID | None, stored: StoredDataKey) -> DataKey:
         key = self._ring.unwrap(data_key_purpose(organization_id, stored.number), stored.wrapped)

@@ -38,7 +38,6 @@ class KeyRing:
     def __init__(self, install_id: str, keys: Iterable[bytes]) -> None:
         self._install_id = install_id
         self._ciphers: Mapping[str, XAES256GCM] = {}
-        self._keys: Mapping[str, bytes] = {}
         self._first = self._active = ""
         given = list(keys)
         self.renew(given, key_id(given[0]), key_id(given[0]))
@@ -68,22 +67,7 @@ class KeyRing:
         if active not in found:
             raise CipherError(f"the key-encryption key {active} is not at hand")
         self._ciphers = {name: XAES256GCM(key) for name, key in found.items()}
-        self._keys, self._active, self._first = found, active, first
-
-    def has(self, name: str) -> bool:
-        """Return whether the key *name* is at hand."""
-        return name in self._ciphers
-
-    def key(self, name: str) -> bytes:
-        """
-        Return the key *name* itself, for a backup.
-
-        Raises:
-            CipherError: it is not at hand.
-        """
-        if name not in self._keys:
-            raise CipherError(f"the key-encryption key {name} is not at hand")
-        return self._keys[name]
+        self._active, self._first = active, first
 
     def wrap(self, purpose: str, key: bytes) -> bytes:
         """Return *key* encrypted for *purpose* alone: version ‖ key id ‖ nonce ‖ ciphertext ‖ tag."""
