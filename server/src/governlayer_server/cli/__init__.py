@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+from pathlib import Path
 
 import click
 
@@ -16,6 +17,7 @@ def main() -> None:
     try:
         # It takes a moment, in which libraries would swallow Ctrl-C or end in a traceback: nothing is open yet.
         signal.signal(signal.SIGINT, lambda *_: os._exit(_INTERRUPTED))
+        _ensure_home()
         from governlayer_server.cli.commands import governlayer  # noqa: PLC0415
 
         signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -28,3 +30,11 @@ def main() -> None:
         sys.exit(1)
     except (KeyboardInterrupt, click.Abort):
         sys.exit(_INTERRUPTED)
+
+
+def _ensure_home() -> None:
+    """A container's user may be a bare number without a home, for which libraries ask as they load."""
+    try:
+        Path.home()
+    except RuntimeError:
+        os.environ["HOME"] = "/"  # as container engines have it

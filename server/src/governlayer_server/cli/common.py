@@ -233,6 +233,7 @@ async def running_appliance(data: Path | None, *, found: bool = True) -> AsyncIt
 
     Raises:
         ConfigurationError: there is no such appliance, or it is not running.
+        LedgerUnavailable: the database that the environment names is away.
     """
     if not is_embedded(data):
         settings = settings_from(os.environ)
@@ -246,6 +247,8 @@ async def running_appliance(data: Path | None, *, found: bool = True) -> AsyncIt
         async with open_appliance(settings, found=found) as appliance:
             yield appliance
     except LedgerUnavailable:
+        if not is_embedded(data):
+            raise
         hint = f"start it with `governlayer up --data {data or default_data()}`"
         raise ConfigurationError(f"the appliance does not answer: {hint}") from None
 
@@ -261,9 +264,8 @@ async def opened_appliance(data: Path | None) -> AsyncIterator[Appliance]:
         ConfigurationError: there is no such appliance, or it does not answer.
         EmbeddedError: PostgreSQL does not start. The data is as it was.
     """
-    path = data or default_data()
     async with AsyncExitStack() as stack:
-        if is_embedded(data) and (path / "postgres").exists():
+        if is_embedded(data) and ((path := data or default_data()) / "postgres").exists():
             directory = DataDirectory.open(path)
             kept_settings(directory)  # else the start of PostgreSQL would make passwords anew
             with suppress(AlreadyRunningError):

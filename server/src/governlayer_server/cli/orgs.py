@@ -16,9 +16,13 @@ from governlayer_server.cli.common import (
     running_appliance,
     yes_option,
 )
+from governlayer_server.cli.public_url import public_url_option
+from governlayer_server.domain.errors import Conflict
 from governlayer_server.domain.organization import Organization
 from governlayer_server.domain.plan import Plan
 from governlayer_server.domain.times import time_text
+from governlayer_server.usecases.set_up import SET_UP_MINUTES
+from governlayer_server.web.links import Links
 
 _PLANS = click.Choice([plan.value for plan in Plan])
 
@@ -155,6 +159,32 @@ def invite(data: Path | None, as_json: bool, plan: str) -> None:
 async def _invite(data: Path | None, plan: Plan) -> str:
     async with running_appliance(data) as appliance:
         return await appliance.manage_organizations.invite(plan)
+
+
+@orgs.command("set-up-link")
+@data_option
+@json_option
+@public_url_option
+def set_up_link(data: Path | None, as_json: bool, public_url: str) -> None:
+    """
+    Print the link by which the first organization is founded, and its owner made. Links before it are void.
+
+    Only while there is no organization; good once, for 30 minutes, and with `up` until that starts again.
+    """
+    token = run(_set_up(data))
+    if token is None:
+        raise Conflict("there is an organization already: `governlayer orgs invite` admits another one")
+    link = Links(public_url).setup(token)
+    if as_json:
+        print_json({"url": link, "valid_minutes": SET_UP_MINUTES})
+        return
+    click.echo(link)
+    click.echo(f"good once, for {SET_UP_MINUTES} minutes; not shown again", err=True)
+
+
+async def _set_up(data: Path | None) -> str | None:
+    async with running_appliance(data) as appliance:
+        return await appliance.set_up()
 
 
 def _print(organization: Organization, *, as_json: bool) -> None:

@@ -38,16 +38,18 @@ async def _serve(settings: Settings, listening: Listening, port: int) -> None:
         links = Links(settings.edge.public_url or url)
         await check_ledgers(appliance)
         application = await appliance.application(settings, links)
-        token = await appliance.set_up()
+        is_new = not await appliance.accounts.organizations()
+        # Standard error may be a log that is kept; and a link that was made by command stays good.
+        token = await appliance.set_up() if is_new and sys.stderr.isatty() else None
 
         def ready() -> None:
             click.echo(f"governlayer: serving on {url}", err=True)
-            if token is None:
-                return
-            if sys.stderr.isatty():
+            if token is not None:
                 print_setup_url(links.setup(token))
-            else:  # perhaps a log that is kept
-                click.echo("governlayer: no organization yet: `governlayer orgs create` or `orgs invite`", err=True)
+            elif is_new:
+                click.echo(
+                    "governlayer: no organization yet: `governlayer orgs set-up-link` or `orgs create`", err=True
+                )
 
         server = Server(
             application,

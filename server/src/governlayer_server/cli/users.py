@@ -17,9 +17,9 @@ from governlayer_server.cli.common import (
     run,
     running_appliance,
 )
+from governlayer_server.cli.public_url import public_url_option
 from governlayer_server.domain.account import User
 from governlayer_server.domain.times import time_text
-from governlayer_server.settings import DEFAULT_PORT, PREFIX
 from governlayer_server.usecases.one_time_tokens import NewToken
 from governlayer_server.usecases.operate_users import OperateUsers
 from governlayer_server.usecases.reset_password import reset_link
@@ -57,13 +57,7 @@ def list_command(data: Path | None, as_json: bool, org: str) -> None:
 @json_option
 @org_option
 @email_option
-@click.option(
-    "--public-url",
-    envvar=PREFIX + "PUBLIC_URL",
-    default=f"http://127.0.0.1:{DEFAULT_PORT}",
-    show_default=True,
-    help="Where the user reaches the appliance.",
-)
+@public_url_option
 def reset_password(data: Path | None, as_json: bool, org: str, email: str, public_url: str) -> None:
     """Print a link that sets a new password once, within 30 minutes. The second factor stays in force."""
     made = run(_reset(data, org, email))
