@@ -1,0 +1,122 @@
+{{/* What all pods share: who they run as, where they run, what they may write to. */}}
+
+{{/* (dict "root" $ "user" 10001). OpenShift gives users and groups itself. */}}
+{{- define "governlayer.podSecurity" -}}
+runAsNonRoot: true
+{{- if not .root.Values.openshift }}
+runAsUser: {{ .user }}
+runAsGroup: {{ .user }}
+fsGroup: {{ .user }}
+fsGroupChangePolicy: OnRootMismatch
+{{- end }}
+seccompProfile: {type: RuntimeDefault}
+{{- end }}
+
+{{- define "governlayer.containerSecurity" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities: {drop: [ALL]}
+{{- end }}
+
+{{- define "governlayer.scheduling" -}}
+automountServiceAccountToken: false
+enableServiceLinks: false
+{{- with .Values.global.imagePullSecrets }}
+imagePullSecrets:
+  {{- range . }}
+  - name: {{ . }}
+  {{- end }}
+{{- end }}
+{{- with .Values.priorityClassName }}
+priorityClassName: {{ . }}
+{{- end }}
+{{- with .Values.nodeSelector }}
+nodeSelector: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.tolerations }}
+tolerations: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{/* The head of the spec of a pod that runs our own image. */}}
+{{- define "governlayer.appPod" -}}
+{{ include "governlayer.scheduling" . }}
+securityContext: {{- include "governlayer.podSecurity" (dict "root" . "user" 10001) | nindent 2 }}
+{{- with .Values.affinity }}
+affinity: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{/* The head of a container that runs our own image. */}}
+{{- define "governlayer.appContainer" -}}
+image: {{ include "governlayer.appImage" . }}
+imagePullPolicy: {{ .Values.image.pullPolicy }}
+securityContext: {{- include "governlayer.containerSecurity" . | nindent 2 }}
+{{- with .Values.extraEnvFrom }}
+envFrom: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{- define "governlayer.appMounts" -}}
+- {name: secrets, mountPath: /run/governlayer/secrets, readOnly: true}
+- {name: policies, mountPath: /run/governlayer/policies, readOnly: true}
+- {name: database-tls, mountPath: /run/governlayer/database, readOnly: true}
+- {name: redis-tls, mountPath: /run/governlayer/redis, readOnly: true}
+- {name: tmp, mountPath: /tmp}
+- {name: data, mountPath: /var/lib/governlayer}
+{{- with .Values.extraVolumeMounts }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{- define "governlayer.appVolumes" -}}
+- name: secrets
+  projected:
+    defaultMode: 0440
+    sources: {{- include "governlayer.secretSources" (dict "root" . "names" (include "governlayer.appSecrets" . | fromJsonArray)) | nindent 6 }}
+- name: policies
+  configMap:
+    name: {{ .Values.policies.existingConfigMap | default (printf "%s-policies" (include "governlayer.fullname" .)) }}
+    items: [{key: {{ .Values.policies.key | quote }}, path: policies.cedar}]
+- name: database-tls
+  projected:
+    defaultMode: 0440
+    sources: {{- include "governlayer.databaseTlsSources" . | nindent 6 }}
+- name: redis-tls
+  projected:
+    defaultMode: 0440
+    sources: {{- include "governlayer.redisTlsSources" . | nindent 6 }}
+- name: tmp
+  emptyDir: {sizeLimit: 64Mi}
+{{ include "governlayer.dataVolume" . }}
+{{- with .Values.extraVolumes }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{/* What an erasure must not lose is shared by all replicas; without that the directory is empty at each start. */}}
+{{- define "governlayer.dataVolume" -}}
+- name: data
+  {{- if .Values.sharedDirectory.enabled }}
+  persistentVolumeClaim:
+    claimName: {{ .Values.sharedDirectory.existingClaim | default (printf "%s-shared" (include "governlayer.fullname" .)) }}
+  {{- else }}
+  emptyDir: {sizeLimit: 64Mi}
+  {{- end }}
+{{- end }}
+
+{{/* (dict "root" $ "names" (list "databaseOwnerPassword")): only containers that act as the owner mount it. */}}
+{{- define "governlayer.ownerVolume" -}}
+- name: owner-secrets
+  projected:
+    defaultMode: 0440
+    sources: {{- include "governlayer.secretSources" . | nindent 6 }}
+{{- end }}
+
+{{- define "governlayer.policiesChecksum" -}}
+{{- if not .Values.policies.existingConfigMap }}checksum/policies: {{ include "governlayer.policies" . | sha256sum }}{{ end }}
+{{- end }}
+
+{{- define "governlayer.policies" -}}
+{{- .Values.policies.text | default (.Files.Get "files/policies.cedar") }}
+{{- end }}
