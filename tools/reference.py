@@ -1,5 +1,5 @@
 """
-Write the generated pages of docs/reference (`./run docs`).
+Write the generated pages (`./run docs`): those of docs/reference, and SECURITY.md.
 
 They come from the application as the tests build it, over stores in memory: nothing has to run.
 """
@@ -10,16 +10,19 @@ from governlayer_server.adapters.postgres.migrate import migration_modules
 from governlayer_server.domain.inventory import shipped_inventory
 from governlayer_server.domain.inventory_page import inventory_page
 from governlayer_server.web.access_table import access_table
+from governlayer_server.web.security_policy import security_policy
 
 from tests.server.web.conftest import Site
 from tools.migrations_page import migrations_page
 
-REFERENCE = Path(__file__).parents[1] / "docs" / "reference"
+ROOT = Path(__file__).parents[1]
+REFERENCE = ROOT / "docs" / "reference"
 
 
 def pages() -> dict[Path, str]:
     """Return the text of each generated page by its path."""
     return {
+        ROOT / "SECURITY.md": security_policy(),
         REFERENCE / "access.md": access_table(Site().app._app),
         REFERENCE / "data-inventory.md": inventory_page(shipped_inventory()),
         REFERENCE / "migrations.md": migrations_page(migration_modules()),

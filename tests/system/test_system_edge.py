@@ -35,6 +35,10 @@ def test_the_settings_of_the_environment_are_in_force(new_appliance: Start) -> N
     answer, body = _asked(appliance, "/.well-known/security.txt")
     assert f"Contact: {CONTACT}\n" in body.decode()
     assert "Canonical: https://gl.example.com/.well-known/security.txt\n" in body.decode()
+    assert "Policy: https://gl.example.com/docs/security-policy\n" in body.decode()
+    answer, body = _asked(appliance, "/docs/security-policy")
+    assert answer.status == 200
+    assert f"\nTo {CONTACT}\n" in body.decode()
     assert appliance.stop() == 0
 
 

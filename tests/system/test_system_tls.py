@@ -40,6 +40,10 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Pair:
 @pytest.fixture(scope="module")
 def secure(pair: Pair) -> Iterator[Appliance]:
     with appliance_in_new_place() as appliance:
+        appliance.environment = {
+            "GOVERNLAYER_SECURITY_CONTACT": "mailto:security@example.com",
+            "GOVERNLAYER_PUBLIC_URL": "https://127.0.0.1",
+        }
         yield appliance.start(*over_tls(pair))
         assert appliance.is_running
 
@@ -61,6 +65,16 @@ def test_it_decides_over_https_with_all_headers(secure: Appliance, pair: Pair) -
     ):
         one = client if status != 401 else Client(secure.port, tls=client_context(pair.ca))
         assert one.ask(method, path, body, JSON if body else None).status == status
+
+
+def test_whom_to_tell_about_a_weakness_is_told_over_https(secure: Appliance, pair: Pair) -> None:
+    client = Client(secure.port, tls=client_context(pair.ca))
+    told = client.get("/.well-known/security.txt").body.decode()
+    assert told.startswith("Contact: mailto:security@example.com\n")
+    link = next(line for line in told.splitlines() if line.startswith("Policy: "))
+    policy = client.get(link.removeprefix("Policy: https://127.0.0.1"))
+    assert policy.status == 200
+    assert b"48 hours" in policy.body
 
 
 def test_what_is_not_http_is_answered_over_tls_as_without(secure: Appliance, pair: Pair) -> None:

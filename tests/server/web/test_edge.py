@@ -38,8 +38,9 @@ def test_a_contact_is_an_address_or_a_page(contact: str) -> None:
 @pytest.mark.parametrize(
     "contact",
     ["", "s@example.com", "mailto:", "mailto:s", "mailto:@example.com", "http://example.com", "https://", "tel:+1",
-     "mailto:s @example.com", "mailto:s@example.com?subject=x", "https://u@example.com", "javascript:alert(1)",
-     "mailto:é@example.com", "mailto:s@example.com\n", "https://[::1"],
+     "mailto:s @example.com", "mailto:s@example.com?subject=x", "https://u@example.com", "HTTPS://example.com", "javascript:alert(1)",
+     "mailto:é@example.com", 'mailto:"s"@example.com', "https://example.com/<a>", "https://example.com/%zz",
+     "mailto:s@example.com\n", "https://[::1"],
 )  # fmt: skip
 def test_anything_else_is_no_contact(contact: str) -> None:
     with pytest.raises(ConfigurationError, match="security contact"):

@@ -75,6 +75,7 @@ STATUSES = {
     ("get", "/problems/{code}"): {200, *ANY, 404, 422},
     ("get", "/metrics"): {200, *ANY, 401},
     ("get", "/.well-known/security.txt"): {200, *ANY, 404},
+    ("get", "/docs/security-policy"): {200, *ANY, 404},
     ("get", "/docs"): {200, *ANY},
     ("get", "/setup"): {200, *ANY},
     ("get", "/join"): {200, *ANY},

@@ -71,6 +71,7 @@ TABLE = {
     ("/.well-known/governlayer", "GET"): PUBLIC,
     ("/problems/{code}", "GET"): PUBLIC,
     ("/.well-known/security.txt", "GET"): PUBLIC,
+    ("/docs/security-policy", "GET"): PUBLIC,
     ("/metrics", "GET"): PUBLIC,
     ("/docs", "GET"): PUBLIC,
     ("/setup", "GET"): PUBLIC,

@@ -81,7 +81,7 @@ from governlayer_server.web.routes.privacy_holds import HOLD_ROUTES
 from governlayer_server.web.routes.privacy_records import PAPER_ROUTES
 from governlayer_server.web.routes.register import register_route
 from governlayer_server.web.routes.reset import forgot_route, reset_route
-from governlayer_server.web.routes.security_txt import security_txt_route
+from governlayer_server.web.routes.security_txt import security_routes
 from governlayer_server.web.routes.sessions import end_session_route, sessions_route
 from governlayer_server.web.routes.totp import begin_totp_route, confirm_totp_route, remove_totp_route
 from governlayer_server.web.routes.users import (
@@ -193,7 +193,7 @@ def create_app(
             readyz_route,
             about_route,
             problem_route,
-            security_txt_route(edge, clock),
+            *security_routes(edge, clock),
             *([metrics_route(edge.metrics_token)] if edge.metrics_token else []),
             Router(path="/", route_handlers=pages, opt={"access": PUBLIC}),
         ],

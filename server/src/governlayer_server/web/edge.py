@@ -12,6 +12,7 @@ from governlayer_server.domain.network import is_loopback
 MIN_TOKEN_CHARACTERS = 32
 _MIN_DIFFERENT = 8
 _VISIBLE = re.compile(r"[!-~]{1,500}")
+_URI = re.compile(r"(?:[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=-]|%[0-9A-Fa-f]{2}){1,500}")  # RFC 3986 §2
 _HOST = re.compile(r"[A-Za-z0-9.-]+|[0-9A-Fa-f:.]+")
 _MAILTO = re.compile(r"mailto:[^@?]+@[A-Za-z0-9.-]+")
 
@@ -73,13 +74,13 @@ def _is_origin(text: str) -> bool:
 
 
 def _is_contact(text: str) -> bool:
-    if not _VISIBLE.fullmatch(text):
+    if not _URI.fullmatch(text):
         return False
     if _MAILTO.fullmatch(text):
         return True
     try:
-        parts = urlsplit(text)
-        return parts.scheme == "https" and bool(parts.hostname and _HOST.fullmatch(parts.hostname)) and "@" not in text
+        host = urlsplit(text).hostname
+        return text.startswith("https://") and bool(host and _HOST.fullmatch(host)) and "@" not in text
     except ValueError:
         return False
 
