@@ -15,7 +15,7 @@ Please do not open a public issue, and do not tell others before it is mended.
 
 ## What to send
 
-- the version (`governlayer --version`, or `version` in `/.well-known/governlayer`) and how it is run: `up`, Compose or Helm
+- the version (`governlayer --version`), and how it runs: `up`, Compose or Helm
 - what somebody can do who should not be able to, and what they need for it: a key, a role, a place in the network
 - the steps, requests or program that show it, as short as you can make them
 - whom we may thank, if you want to be named
@@ -48,13 +48,13 @@ If you are not sure whether something is covered, ask first, at the same place.
 
 ## Scope
 
-Covered: the server, the SDK, the verifier `gl-verify`, the images, the Compose bundle and the Helm chart of this project,
-and the formats of ledger and backup. Of most weight is what breaks a promise: a decision without its record, a change of
-a ledger that the verifier accepts, an allow after an error, data of another organization, content or secrets in plain.
+Covered: the server, the SDK, the verifier `gl-verify`, the images, the Compose bundle and the Helm chart, and the
+formats of ledger and backup. Of most weight is what breaks a promise: a decision without its record, a change of a
+ledger that the verifier accepts, an allow after an error, data of another organization, content or secrets in plain.
 
-Not covered: installations of others; PostgreSQL, Redis and other software that is not ours (tell their makers, and us if
-we use it wrongly); what needs root on the machine or the key-encryption key; what stands in the list of limitations;
-reports of scanners without a way to use what they found.
+Not covered: installations of others; PostgreSQL, Redis and other software that is not ours (tell their makers, and us
+if we use it wrongly); what needs root on the machine or the key-encryption key; what stands in the list of
+limitations; reports of scanners without a way to use what they found.
 
 ## Supported versions
 

@@ -50,7 +50,8 @@ def security_txt(edge: Edge, now_us: int) -> str:
 
     Its links are absolute and ``https:`` (§2.5.2, §2.5.7): without such a public URL there are none.
 
-    >>> print(security_txt(Edge(security_contact="mailto:s@example.com", public_url="https://gl.example.com"), 0), end="")
+    >>> edge = Edge(security_contact="mailto:s@example.com", public_url="https://gl.example.com")
+    >>> print(security_txt(edge, 0), end="")
     Contact: mailto:s@example.com
     Expires: 1970-06-30T00:00:00Z
     Preferred-Languages: en
