@@ -22,6 +22,8 @@ MODULES = {
     "backup": "backup",
     "restore": "restore",
     "doctor": "doctor",
+    "healthcheck": "healthcheck",
+    "secrets": "secrets",
 }
 """Each verb, and the module of this package that has the command of that name."""
 

@@ -231,11 +231,11 @@ def _refuse_open_parents(path: Path) -> None:
             raise UnsafeDirectoryError(f"everybody can replace what is in {parent}: choose another place with --data")
 
 
-def write_once(path: Path, text: str) -> None:
-    """Create *path* (0600) with *text*, whole or not at all; keep what is there if somebody was faster."""
+def write_once(path: Path, text: str, mode: int = 0o600) -> None:
+    """Create *path* with *text*, whole or not at all; keep what is there if somebody was faster."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     temporary.unlink(missing_ok=True)
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(text)
         file.flush()

@@ -18,6 +18,9 @@ _CIPHERS = (
 )
 _GROUPS = "X25519:prime256v1:secp384r1"
 _ANY_CURVE = "prime256v1"
+_END_OF_CERTIFICATE = "-----END CERTIFICATE-----"
+# X509_V_FLAG_NO_CHECK_TIME of OpenSSL's x509_vfy.h; the module `ssl` has no name for it.
+_NO_CHECK_TIME = ssl.VerifyFlags(0x200000)
 # A group may read the key (Kubernetes mounts secrets so, Debian has ssl-cert), nobody else, and only the owner writes.
 _TOO_OPEN = stat.S_IRWXO | stat.S_IWGRP | stat.S_IXGRP
 
@@ -41,10 +44,31 @@ def client_context(ca: Path | None, certificate: Path | None = None, key: Path |
         context.load_default_certs(ssl.Purpose.SERVER_AUTH)
     else:
         context.load_verify_locations(cadata=authorities(ca))
-    if (certificate is None) != (key is None):
-        raise ConfigurationError("a client certificate needs its key, and a key its certificate")
-    if certificate is not None and key is not None:
-        load_pair(context, certificate, key)
+    _load_own(context, certificate, key)
+    return context
+
+
+def pinned_context(served: Path, certificate: Path | None = None, key: Path | None = None) -> ssl.SSLContext:
+    """
+    Return a context for asking our own server, which must show the first certificate in *served* and have its key.
+
+    The certificate itself is compared, so its names do not matter, and neither do its dates: `doctor` and the figures
+    tell that it has expired.
+
+    Args:
+        served: the server's certificate and chain (PEM).
+        certificate: own certificate and chain (PEM), where the server asks its clients for one.
+        key: its private key (PEM, not encrypted).
+
+    Raises:
+        ConfigurationError: a file cannot be used, as for ``client_context``.
+    """
+    context = _hardened(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_flags |= ssl.VerifyFlags.VERIFY_X509_PARTIAL_CHAIN | _NO_CHECK_TIME
+    leaf, end, _ = authorities(served).partition(_END_OF_CERTIFICATE)
+    context.load_verify_locations(cadata=leaf + end)
+    _load_own(context, certificate, key)
     return context
 
 
@@ -108,6 +132,13 @@ def load_pair(context: ssl.SSLContext, certificate: Path, key: Path) -> None:
         raise ConfigurationError(reason) from None
     except OSError as error:
         raise ConfigurationError(f"{certificate} or {key} cannot be read: {error.strerror}") from None
+
+
+def _load_own(context: ssl.SSLContext, certificate: Path | None, key: Path | None) -> None:
+    if (certificate is None) != (key is None):
+        raise ConfigurationError("a client certificate needs its key, and a key its certificate")
+    if certificate is not None and key is not None:
+        load_pair(context, certificate, key)
 
 
 def _hardened(protocol: int) -> ssl.SSLContext:
