@@ -88,6 +88,7 @@ from tests.fakes.policy_engine import ScriptedEngine
 from tests.fakes.quota_store import MemoryQuotaStore
 from tests.fakes.record_counts import MemoryRecordCounts
 from tests.fakes.running_requests import MemoryRunningRequests
+from tests.fakes.turns import MemoryTurn
 
 DEPLOYMENT = "gl.example.com"
 KEK, PEPPER, SEED = bytes(range(32)), bytes(range(32, 64)), bytes(range(64, 96))
@@ -164,10 +165,12 @@ class FakeAppliance:
         self.erase = Erase(
             store=self.erasures, tombstones=self.tombstones, once=once, signer=self.signer, **common,
         )  # fmt: skip
+        self.turn = MemoryTurn()
         self.holds = MemoryHolds(self.erasures)
         self.manage_holds = ManageHolds(store=self.holds, ledgers=self.erasures, once=once, **common)
         self.apply_retention = ApplyRetention(
-            accounts=self.accounts, store=self.holds, ledgers=self.erasures, clock=self.clock, entropy=self.entropy,
+            accounts=self.accounts, store=self.holds, ledgers=self.erasures, turn=self.turn, clock=self.clock,
+            entropy=self.entropy,
         )  # fmt: skip
         self.manage_users = ManageUsers(accounts=self.accounts, once=once, one_time=self.one_time, **common)
         self.read_users = ReadUsers(accounts=self.accounts, vault=self.vault)

@@ -221,6 +221,13 @@ def test_redis_is_reached_over_tls_unless_said_otherwise_on_loopback() -> None:
             settings_from(environment(REDIS_TLS=wrong))
 
 
+def test_the_server_applies_retention_unless_that_is_switched_off() -> None:
+    assert settings_from(environment()).ledgers.retention_job
+    assert not settings_from(environment(RETENTION_JOB="off")).ledgers.retention_job
+    with pytest.raises(ConfigurationError, match=f"{PREFIX}RETENTION_JOB"):
+        settings_from(environment(RETENTION_JOB="no"))
+
+
 def test_redis_may_be_behind_sentinels_or_a_cluster() -> None:
     sentinels = settings_from(
         environment(

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from governlayer_server.domain.plan import Plan
 from governlayer_server.policies import DEFAULT
 from governlayer_server.ports.ledger import RecordFilter
 from governlayer_server.settings import Settings
+from governlayer_server.usecases.apply_retention import ApplyRetention
 from governlayer_server.web.links import Links
 from governlayer_server.wiring import VERSION, Appliance, open_appliance
 from msgspec.structs import replace
@@ -127,6 +129,24 @@ async def test_policies_that_cannot_be_used_are_refused(migrated: Settings) -> N
         with pytest.raises(PolicyError, match="cannot be read"):
             await appliance.application(migrated, LINKS)
         assert [kind for kind, _ in await system_records(appliance)] == ["ledger.key", "ledger.key"]
+
+
+@pytest.mark.parametrize("on", [True, False])
+async def test_the_server_destroys_what_has_expired_unless_that_is_switched_off(
+    migrated: Settings, monkeypatch: pytest.MonkeyPatch, on: bool
+) -> None:
+    done = asyncio.Event()
+
+    async def retention(_: ApplyRetention) -> None:
+        done.set()
+
+    monkeypatch.setattr(ApplyRetention, "__call__", retention)
+    monkeypatch.setattr("governlayer_server.wiring.application._RETENTION_S", 0.0)
+    settings = replace(migrated, ledgers=replace(migrated.ledgers, retention_job=on))
+    async with open_appliance(settings) as appliance:
+        await appliance.application(settings, LINKS)
+        with nullcontext() if on else pytest.raises(TimeoutError):
+            await asyncio.wait_for(done.wait(), 10 if on else 0.2)
 
 
 async def test_a_decision_goes_through_everything_that_is_wired(migrated: Settings) -> None:

@@ -190,6 +190,15 @@ def test_the_operators_commands_work_as_in_a_container(migrated: dict[str, str],
     assert reset[1].startswith("https://governlayer.example/reset#token=")
     assert again[0] == 1
     assert "there is an organization already" in again[1]
+    kept, short, shown, retained = commands(
+        migrated, "retention set --org Globex --days 200", "retention set --org Globex --data-class findings --days 9",
+        "retention show --org Globex", "retention run",
+    )  # fmt: skip
+    assert {one[0] for one in (kept, shown, retained)} == {0}, (kept, shown, retained)
+    assert short[0] == 1
+    assert "183" in short[1]
+    assert "for 200 days, unless erased before  Globex" in shown[1]
+    assert retained[1] == "destroyed payloads of 0 records\n"
     out = place / "globex.gldump"
     erased, dump, backup, verified, sound, key, doctor = commands(
         migrated, "erase --org Globex --data-subject nobody --dry-run", f"ledger dump --org Globex -o {out}", "backup",

@@ -80,6 +80,16 @@ async def test_payloads_go_once_they_are_old_enough_and_the_ledger_says_so(archi
     assert len(archive.bodies()) == 1
 
 
+async def test_nothing_goes_while_another_process_has_its_turn(archive: Archive) -> None:
+    await archive.choose(retention_days=183)
+    seq = await archive.decide()
+    archive.pass_days(184)
+    async with archive.appliance.turn():
+        assert await archive.appliance.apply_retention() is None
+    assert set(await archive.kept()) == {seq}
+    assert await archive.appliance.apply_retention() == {archive.id: 1}
+
+
 async def test_nothing_goes_a_moment_too_early_and_nothing_without_a_limit(archive: Archive) -> None:
     await archive.decide()
     before = await archive.kept()

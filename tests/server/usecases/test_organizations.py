@@ -54,6 +54,24 @@ async def test_changed_settings_are_stored_recorded_and_in_force_at_once(
     assert (await newest(appliance, acme.id))["settings"] == {"registration": "closed", "retention_days": None}
 
 
+async def test_the_operator_changes_settings_under_the_same_floor(appliance: FakeAppliance, acme: Organization) -> None:
+    manage = appliance.manage_organizations
+    made = await manage.change_settings(acme.id, SettingsChange(retention_days=200))
+    assert made.settings.retention_days == 200
+    for ledger_id in (acme.id, "system"):
+        assert await newest(appliance, ledger_id) == {
+            "type": "organization.changed", "actor": "system", "event": "settings_changed",
+            "organization_id": str(acme.id), "settings": {"retention_days": 200},
+        }  # fmt: skip
+    before = await size(appliance, acme.id)
+    with pytest.raises(InvalidRequest, match="183"):
+        await manage.change_settings(acme.id, SettingsChange(retention_days=182))
+    assert await manage.change_settings(acme.id, SettingsChange(retention_days=200)) == made
+    assert await size(appliance, acme.id) == before
+    given = SettingsChange(retention=DataClassDays(findings=30), retention_reason="contract 7")
+    assert (await manage.change_settings(acme.id, given)).settings.retention.findings == 30
+
+
 async def test_a_new_name_is_recorded_as_changed_and_not_as_what(appliance: FakeAppliance, acme: Organization) -> None:
     admin = await add_principal(appliance, acme, Role.ADMIN)
     made = await appliance.change_organization(admin, "Secret plans", SettingsChange())

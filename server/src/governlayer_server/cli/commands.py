@@ -15,6 +15,7 @@ MODULES = {
     "ledger": "ledger",
     "erase": "erase",
     "holds": "holds",
+    "retention": "retention",
     "subject-export": "subject_export",
     "policy": "policy",
     "paperwork": "paperwork",

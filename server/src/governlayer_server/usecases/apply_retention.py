@@ -1,11 +1,13 @@
 """
 Apply retention: destroy the payloads that have been kept for as long as their organization wants, and say so.
 
-Any number of replicas may do it at once: what is destroyed is looked up again while the ledger is held, and what a
-legal hold covers is left out. After a restore it is done again by itself, for the same time has passed.
+One process has its turn at a time. Should two do it at once all the same, what is destroyed is looked up again while the
+ledger is held; what a legal hold covers is left out. After a restore it is done again by itself, for the same time has
+passed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from uuid import UUID
 
 from msgspec import Struct
 
@@ -18,6 +20,7 @@ from governlayer_server.ports import Clock, Entropy
 from governlayer_server.ports.accounts import AccountStore
 from governlayer_server.ports.erasures import ErasureStore
 from governlayer_server.ports.holds import HoldStore
+from governlayer_server.ports.turns import Turn
 from governlayer_server.usecases.every_ledger import for_each_open
 from governlayer_server.usecases.record_event import event
 
@@ -30,6 +33,7 @@ class ApplyRetention(Struct, frozen=True, kw_only=True):
     Done once an hour.
 
     Attributes:
+        turn: whose it is now.
         batch: how many records lose payloads in one transaction, while others wait for the ledger.
         window: how many records one query looks at.
     """
@@ -37,24 +41,35 @@ class ApplyRetention(Struct, frozen=True, kw_only=True):
     accounts: AccountStore
     store: HoldStore
     ledgers: ErasureStore
+    turn: Turn
     clock: Clock
     entropy: Entropy
     batch: int = BATCH
     window: int = WINDOW
 
-    async def __call__(self) -> None:
+    async def __call__(self) -> Mapping[UUID, int] | None:
         """
         Destroy all that has expired; a ledger that is closed to writing is passed over.
 
+        Returns:
+            How many times a record lost payloads, by organization; None: another process is doing it.
+
         Raises:
+            Unavailable: the clocks differ too much. Nothing was destroyed.
             Exception: of the first ledger that failed, after all others have had their turn.
         """
+        async with self.turn() as mine:
+            return await self._all() if mine else None
+
+    async def _all(self) -> Mapping[UUID, int]:
         found = {str(one.id): one for one in await self.accounts.organizations() if one.erased_us is None}
+        destroyed = dict[UUID, int]()
 
         async def work(ledger_id: str) -> None:
-            await self.one(found[ledger_id])
+            destroyed[found[ledger_id].id] = await self.one(found[ledger_id])
 
         await for_each_open(found, work)
+        return destroyed
 
     async def one(self, organization: Organization) -> int:
         """

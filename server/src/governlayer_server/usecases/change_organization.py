@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from governlayer_server.domain.access import Principal
 from governlayer_server.domain.errors import InvalidRequest
-from governlayer_server.domain.organization import Organization, SettingsChange
+from governlayer_server.domain.organization import Organization, OrganizationSettings, SettingsChange
 from governlayer_server.domain.retention import floor_faults
 from governlayer_server.ports import Clock, Entropy, Vault
 from governlayer_server.ports.accounts import AccountStore
@@ -46,11 +46,11 @@ class ChangeOrganization(Struct, frozen=True, kw_only=True):
             require_manager(await lock_and_find_actor(tenant, self.vault, principal))
             before = await tenant.organization()
             after = replace(before, name=name or before.name, settings=change.applied_to(before.settings))
-            _require_floor(after)
+            require_floor(after.settings)
             if after == before:
                 return before
             await tenant.save_organization(after)
-            body: dict[str, object] = {"event": "settings_changed", "settings": _changed(before, after)}
+            body: dict[str, object] = {"event": "settings_changed", "settings": changed_settings(before, after)}
             if after.name != before.name:
                 body["name_changed"] = True
             ledger_id = str(principal.organization_id)
@@ -60,11 +60,18 @@ class ChangeOrganization(Struct, frozen=True, kw_only=True):
         return after
 
 
-def _require_floor(organization: Organization) -> None:
-    if faults := floor_faults(organization.settings, "/settings"):
+def require_floor(settings: OrganizationSettings) -> None:
+    """
+    Return if payloads are kept for as long as they must be.
+
+    Raises:
+        InvalidRequest: for less than 183 days, without a reason on record.
+    """
+    if faults := floor_faults(settings, "/settings"):
         raise InvalidRequest(f"retention: {faults[0].detail}", faults)
 
 
-def _changed(before: Organization, after: Organization) -> dict[str, object]:
+def changed_settings(before: Organization, after: Organization) -> dict[str, object]:
+    """Return the new values of the settings that differ."""
     old, new = (msgspec.to_builtins(one.settings) for one in (before, after))
     return {name: value for name, value in new.items() if old[name] != value}

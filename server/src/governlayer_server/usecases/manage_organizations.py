@@ -1,5 +1,6 @@
 """Manage organizations: the operator's acts, each on the organization's ledger and on the system ledger."""
 
+from collections.abc import Mapping
 from uuid import UUID
 
 from msgspec import Struct
@@ -8,12 +9,13 @@ from msgspec.structs import replace
 from governlayer_server.domain.account import Purpose
 from governlayer_server.domain.errors import Conflict
 from governlayer_server.domain.ledger.record import SYSTEM
-from governlayer_server.domain.organization import Organization
+from governlayer_server.domain.organization import Organization, SettingsChange
 from governlayer_server.domain.plan import Plan
 from governlayer_server.domain.tenants import SYSTEM_LEDGER
 from governlayer_server.domain.times import DAY_US
 from governlayer_server.ports import Clock, Entropy
 from governlayer_server.ports.accounts import AccountStore, Tenant
+from governlayer_server.usecases.change_organization import changed_settings, require_floor
 from governlayer_server.usecases.one_time_tokens import OneTimeTokens
 from governlayer_server.usecases.record_event import event
 
@@ -43,6 +45,28 @@ class ManageOrganizations(Struct, frozen=True, kw_only=True):
             await tenant.save_organization(organization)
             await self._record(tenant, organization, {"event": "plan_changed", "plan": plan.value})
         return organization
+
+    async def change_settings(self, organization_id: UUID, change: SettingsChange) -> Organization:
+        """
+        Return the organization with the new settings, which hold at once.
+
+        Raises:
+            NotFound: there is no such organization.
+            Conflict: it was erased.
+            InvalidRequest: payloads would be kept for less than 183 days without a reason on record.
+        """
+        async with self.accounts.tenant(organization_id) as tenant:
+            before = await tenant.organization(lock=True)
+            after = replace(before, settings=change.applied_to(before.settings))
+            require_floor(after.settings)
+            if after == before:
+                return before
+            if before.erased_us is not None:
+                raise Conflict("the organization was erased: nothing of it is kept any more")
+            await tenant.save_organization(after)
+            body = {"event": "settings_changed", "settings": changed_settings(before, after)}
+            await self._record(tenant, after, body)
+        return after
 
     async def close(self, organization_id: UUID) -> Organization:
         """
@@ -92,7 +116,7 @@ class ManageOrganizations(Struct, frozen=True, kw_only=True):
             )
         return made.text
 
-    async def _record(self, tenant: Tenant, organization: Organization, body: dict[str, str]) -> None:
+    async def _record(self, tenant: Tenant, organization: Organization, body: Mapping[str, object]) -> None:
         body = {"organization_id": str(organization.id), **body}
         for ledger_id in (str(organization.id), SYSTEM_LEDGER):
             await tenant.record(event(self.clock, self.entropy, ledger_id, SYSTEM, "organization.changed", body))

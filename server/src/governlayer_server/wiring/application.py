@@ -192,7 +192,8 @@ def _use_cases(
     record_heads = RecordHeads(ledger=operations.ledger, accounts=accounts, clock=parts.clock)
     parts.background.every(_HEADS_S, record_heads, at_end=False)
     parts.background.every(_ERASURES_S, operations.erasures.finish_later, at_end=False)
-    parts.background.every(_RETENTION_S, operations.holds.retention, at_end=False)
+    if settings.ledgers.retention_job:
+        parts.background.every(_RETENTION_S, operations.holds.retention, at_end=False)
     return UseCases(
         authenticate=Authenticate(
             accounts=operations.accounts,

@@ -3,6 +3,7 @@
 from msgspec import Struct
 
 from governlayer_server.adapters.postgres.legal_holds import PostgresHolds
+from governlayer_server.adapters.postgres.turns import RETENTION, PostgresTurn
 from governlayer_server.ports.accounts import AccountStore
 from governlayer_server.ports.ledger import LedgerStore
 from governlayer_server.usecases.apply_retention import ApplyRetention
@@ -33,7 +34,12 @@ def holds(
     return Holds(
         manage=ManageHolds(store=store, ledgers=erase.store, once=erase.once, **parts.common),
         retention=ApplyRetention(
-            accounts=accounts, store=store, ledgers=erase.store, clock=parts.clock, entropy=parts.entropy
+            accounts=accounts,
+            store=store,
+            ledgers=erase.store,
+            turn=PostgresTurn(parts.database, RETENTION, parts.clock),
+            clock=parts.clock,
+            entropy=parts.entropy,
         ),
         export_subject=ExportSubject(
             ledger=ledger, ledgers=erase.store, make_receipt=receipts, once=erase.once, **parts.common

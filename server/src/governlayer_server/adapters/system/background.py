@@ -6,7 +6,7 @@ from typing import Any, Self
 
 MAX_WAITING = 64
 _AGAIN_S = 1.0
-_Work = Callable[[], Awaitable[None]]
+_Work = Callable[[], Awaitable[object]]
 
 
 class Background:
@@ -72,7 +72,7 @@ class Background:
         self._after.add(task)
         task.add_done_callback(self._after.discard)
 
-    async def _quietly(self, work: Awaitable[None]) -> None:
+    async def _quietly(self, work: Awaitable[object]) -> None:
         try:
             await work
         except Exception as error:  # noqa: BLE001  # nobody waits for it, and the process must go on
