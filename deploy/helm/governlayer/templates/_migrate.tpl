@@ -16,3 +16,13 @@ volumeMounts:
   {{- toYaml . | nindent 2 }}
   {{- end }}
 {{- end }}
+
+{{- define "governlayer.migrateVolumes" -}}
+{{ include "governlayer.secretsVolume" . }}
+{{ include "governlayer.ownerVolume" (dict "root" . "names" (list "databaseOwnerPassword")) }}
+{{ include "governlayer.databaseTlsVolume" . }}
+{{ include "governlayer.tmpVolume" . }}
+{{- with .Values.extraVolumes }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}

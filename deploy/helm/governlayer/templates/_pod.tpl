@@ -52,9 +52,6 @@ affinity: {{- toYaml . | nindent 2 }}
 image: {{ include "governlayer.appImage" . }}
 imagePullPolicy: {{ .Values.image.pullPolicy }}
 securityContext: {{- include "governlayer.containerSecurity" . | nindent 2 }}
-{{- with .Values.extraEnvFrom }}
-envFrom: {{- toYaml . | nindent 2 }}
-{{- end }}
 {{- end }}
 
 {{- define "governlayer.appMounts" -}}
@@ -69,25 +66,37 @@ envFrom: {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- end }}
 
-{{- define "governlayer.appVolumes" -}}
+{{- define "governlayer.secretsVolume" -}}
 - name: secrets
   projected:
     defaultMode: 0440
     sources: {{- include "governlayer.secretSources" (dict "root" . "names" (include "governlayer.appSecrets" . | fromJsonArray)) | nindent 6 }}
-- name: policies
-  configMap:
-    name: {{ .Values.policies.existingConfigMap | default (printf "%s-policies" (include "governlayer.fullname" .)) }}
-    items: [{key: {{ .Values.policies.key | quote }}, path: policies.cedar}]
+{{- end }}
+
+{{- define "governlayer.databaseTlsVolume" -}}
 - name: database-tls
   projected:
     defaultMode: 0440
     sources: {{- include "governlayer.databaseTlsSources" . | nindent 6 }}
+{{- end }}
+
+{{- define "governlayer.tmpVolume" -}}
+- name: tmp
+  emptyDir: {sizeLimit: 64Mi}
+{{- end }}
+
+{{- define "governlayer.appVolumes" -}}
+{{ include "governlayer.secretsVolume" . }}
+{{ include "governlayer.databaseTlsVolume" . }}
 - name: redis-tls
   projected:
     defaultMode: 0440
     sources: {{- include "governlayer.redisTlsSources" . | nindent 6 }}
-- name: tmp
-  emptyDir: {sizeLimit: 64Mi}
+- name: policies
+  configMap:
+    name: {{ .Values.policies.existingConfigMap | default (printf "%s-policies" (include "governlayer.fullname" .)) }}
+    items: [{key: {{ .Values.policies.key | quote }}, path: policies.cedar}]
+{{ include "governlayer.tmpVolume" . }}
 {{ include "governlayer.dataVolume" . }}
 {{- with .Values.extraVolumes }}
 {{ toYaml . }}
