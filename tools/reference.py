@@ -1,5 +1,5 @@
 """
-Write the generated pages (`./run docs`): those of docs/reference, and SECURITY.md.
+Write the generated pages (`./run docs`): those of docs/reference, SECURITY.md, the table in the chart's README.
 
 They come from the application as the tests build it, over stores in memory: nothing has to run.
 """
@@ -13,6 +13,7 @@ from governlayer_server.web.access_table import access_table
 from governlayer_server.web.security_policy import security_policy
 
 from tests.server.web.conftest import Site
+from tools.chart_values import CHART, chart_readme
 from tools.migrations_page import migrations_page
 
 ROOT = Path(__file__).parents[1]
@@ -23,6 +24,7 @@ def pages() -> dict[Path, str]:
     """Return the text of each generated page by its path."""
     return {
         ROOT / "SECURITY.md": security_policy(),
+        CHART / "README.md": chart_readme(),
         REFERENCE / "access.md": access_table(Site().app._app),
         REFERENCE / "data-inventory.md": inventory_page(shipped_inventory()),
         REFERENCE / "migrations.md": migrations_page(migration_modules()),

@@ -11,7 +11,7 @@ GOVERNLAYER_DEPLOYMENT: {{ .Values.deployment | quote }}
 GOVERNLAYER_KEY_PROVIDER: kubernetes
 GOVERNLAYER_POLICIES: /run/governlayer/policies/policies.cedar
 GOVERNLAYER_DATABASE_USER: governlayer_app
-GOVERNLAYER_REPLICAS: {{ ternary .Values.autoscaling.maxReplicas .Values.replicas .Values.autoscaling.enabled | quote }}
+GOVERNLAYER_REPLICAS: {{ ternary .Values.autoscaling.maxReplicas (max 1 .Values.replicas) .Values.autoscaling.enabled | quote }}
 {{- range include "governlayer.appSecrets" . | fromJsonArray }}
 {{ include "governlayer.secretSetting" . }}: /run/governlayer/secrets/{{ . | kebabcase }}
 {{- end }}
