@@ -26,12 +26,8 @@ def main() -> int:
     """Set up what is missing, then hand over to nox with the given session and its arguments."""
     if sys.version_info < OLDEST_PYTHON:
         sys.exit(f"run: Python 3.11 or newer is needed, this is {platform.python_version()}; set PYTHON=python3.11")
-    import tomllib  # noqa: PLC0415  # older versions lack it, and are told so above
-
     os.chdir(ROOT)
-    lock = tomllib.loads(Path("uv.lock").read_text(encoding="utf-8"))
-    uv = ensure_uv(next(package for package in lock["package"] if package["name"] == "uv"))
-    install(uv)
+    install(locked_uv())
     session, *rest = sys.argv[1:] or ["--list"]
     arguments = [session, *rest]
     if session in {"-h", "--help"}:
@@ -47,6 +43,14 @@ def main() -> int:
 def say(message: str) -> None:
     """Print a line of progress."""
     print(f"run: {message}", file=sys.stderr, flush=True)
+
+
+def locked_uv() -> Path:
+    """Return the uv that uv.lock names, installed if it is not there."""
+    import tomllib  # noqa: PLC0415  # versions before 3.11 lack it, and are told so first
+
+    lock = tomllib.loads((ROOT / "uv.lock").read_text(encoding="utf-8"))
+    return ensure_uv(next(package for package in lock["package"] if package["name"] == "uv"))
 
 
 def ensure_uv(package: dict) -> Path:
