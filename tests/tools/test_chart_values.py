@@ -42,8 +42,3 @@ def test_what_the_table_would_not_show_is_refused(text: str, fault: str) -> None
 def test_the_charts_readme_names_each_preset() -> None:
     readme = (CHART / "README.md").read_text("utf-8")
     assert {preset.name for preset in (CHART / "presets").iterdir() if f"`{preset.name}`" not in readme} == set()
-
-
-def test_the_chart_starts_with_the_policies_that_the_server_ships() -> None:
-    shipped = CHART.parents[2] / "server" / "src" / "governlayer_server" / "policies" / "default.cedar"
-    assert (CHART / "files" / "policies.cedar").read_bytes() == shipped.read_bytes()

@@ -9,7 +9,9 @@
 {{- define "governlayer.settings" -}}
 GOVERNLAYER_DEPLOYMENT: {{ .Values.deployment | quote }}
 GOVERNLAYER_KEY_PROVIDER: kubernetes
+{{- if include "governlayer.policiesMap" . }}
 GOVERNLAYER_POLICIES: /run/governlayer/policies/policies.cedar
+{{- end }}
 GOVERNLAYER_DATABASE_USER: governlayer_app
 GOVERNLAYER_REPLICAS: {{ ternary .Values.autoscaling.maxReplicas (max 1 .Values.replicas) .Values.autoscaling.enabled | quote }}
 {{- range include "governlayer.appSecrets" . | fromJsonArray }}

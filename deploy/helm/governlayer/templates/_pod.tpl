@@ -56,7 +56,9 @@ securityContext: {{- include "governlayer.containerSecurity" . | nindent 2 }}
 
 {{- define "governlayer.appMounts" -}}
 - {name: secrets, mountPath: /run/governlayer/secrets, readOnly: true}
+{{- if include "governlayer.policiesMap" . }}
 - {name: policies, mountPath: /run/governlayer/policies, readOnly: true}
+{{- end }}
 - {name: database-tls, mountPath: /run/governlayer/database, readOnly: true}
 - {name: redis-tls, mountPath: /run/governlayer/redis, readOnly: true}
 - {name: tmp, mountPath: /tmp}
@@ -92,10 +94,12 @@ securityContext: {{- include "governlayer.containerSecurity" . | nindent 2 }}
   projected:
     defaultMode: 0440
     sources: {{- include "governlayer.redisTlsSources" . | nindent 6 }}
+{{- with include "governlayer.policiesMap" . }}
 - name: policies
   configMap:
-    name: {{ .Values.policies.existingConfigMap | default (printf "%s-policies" (include "governlayer.fullname" .)) }}
-    items: [{key: {{ .Values.policies.key | quote }}, path: policies.cedar}]
+    name: {{ . }}
+    items: [{key: {{ $.Values.policies.key | quote }}, path: policies.cedar}]
+{{- end }}
 {{ include "governlayer.tmpVolume" . }}
 {{ include "governlayer.dataVolume" . }}
 {{- with .Values.extraVolumes }}
@@ -122,10 +126,13 @@ securityContext: {{- include "governlayer.containerSecurity" . | nindent 2 }}
     sources: {{- include "governlayer.secretSources" . | nindent 6 }}
 {{- end }}
 
-{{- define "governlayer.policiesChecksum" -}}
-{{- if not .Values.policies.existingConfigMap }}checksum/policies: {{ include "governlayer.policies" . | sha256sum }}{{ end }}
+{{/* The ConfigMap with the policies; none: the image brings those that GovernLayer starts with. */}}
+{{- define "governlayer.policiesMap" -}}
+{{- if .Values.policies.text }}{{ include "governlayer.fullname" . }}-policies
+{{- else }}{{ .Values.policies.existingConfigMap }}
+{{- end }}
 {{- end }}
 
-{{- define "governlayer.policies" -}}
-{{- .Values.policies.text | default (.Files.Get "files/policies.cedar") }}
+{{- define "governlayer.policiesChecksum" -}}
+{{- with .Values.policies.text }}checksum/policies: {{ . | sha256sum }}{{ end }}
 {{- end }}
