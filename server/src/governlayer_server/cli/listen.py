@@ -80,6 +80,7 @@ class Listening(Struct, frozen=True, kw_only=True):
     host: str
     certificate: ServedCertificate | None
     trusted_proxies: tuple[Network, ...]
+    certificate_file: Path | None = None
 
     @property
     def tls(self) -> ssl.SSLContext | None:
@@ -150,4 +151,9 @@ def parse_listening(
     check_exposure(host, tls=certificate is not None, behind_tls_proxy=behind_tls_proxy)
     if by_address and behind_tls_proxy and not trusted_proxies:
         click.echo(_ALL_ONE_ADDRESS, err=True)
-    return Listening(host=host, certificate=certificate, trusted_proxies=parse_networks(trusted_proxies))
+    return Listening(
+        host=host,
+        certificate=certificate,
+        certificate_file=tls_certificate,
+        trusted_proxies=parse_networks(trusted_proxies),
+    )

@@ -37,7 +37,7 @@ async def _serve(settings: Settings, listening: Listening, port: int) -> None:
         url = listening.url(bound)
         links = Links(settings.edge.public_url or url)
         await check_ledgers(appliance)
-        application = await appliance.application(settings, links)
+        application = await appliance.application(settings, links, listening.certificate_file)
         is_new = not await appliance.accounts.organizations()
         # Standard error may be a log that is kept; and a link that was made by command stays good.
         token = await appliance.set_up() if is_new and sys.stderr.isatty() else None

@@ -128,7 +128,7 @@ class _Up:
         url = self._listening.url(bound)
         links = Links(settings.edge.public_url or url)
         await check_ledgers(appliance)
-        application = await appliance.application(settings, links)
+        application = await appliance.application(settings, links, self._listening.certificate_file)
         token = await appliance.set_up()
         setup_url = None if token is None else links.setup(token)
         server = Server(

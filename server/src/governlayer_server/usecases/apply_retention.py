@@ -1,9 +1,9 @@
 """
 Apply retention: destroy the payloads that have been kept for as long as their organization wants, and say so.
 
-One process has its turn at a time. Should two do it at once all the same, what is destroyed is looked up again while the
-ledger is held; what a legal hold covers is left out. After a restore it is done again by itself, for the same time has
-passed.
+One process has its turn at a time; should two do it at once all the same, what is destroyed is looked up again while
+the ledger is held. What a legal hold covers is left out. After a restore it is done again by itself, for the same time
+has passed.
 """
 
 from collections.abc import Mapping, Sequence

@@ -120,6 +120,19 @@ async def newest_genuine(place: Place, *, whole: bool = False) -> Found | None:
     return None
 
 
+async def newest_verified(place: Place) -> Found | None:
+    """
+    Return the newest backup that was read once and found sound, by somebody who could open it.
+
+    Raises:
+        Unavailable: the store does not answer.
+    """
+    for one in reversed(await find_backups(place.store)):
+        if one.is_verified and await is_verified(place, one):
+            return one
+    return None
+
+
 async def is_genuine(place: Place, found: Found) -> bool:
     """Return whether a backup opens: its manifest, or where it was cut off its envelope."""
     home = place.by(place.home)

@@ -4,6 +4,7 @@ import os
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, closing, suppress
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -14,6 +15,7 @@ from governlayer_server.adapters.crypto.passwords import BcryptPasswords
 from governlayer_server.adapters.logs.access import access_logger
 from governlayer_server.adapters.postgres.account_store import PostgresAccountStore
 from governlayer_server.adapters.postgres.anchors import PostgresAnchorStore
+from governlayer_server.adapters.postgres.append_tally import AppendTally
 from governlayer_server.adapters.postgres.checkpoints import PostgresCheckpointStore
 from governlayer_server.adapters.postgres.database import connect
 from governlayer_server.adapters.postgres.ledger_store import PostgresLedgerStore
@@ -111,13 +113,14 @@ class Appliance(Struct, frozen=True, kw_only=True):
         """Append a record of the deployment itself to the system ledger."""
         await record_of_system(self.ledger, self.parts.clock, self.parts.entropy, record_type, body)
 
-    async def application(self, settings: Settings, links: Links) -> "Observed":
+    async def application(self, settings: Settings, links: Links, https: Path | None = None) -> "Observed":
         """
         Return the web application under the policy set in ``settings.policies``; the start is recorded with it.
 
         Args:
             settings: of this appliance.
             links: where people reach it.
+            https: file of the certificate that is served, if one is.
 
         Raises:
             PolicyError: the policy set cannot be used. Nothing is served.
@@ -145,6 +148,7 @@ class Appliance(Struct, frozen=True, kw_only=True):
             found=self.create_organization.found,
             one_time=self.set_up.one_time,
             links=links,
+            https=https,
             backups=None if settings.backups.to is None else ScheduledBackups(self, settings),
         )
         application, policy_set = await build_application(operations, self.parts, settings)
@@ -194,7 +198,8 @@ async def _opened(settings: Settings, redis: AnyRedis, *, found: bool, unfinishe
         keys = await deployment_keys(settings, stores, clock, entropy, found=found)
         refusals = PostgresRefusals(database, clock)
         await refusals.reload()
-        ledger = PostgresLedgerStore(database, clock, refusals)
+        tally = AppendTally(clock)
+        ledger = PostgresLedgerStore(database, clock, refusals, tally)
         if found:
             await keys.vault.tombstone_mac(b"")  # its key is there, and in backups, before anything is erased
             with suppress(LedgerRefused):  # it is there then, and closed
@@ -220,6 +225,7 @@ async def _opened(settings: Settings, redis: AnyRedis, *, found: bool, unfinishe
                     passwords=passwords,
                     background=background,
                     refusals=refusals,
+                    tally=tally,
                 )
                 appliance = _appliance(settings, parts, ledger, await stores.ledger_keys.all())
                 if found:

@@ -1,6 +1,7 @@
 """The web application over an opened appliance: use cases of the routes, figures, pages, and work in the background."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
@@ -22,9 +23,7 @@ from governlayer_server.console.account import account_routes
 from governlayer_server.console.docs import docs_route
 from governlayer_server.console.pages import Assets, static_route
 from governlayer_server.domain.policy import PolicySet
-from governlayer_server.domain.quota import Mode
 from governlayer_server.domain.record_type import RecordType
-from governlayer_server.ports import Clock
 from governlayer_server.ports.accounts import AccountStore
 from governlayer_server.ports.ledger import LedgerStore
 from governlayer_server.ports.sign_in import SignInAttempts
@@ -46,7 +45,7 @@ from governlayer_server.usecases.make_receipt import MakeReceipt
 from governlayer_server.usecases.manage_keys import ManageKeys
 from governlayer_server.usecases.manage_users import ManageUsers
 from governlayer_server.usecases.one_time_tokens import OneTimeTokens
-from governlayer_server.usecases.publish_checkpoints import PublishCheckpoints, Publishing
+from governlayer_server.usecases.publish_checkpoints import PublishCheckpoints
 from governlayer_server.usecases.read_ledger import ReadLedger
 from governlayer_server.usecases.read_tiles import ReadTiles
 from governlayer_server.usecases.read_usage import ReadUsage
@@ -65,6 +64,15 @@ from governlayer_server.web.observe import Observed
 from governlayer_server.web.routes.health import Installation
 from governlayer_server.wiring.anchors import show_anchors, start_anchors
 from governlayer_server.wiring.erasures import Erasures
+from governlayer_server.wiring.figures import (
+    show_appends,
+    show_backups,
+    show_certificates,
+    show_database,
+    show_directories,
+    show_publishing,
+    show_states,
+)
 from governlayer_server.wiring.holds import Holds
 from governlayer_server.wiring.parts import Parts
 from governlayer_server.wiring.probes import probes_of
@@ -100,6 +108,7 @@ class Operations(Struct, frozen=True, kw_only=True):
     found: FoundOrganization
     one_time: OneTimeTokens
     links: Links
+    https: Path | None = None
     backups: ScheduledBackups | None = None
 
 
@@ -119,31 +128,17 @@ async def build_application(operations: Operations, parts: Parts, settings: Sett
         return (await probes()).works
 
     figures = PrometheusMetrics(operations.version, components)
-    figures.gauge(
-        "rate_limits_local",
-        "1 while this replica limits requests by itself, because Redis is away; 0 while all replicas share the counts.",
-        lambda: float(limit_requests.mode is Mode.LOCAL),
-    )
-    _show_publishing(figures, operations.publish_checkpoints.state, parts.clock)
+    show_states(figures, parts, limit_requests, operations.rotations)
+    show_publishing(figures, operations.publish_checkpoints.state, parts.clock)
+    show_appends(figures, parts.tally)
+    show_database(figures, parts)
+    show_directories(figures, parts, settings)
+    show_certificates(figures, settings, operations.https)
     start_anchors(settings.anchors, operations.anchors, operations.ledger, parts, operations.restores)
     show_anchors(figures, operations.anchors)
-    figures.gauge(
-        "ledgers_closed",
-        "Ledgers that are closed to writing, because they were found damaged or set back.",
-        lambda: float(len(parts.refusals.closed)),
-    )
-    figures.gauge(
-        "rotations_unfinished",
-        "Rotations of keys and secrets that have begun and not ended.",
-        lambda: float(operations.rotations.unfinished.count),
-    )
     parts.background.every(_CLOSED_S, parts.refusals.reload, at_end=False)
     if (scheduled := operations.backups) is not None:
-        figures.gauge(
-            "backup_age_seconds",
-            "Since the newest whole backup was begun; +Inf where there is none.",
-            lambda: scheduled.age_s,
-        )
+        show_backups(figures, scheduled)
         parts.background.every(_BACKUPS_S, scheduled, at_end=False)
         parts.background.every(_TOMBSTONES_S, scheduled.copy_tombstones, at_end=False)
     assets = Assets.shipped()
@@ -159,19 +154,6 @@ async def build_application(operations: Operations, parts: Parts, settings: Sett
         [docs_route(assets), *account_routes(assets), static_route(assets)],
     )
     return app, engine.policy_set
-
-
-def _show_publishing(figures: PrometheusMetrics, publishing: Publishing, clock: Clock) -> None:
-    figures.gauge(
-        "checkpoint_waiting_seconds",
-        "For how long a ledger that has grown has been waiting for its published checkpoint; 0 while none waits.",
-        lambda: publishing.seconds_waited(clock.now_us()),
-    )
-    figures.gauge(
-        "checkpoints_refused",
-        "How often this process refused to publish, because a ledger does not extend its published checkpoint.",
-        lambda: float(publishing.refusals),
-    )
 
 
 def _use_cases(

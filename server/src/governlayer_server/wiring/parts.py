@@ -8,6 +8,7 @@ from governlayer_server.adapters.crypto.passwords import BcryptPasswords
 from governlayer_server.adapters.crypto.sealed_keys import SealedKeys
 from governlayer_server.adapters.crypto.signer import KeysInService
 from governlayer_server.adapters.crypto.vault import EnvelopeVault
+from governlayer_server.adapters.postgres.append_tally import AppendTally
 from governlayer_server.adapters.postgres.database import Database
 from governlayer_server.adapters.postgres.ledger_keys import PostgresLedgerKeyStore
 from governlayer_server.adapters.postgres.refusals import PostgresRefusals
@@ -36,6 +37,7 @@ class Parts(Struct, frozen=True, kw_only=True):
     passwords: BcryptPasswords
     background: Background
     refusals: PostgresRefusals
+    tally: AppendTally
 
     @property
     def common(self) -> dict[str, Any]:

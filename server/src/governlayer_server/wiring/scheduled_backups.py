@@ -6,7 +6,7 @@ from governlayer_server.domain.backup import TOMBSTONES, made_us
 from governlayer_server.domain.errors import Conflict
 from governlayer_server.domain.times import HOUR_US, MINUTE_US, SECOND_US
 from governlayer_server.settings import Settings
-from governlayer_server.usecases.open_backup import newest_genuine
+from governlayer_server.usecases.open_backup import newest_genuine, newest_verified
 from governlayer_server.usecases.prune_backups import prune_backups
 from governlayer_server.wiring.appliance import Appliance
 from governlayer_server.wiring.backups import back_up, place_of, store_of, tombstone_files
@@ -29,6 +29,7 @@ class ScheduledBackups:
         self._store = store_of(settings.backups.destination)
         self._place = place_of(self._store, None, appliance.parts.keys.ring)
         self._newest_us: int | None = None
+        self._verified_us: int | None = None
         self._not_before_us = 0
         self._listed = set[str]()
 
@@ -39,8 +40,16 @@ class ScheduledBackups:
 
         Ids have whole seconds, and each comes after the one before: one that was begun just now may be ahead of it.
         """
+        return self._since_s(self._newest_us)
+
+    @property
+    def verified_age_s(self) -> float:
+        """Seconds since the newest verified backup was begun, infinite where there is none that we know of."""
+        return self._since_s(self._verified_us)
+
+    def _since_s(self, begun_us: int | None) -> float:
         now_us = self._appliance.parts.clock.now_us()
-        return float("inf") if self._newest_us is None else max(0.0, (now_us - self._newest_us) / SECOND_US)
+        return float("inf") if begun_us is None else max(0.0, (now_us - begun_us) / SECOND_US)
 
     async def __call__(self) -> None:
         """
@@ -80,3 +89,5 @@ class ScheduledBackups:
     async def _look(self) -> None:
         newest = await newest_genuine(self._place, whole=True)
         self._newest_us = None if newest is None else made_us(newest.id)
+        verified = await newest_verified(self._place)
+        self._verified_us = None if verified is None else made_us(verified.id)

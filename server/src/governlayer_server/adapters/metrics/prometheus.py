@@ -5,10 +5,12 @@ A label is a route's template, a known method, a status, or the name of a compon
 that a customer sent. So the number of series is bounded, and scraping tells nothing about any organization.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector
 from prometheus_client.exposition import generate_latest
+from prometheus_client.metrics_core import CounterMetricFamily, Metric, SummaryMetricFamily
+from prometheus_client.registry import Collector
 
 from governlayer_server.domain.times import SECOND_US
 
@@ -95,11 +97,43 @@ class PrometheusMetrics:
         for value, read in reads.items():
             gauge.labels(value).set_function(_safely(read))
 
+    def count(self, name: str, text: str, read: Callable[[], int]) -> None:
+        """Show what *read* has counted since the start, as ``governlayer_<name>_total``; otherwise as ``gauge``."""
+        self._registry.register(_Counted(f"governlayer_{name}", text, None, lambda: {"": read()}))
+
+    def counts(self, name: str, text: str, label: str, read: Callable[[], Mapping[str, int]]) -> None:
+        """Show what *read* has counted, by value of *label*, whose values are few and ours; otherwise as ``count``."""
+        self._registry.register(_Counted(f"governlayer_{name}", text, label, read))
+
+    def summary(self, name: str, text: str, read: Callable[[], tuple[int, float]]) -> None:
+        """Show how often something happened and the sum of what it took, as ``…_count`` and ``…_sum``."""
+        self._registry.register(_Summed(f"governlayer_{name}", text, read))
+
     async def exposition(self) -> bytes:
         """Return all figures in Prometheus' text format 0.0.4, UTF-8."""
         for name, works in (await self._components()).items():
             self._up.labels(name).set(works)
         return generate_latest(self._registry)
+
+
+class _Counted(Collector):
+    def __init__(self, name: str, text: str, label: str | None, read: Callable[[], Mapping[str, int]]) -> None:
+        self._name, self._text, self._label, self._read = name, text, label, read
+
+    def collect(self) -> Iterator[Metric]:
+        family = CounterMetricFamily(self._name, self._text, labels=[self._label] if self._label else [])
+        for value, count in self._read().items():
+            family.add_metric([value] if self._label else [], count)
+        yield family
+
+
+class _Summed(Collector):
+    def __init__(self, name: str, text: str, read: Callable[[], tuple[int, float]]) -> None:
+        self._name, self._text, self._read = name, text, read
+
+    def collect(self) -> Iterator[Metric]:
+        count, total = self._read()
+        yield SummaryMetricFamily(self._name, self._text, count_value=count, sum_value=total)
 
 
 def _safely(read: Callable[[], float]) -> Callable[[], float]:

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from asyncpg import Record as Row
 
+from governlayer_server.adapters.postgres.append_tally import AppendTally
 from governlayer_server.adapters.postgres.appending import answer_of, head_of
 from governlayer_server.adapters.postgres.database import Database
 from governlayer_server.adapters.postgres.group_commit import GroupCommit
@@ -64,10 +65,13 @@ _CHUNK_WITH_PAYLOADS = 16
 class PostgresLedgerStore(PostgresTiles):
     """``ports.ledger.LedgerStore``."""
 
-    def __init__(self, database: Database, clock: Clock, guard: WriteGuard | None = None) -> None:
+    def __init__(
+        self, database: Database, clock: Clock, guard: WriteGuard | None = None, tally: AppendTally | None = None
+    ) -> None:
         self._database = database
         self._group = GroupCommit(database, clock, guard)
         self._guard = guard or NoGuard()
+        self._tally = tally or AppendTally(clock)
 
     async def create(self, ledger_id: str, organization_id: UUID | None, origin: str) -> None:
         """
@@ -89,7 +93,8 @@ class PostgresLedgerStore(PostgresTiles):
     async def append(self, append: Append) -> Entry:
         """Return the record once it is committed (see ``ports.ledger.LedgerStore.append``)."""
         self._guard.require_open(append.ledger_id)
-        return await self._group.append(append)
+        with self._tally.count(append):
+            return await self._group.append(append)
 
     async def answer(self, ledger_id: str, key: bytes, now_us: int) -> StoredAnswer | None:
         """Return the kept answer of *key*, unless it has expired; its receipt would be signed again."""
