@@ -35,6 +35,7 @@ DOCTESTS = [
     "server/src/governlayer_server/domain",
     "server/src/governlayer_server/web",
     "tools/claims.py",
+    "tools/papers.py",
 ]
 TEST_TOOLS = ["hypothesis", "pytest", "pytest-asyncio", "pytest-timeout", "pytest-xdist"]
 # One process more than there are cores: much of the time is spent on waiting for clocks and disks.
@@ -96,7 +97,15 @@ def tests(session: nox.Session) -> None:
 
     A full run uses up to four processes; the tests of a file run in one of them, with the servers started for it.
     """
-    chosen = session.posargs or [*SPREAD, "-p", "tools.claims", "--claims", "security/claims.toml"]
+    chosen = session.posargs or [
+        *SPREAD,
+        "-p",
+        "tools.claims",
+        "--claims",
+        "security/claims.toml",
+        "--papers",
+        "security",
+    ]
     session.run(PYTHON, "-m", "pytest", "--doctest-modules", *DOCTESTS, "tests", *chosen)
 
 

@@ -17,17 +17,24 @@ A pytest plugin. The file has one ``[[claim]]`` per row of the specification:
 
 What needs servers that only CI makes sure of stands under ``in_ci`` instead, and is held where CI=true alone.
 
+Beside them the papers of security/ are judged in the same way (``--papers security``; ``tools/papers.py``): each threat
+that is stopped and each control that is claimed. Of these only what is not shown is printed.
+
 A claim is shown if each of its entries stands for at least one collected test, and all those tests passed; a skipped
 test, an expected failure and a test that was not run did not pass. Claims that are open are listed, with why.
 """
 
 import os
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+
+from tools.controls import all_papers
+from tools.papers import PaperError, rows
 
 _MEMBERS = {"id", "text", "status", "tests", "in_ci", "because"}
 _SHOWN, _OPEN = "shown", "open"
@@ -41,7 +48,7 @@ class ClaimsError(ValueError):
 class Claim:
     """One row: what is claimed, and the tests that show it, or why they do not yet."""
 
-    id: int
+    id: int | str
     text: str
     status: str
     tests: Sequence[str]
@@ -81,6 +88,31 @@ def read_claims(text: str) -> list[Claim]:
     if not ids or len(set(ids)) != len(ids) or document.keys() != {"claim"}:
         raise ClaimsError("there is nothing but [[claim]], at least one, and each id once")
     return claims
+
+
+def paper_claims(security: Path, only_in_ci: Collection[str]) -> list[Claim]:
+    """
+    Return what the papers below *security* claim; tests in *only_in_ci* are held in CI alone.
+
+    Raises:
+        PaperError: one of them breaks its rules.
+    """
+    return [
+        Claim(
+            id=f"{paper} {name}",
+            text="",
+            status=_SHOWN,
+            tests=[test for test in row.tests if not _any_stands_for(only_in_ci, test)],
+            in_ci=[test for test in row.tests if _any_stands_for(only_in_ci, test)],
+        )
+        for paper, one in all_papers(security).items()
+        for name, row in rows(one)
+        if row.tests
+    ]
+
+
+def _any_stands_for(entries: Collection[str], test: str) -> bool:
+    return any(stands_for(entry, test) for entry in entries)
 
 
 def stands_for(entry: str, node_id: str) -> bool:
@@ -131,8 +163,9 @@ def judge(claim: Claim, outcomes: Mapping[str, str], *, in_ci: bool = False) -> 
 class ClaimsPlugin:
     """Notes what becomes of each test, judges the claims at the end, and prints them as a table."""
 
-    def __init__(self, claims: Sequence[Claim], *, in_ci: bool) -> None:
+    def __init__(self, claims: Sequence[Claim], papers: Sequence[Claim] = (), *, in_ci: bool) -> None:
         self._claims = claims
+        self._papers = papers
         self._in_ci = in_ci
         self._outcomes: dict[str, str] = {}
 
@@ -155,14 +188,16 @@ class ClaimsPlugin:
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Turn a run that would be green red if a claim is not shown."""
-        if session.exitstatus == pytest.ExitCode.OK and any(verdict.is_red for verdict in self._verdicts()):
+        if session.exitstatus == pytest.ExitCode.OK and any(
+            verdict.is_red for verdict in self._verdicts([*self._claims, *self._papers])
+        ):
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Print a line for each claim, and below it why it is not shown."""
         terminalreporter.section("claims (docs/spec/security.md §1)")
         terminalreporter.line("claim  tests  passed  status")
-        for verdict in self._verdicts():
+        for verdict in self._verdicts(self._claims):
             claim = verdict.claim
             word = "NOT SHOWN" if verdict.is_red else claim.status
             terminalreporter.line(f"{claim.id:>5}  {len(verdict.tests):>5}  {verdict.passed:>6}  {word}: {claim.text}")
@@ -170,23 +205,38 @@ class ClaimsPlugin:
                 terminalreporter.line(f"{'':>21}  held in CI only: {', '.join(claim.in_ci)}")
             for reason in verdict.faults if claim.status == _SHOWN else [str(claim.because), *verdict.faults]:
                 terminalreporter.line(f"{'':>21}  {reason}")
+        red = [verdict for verdict in self._verdicts(self._papers) if verdict.is_red]
+        terminalreporter.line(f"papers: {len(self._papers)} threats and controls, {len(red)} NOT SHOWN")
+        for verdict in red:
+            terminalreporter.line(f"{verdict.claim.id}: NOT SHOWN: {'; '.join(verdict.faults)}")
 
-    def _verdicts(self) -> list[Verdict]:
-        return [judge(claim, self._outcomes, in_ci=self._in_ci) for claim in self._claims]
+    def _verdicts(self, claims: Sequence[Claim]) -> list[Verdict]:
+        """Judge *claims*, each by the outcomes of the files that it names: there are thousands of others."""
+        by_file: dict[str, dict[str, str]] = defaultdict(dict)
+        for node_id, outcome in self._outcomes.items():
+            by_file[node_id.partition("::")[0]][node_id] = outcome
+        return [judge(claim, _of_files(claim, by_file), in_ci=self._in_ci) for claim in claims]
+
+
+def _of_files(claim: Claim, by_file: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
+    paths = {entry.partition("::")[0] for entry in (*claim.tests, *claim.in_ci)}
+    return {node_id: outcome for path in paths for node_id, outcome in by_file.get(path, {}).items()}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add ``--claims FILE``."""
+    """Add ``--claims FILE`` and ``--papers DIRECTORY``."""
     parser.addoption("--claims", metavar="FILE", type=Path, help="fail unless the tests of all shown claims passed")
+    parser.addoption("--papers", metavar="DIRECTORY", type=Path, help="with --claims: and those of the papers in it")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Judge claims if there is a file of them."""
-    path = config.getoption("claims")
+    path, folder = config.getoption("claims"), config.getoption("papers")
     if path is None or hasattr(config, "workerinput"):  # a worker of pytest-xdist sees a part of the run only
         return
     try:
         claims = read_claims(path.read_text(encoding="utf-8"))
-    except (ClaimsError, OSError) as error:
-        raise pytest.UsageError(f"--claims {path}: {error}") from None
-    config.pluginmanager.register(ClaimsPlugin(claims, in_ci=os.environ.get("CI") == "true"), "claims-judge")
+        papers = paper_claims(folder, {entry for one in claims for entry in one.in_ci}) if folder else []
+    except (ClaimsError, PaperError, OSError) as error:
+        raise pytest.UsageError(f"--claims {path}, --papers {folder}: {error}") from None
+    config.pluginmanager.register(ClaimsPlugin(claims, papers, in_ci=os.environ.get("CI") == "true"), "claims-judge")

@@ -13,6 +13,7 @@ from governlayer_server.web.access_table import access_table
 from governlayer_server.web.security_policy import security_policy
 
 from tests.server.web.conftest import Site
+from tools import controls
 from tools.chart_values import CHART, chart_readme
 from tools.migrations_page import migrations_page
 
@@ -28,6 +29,7 @@ def pages() -> dict[Path, str]:
         REFERENCE / "access.md": access_table(Site().app._app),
         REFERENCE / "data-inventory.md": inventory_page(shipped_inventory()),
         REFERENCE / "migrations.md": migrations_page(migration_modules()),
+        **controls.pages(),
     }
 
 

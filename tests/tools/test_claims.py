@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.claims import Claim, ClaimsError, judge, read_claims, stands_for
+from tools.claims import Claim, ClaimsError, judge, paper_claims, read_claims, stands_for
 
 ROOT = Path(__file__).parents[2]
 TESTS = """
@@ -112,6 +112,55 @@ def test_a_file_that_breaks_its_rules_is_refused_before_anything_runs(pytester: 
 def test_a_missing_file_is_refused(pytester: pytest.Pytester) -> None:
     result = pytester.runpytest("-p", "tools.claims", "-p", "no:asyncio", "--claims", "none.toml")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
+
+
+PAPERS = """
+title = "T"
+covers = "c"
+count = 1
+[[control]]
+id = "X.1"
+about = "a"
+state = "aligned"
+ours = "o"
+files = ["f"]
+tests = ["tests/test_good.py", "tests/test_bad.py::test_bad"]
+"""
+NO_THREATS = "attacker = []\nelement = []\n"
+
+
+def papers(pytester: pytest.Pytester, bad: str, text: str = PAPERS) -> pytest.RunResult:
+    (pytester.mkdir("security") / "controls").mkdir()
+    (pytester.path / "security" / "threats.toml").write_text(NO_THREATS)
+    (pytester.path / "security" / "controls" / "std.toml").write_text(text)
+    folder = pytester.mkdir("tests")
+    (folder / "test_good.py").write_text(TESTS)
+    (folder / "test_bad.py").write_text(bad)
+    return run(pytester, claim('"test_all.py"'), "--papers", "security")
+
+
+def test_a_control_whose_tests_passed_is_shown(pytester: pytest.Pytester) -> None:
+    result = papers(pytester, "def test_bad(): pass")
+    assert result.ret == pytest.ExitCode.OK
+    result.stdout.fnmatch_lines(["papers: 1 threats and controls, 0 NOT SHOWN"])
+
+
+def test_a_control_whose_test_is_missing_turns_the_run_red(pytester: pytest.Pytester) -> None:
+    result = papers(pytester, OTHERS["missing"])
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines(["papers: 1 threats and controls, 1 NOT SHOWN", "std X.1: NOT SHOWN: *test_bad*"])
+
+
+def test_papers_that_break_their_rules_are_refused_before_anything_runs(pytester: pytest.Pytester) -> None:
+    assert papers(pytester, "", PAPERS.replace('files = ["f"]', "")).ret == pytest.ExitCode.USAGE_ERROR
+
+
+def test_what_claims_hold_in_ci_alone_papers_hold_there_alone(tmp_path: Path) -> None:
+    (tmp_path / "controls").mkdir()
+    (tmp_path / "threats.toml").write_text(NO_THREATS)
+    (tmp_path / "controls" / "std.toml").write_text(PAPERS)
+    (one,) = paper_claims(tmp_path, ["tests/test_bad.py"])
+    assert (one.tests, one.in_ci) == (["tests/test_good.py"], ["tests/test_bad.py::test_bad"])
 
 
 def test_an_entry_stands_for_whole_names_only() -> None:
