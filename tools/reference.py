@@ -1,5 +1,6 @@
 """
-Write the generated pages (`./run docs`): those of docs/reference, SECURITY.md, the table in the chart's README.
+Write the generated pages (`./run docs`): those of docs/reference, SECURITY.md, the table in the chart's README, the
+chart's copies of alerts and dashboard.
 
 They come from the application as the tests build it, over stores in memory: nothing has to run.
 """
@@ -19,6 +20,7 @@ from tools.migrations_page import migrations_page
 
 ROOT = Path(__file__).parents[1]
 REFERENCE = ROOT / "docs" / "reference"
+MONITORING = ROOT / "deploy" / "monitoring"
 
 
 def pages() -> dict[Path, str]:
@@ -26,6 +28,7 @@ def pages() -> dict[Path, str]:
     return {
         ROOT / "SECURITY.md": security_policy(),
         CHART / "README.md": chart_readme(),
+        **{CHART / "files" / name: (MONITORING / name).read_text("utf-8") for name in ("alerts.yaml", "dashboard.json")},
         REFERENCE / "access.md": access_table(Site().app._app),
         REFERENCE / "data-inventory.md": inventory_page(shipped_inventory()),
         REFERENCE / "migrations.md": migrations_page(migration_modules()),
