@@ -19,7 +19,7 @@ nox.options.default_venv_backend = "none"
 nox.options.sessions = ["test"]
 ROOT = Path(__file__).parent
 PYTHON = sys.executable
-SOURCES = ("server", "sdk", "verifier", "tests", "bench", "demo", "tools", "noxfile.py")
+SOURCES = ("server", "sdk", "verifier", "tests", "bench", "demo", "deploy", "tools", "noxfile.py")
 # The wheel's own tests, and what they need besides it. Of the server's those that go through all that is installed; the
 # session `tests` runs the others.
 _ALONE = ("app", "ledger_proofs", "metrics", "observe", "openapi", "security_headers", "sign_in_routes")

@@ -23,9 +23,9 @@ USER = "canary_user"
 _START_S = 60.0
 
 
-def program(name: str) -> Path:
+def program(name: str, tool: str = "tools/debian_servers.sh") -> Path:
     """
-    Return a program of Debian's PostgreSQL or Redis.
+    Return a program of Debian's, which *tool* fetches: PostgreSQL, Redis, Docker Compose.
 
     Where there is none the test is skipped, with the way out; with CI=true it fails.
     """
@@ -33,7 +33,7 @@ def program(name: str) -> Path:
     found = [place / name for place in places if (place / name).exists()]
     if found:
         return found[0]
-    message = f"NOT TESTED: TLS needs Debian's {name}: run tools/debian_servers.sh"
+    message = f"NOT TESTED: this needs Debian's {name}: run {tool}"
     if os.environ.get("CI") == "true":
         pytest.fail(message)
     pytest.skip(message)

@@ -1,0 +1,54 @@
+#!/bin/sh
+# Make the offline bundle: everything that an installation needs, in one directory, with checksums.
+#
+#   ./bundle.sh [--pull] [--images FILE] [--chart DIRECTORY] OUTPUT
+#
+#   --pull              pull the images first; without it they have to be here
+#   --images FILE       other names of the images than those in images.txt
+#   --chart DIRECTORY   of the Helm chart, to add it; default: ../helm/governlayer if it is there
+#
+# On the other machine: sha256sum --check SHA256SUMS, then ./install.sh. Carry SHA256SUMS (or its signature) on another
+# way than the bundle.
+
+set -eu
+. "$(dirname -- "$0")/lib.sh"
+
+pull='' list=$here/images.txt chart=$here/../helm/governlayer output=
+while [ $# -gt 0 ]; do
+    case $1 in
+        --help | -h) usage; exit 0 ;;
+        --pull) pull=yes; shift; continue ;;
+        --images) list=$(value "$@") ;;
+        --chart) chart=$(value "$@") ;;
+        -*) fail "unknown option $1 (--help)" ;;
+        *) output=$1; shift; continue ;;
+    esac
+    shift 2
+done
+[ -n "$output" ] || fail "say where the bundle goes (--help)"
+[ ! -e "$output" ] || fail "$output is there already"
+umask 022
+mkdir -p "$output/files"
+
+cp compose*.yaml ./*.sh README.md "$output"
+cp files/* "$output/files"
+cp "$list" "$output/images.txt"
+[ ! -f "$chart/Chart.yaml" ] || cp -R "$chart" "$output/chart"
+chmod 755 "$output"/*.sh
+cd "$output"
+chmod 644 images.txt
+
+set --
+for name in $(images | cut -d ' ' -f 2); do
+    [ -z "$pull" ] || docker pull --quiet "$name"
+    set -- "$@" "$name"
+done
+docker save --output images.tar "$@"
+chmod 644 images.tar
+printf 'built=%s\n' "$(date +%s)" >VERSION
+images | while read -r _ name; do
+    docker image inspect --format "$name {{.Id}} {{.Architecture}}" "$name" >>VERSION
+done
+find . -type f | LC_ALL=C sort | xargs sha256sum >"$here/.sums.new"
+mv "$here/.sums.new" SHA256SUMS
+say "$output: $(du -sk . | cut -f 1) KiB, $(wc -l <SHA256SUMS) files"

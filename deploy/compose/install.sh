@@ -1,0 +1,97 @@
+#!/bin/sh
+# Install GovernLayer on this machine, or complete an installation that was cut off. Safe to run again.
+#
+#   ./install.sh [--name HOST]... [--port N] [--bind ADDRESS] [--deployment NAME] [--backups DIRECTORY]
+#   ./install.sh --check     look at the machine, change nothing
+#
+#   --name HOST         DNS name or IP address under which clients reach it, besides localhost; the first is in links
+#   --port N            on this machine; default 8600
+#   --bind ADDRESS      to listen on; default 127.0.0.1: this machine only. 0.0.0.0: all
+#   --deployment NAME   stands in every ledger for ever; default: the first name
+#   --backups DIRECTORY where backups go, best on another disk; default ./backups
+#
+# What it needs is in this directory: images.tar (or images that were pulled). Nothing is fetched from a network.
+# Settings are kept in .env, which a later run leaves as it is, and no secret is in it.
+
+set -eu
+. "$(dirname -- "$0")/lib.sh"
+. "$here/preflight.sh"
+
+names='' port=8600 bind=127.0.0.1 deployment='' backups="$here/backups" only=
+while [ $# -gt 0 ]; do
+    case $1 in
+        --help | -h) usage; exit 0 ;;
+        --check | --prepare) only=$1; shift; continue ;; # the second is for restore.sh
+        --name) names="$names $(value "$@")" ;;
+        --port) port=$(value "$@") ;;
+        --bind) bind=$(value "$@") ;;
+        --deployment) deployment=$(value "$@") ;;
+        --backups) backups=$(value "$@") ;;
+        *) fail "unknown option $1 (--help)" ;;
+    esac
+    shift 2
+done
+case $names$bind$deployment in *[!A-Za-z0-9.:\ _-]*) fail "names have letters, digits, dots, colons and - only" ;; esac
+case $port in '' | *[!0-9]*) fail "--port takes a number" ;; esac
+case $backups in /*) ;; *) backups=$here/$backups ;; esac
+
+step "This machine"
+if [ -f .env ]; then
+    port=$(setting PORT)
+    backups=$(setting BACKUPS)
+fi
+preflight "$port"
+[ "$only" != --check ] || exit 0
+
+step "Images"
+load_images
+
+step "Settings"
+if [ -f .env ]; then
+    say "kept: .env"
+else
+    first=${names# }
+    first=${first%% *}
+    set_setting DEPLOYMENT "${deployment:-${first:-localhost}}"
+    set_setting PUBLIC_URL "https://${first:-localhost}:$port"
+    set_setting SERVER_NAMES "localhost 127.0.0.1$names"
+    set_setting BIND "$bind"
+    set_setting PORT "$port"
+    set_setting BACKUPS "$backups"
+    say "made: .env"
+fi
+pin_images
+mkdir -p config "$backups"
+chmod 755 config files
+chmod 644 files/*
+if [ ! -f config/policies.cedar ]; then
+    docker run --rm --network none --read-only --cap-drop ALL --security-opt no-new-privileges --user 10001:10001 \
+        "$(setting GOVERNLAYER_IMAGE)" policy show-default >config/policies.cedar.new
+    mv config/policies.cedar.new config/policies.cedar
+fi
+chmod 644 config/policies.cedar
+
+[ "$only" != --prepare ] || exit 0
+
+step "Keys, passwords, certificates"
+docker compose run --rm -T init
+
+step "Start"
+docker compose up --detach --wait --remove-orphans
+docker compose cp server:/run/governlayer/tls/ca.crt config/ca.crt >/dev/null
+chmod 644 config/ca.crt
+
+step "Doctor"
+doctor
+
+step "Next"
+say "Browsers and SDKs have to trust the authority in $here/config/ca.crt."
+if docker compose exec -T server governlayer orgs list --json 2>/dev/null | grep -q '"id"'; then
+    say "Organizations are here already; docker compose exec server governlayer orgs --help"
+    exit 0
+fi
+say "1. Found the first organization. This link is good once, for 7 days; whoever has it becomes the owner:"
+invitation=$(docker compose exec -T server governlayer orgs invite 2>/dev/null)
+say "   $(setting PUBLIC_URL)/setup#invite=$invitation"
+say "2. Keep the passphrase of the backups where this machine is not:   ./backup.sh --passphrase"
+say "3. Take the key of the authority away from this machine:           README.md, \"Certificates\""

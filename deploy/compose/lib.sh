@@ -1,0 +1,66 @@
+# shellcheck shell=sh
+# What the scripts of this bundle share. They run in its directory, whatever it is called from.
+here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd) || exit 1
+cd "$here" || exit 1
+umask 077
+
+say() { printf '%s\n' "$*"; }
+step() { printf '\n== %s\n' "$*"; }
+fail() {
+    printf '%s: %s\n' "${0##*/}" "$*" >&2
+    exit 1
+}
+
+# usage: prints the comment at the top of the script.
+usage() { sed -n '2,/^$/s/^# \{0,1\}//p' "$here/${0##*/}"; }
+
+# value OPTION GIVEN...: the argument of an option, or the end.
+value() {
+    [ -n "${2-}" ] || fail "$1 needs a value"
+    printf '%s' "$2"
+}
+
+# setting NAME: what .env says.
+setting() { [ ! -f .env ] || sed -n "s/^$1=//p" .env | tail -n 1 | tr -d '"'; }
+
+# set_setting NAME VALUE: in .env, whole or not at all.
+set_setting() {
+    { [ ! -f .env ] || grep -v "^$1=" .env || true; printf '%s="%s"\n' "$1" "$2"; } >.env.new
+    mv .env.new .env
+}
+
+installed() { [ -f .env ] || fail "nothing is installed here: ./install.sh"; }
+
+# images: the lines of images.txt, without comments.
+images() { grep -v '^#' images.txt | grep . ; }
+
+# load_images: verified against the checksums, where images.tar is beside this script and an image is missing.
+load_images() {
+    if [ -f images.tar ]; then
+        [ -f SHA256SUMS ] || fail "SHA256SUMS is missing: images.tar cannot be verified"
+        sha256sum --quiet --check --strict SHA256SUMS || fail "the bundle is damaged or was changed: nothing was loaded"
+        docker load --quiet --input images.tar
+    fi
+    images | while read -r _ name; do
+        docker image inspect "$name" >/dev/null 2>&1 ||
+            fail "the image $name is not here: put images.tar of the bundle beside this script, or docker pull it"
+    done
+}
+
+# pin_images: .env names each image by its digest from here on, so that no other one takes its place.
+pin_images() {
+    images | while read -r variable name; do
+        set_setting "$variable" "$(docker image inspect --format '{{.Id}}' "$name")"
+        say "$variable  $name  $(setting "$variable")"
+    done
+}
+
+# doctor: in the backup service, which sees all that the server sees, and the backups.
+doctor() { docker compose exec -T backup governlayer doctor; }
+
+# confirm WORD QUESTION: a person types the word.
+confirm() {
+    printf '%s\nType "%s" to go on: ' "$2" "$1"
+    read -r answer || answer=
+    [ "$answer" = "$1" ] || fail "not confirmed: nothing was done"
+}

@@ -1,0 +1,63 @@
+#!/bin/sh
+# Restore a backup: as a new installation, or in place of this one's database.
+#
+#   ./restore.sh --passphrase-file FILE [--backup ID] [options of install.sh]   on a machine without an installation
+#   ./restore.sh --replace [--backup ID]     throw away the database that is here; keys and certificates stay
+#
+#   --backups DIRECTORY   where the backups are; they stay there, and the schedule goes on there; default ./backups
+#   --backup ID           which one (./backup.sh --list); default: the newest whole one
+#
+# Everything is checked before it is used. Every ledger gets a record of the restore, is verified, and is closed to
+# writing if it is not sound. What was decided after the backup is lost; the record says so.
+
+set -eu
+. "$(dirname -- "$0")/lib.sh"
+
+passphrase='' chosen='' replace='' options=''
+while [ $# -gt 0 ]; do
+    case $1 in
+        --help | -h) usage; exit 0 ;;
+        --replace) replace=yes; shift; continue ;;
+        --passphrase-file) passphrase=$(value "$@") ;;
+        --backup) chosen=$(value "$@") ;;
+        --name | --port | --bind | --deployment | --backups)
+            option_value=$(value "$@")
+            case $option_value in *[!A-Za-z0-9.:/_-]*) fail "$1 cannot be $option_value" ;; esac
+            options="$options $1 $option_value"
+            ;;
+        *) fail "unknown option $1 (--help)" ;;
+    esac
+    shift 2
+done
+case $chosen in *[!A-Za-z0-9.:_-]*) fail "--backup takes an id" ;; esac
+
+if [ -n "$replace" ]; then
+    installed
+    confirm "replace $(setting DEPLOYMENT)" "The database of this installation is destroyed, and restored from a backup."
+    docker compose --profile restore down --remove-orphans
+    docker volume rm governlayer_database >/dev/null
+else
+    [ ! -f .env ] || fail "an installation is here: --replace throws its database away and keeps its keys"
+    [ -r "$passphrase" ] || fail "--passphrase-file FILE is needed: the backup's passphrase, as ./backup.sh --passphrase printed it"
+    # shellcheck disable=SC2086  # checked above: no blanks within
+    ./install.sh --prepare $options
+    docker compose run --rm -T init make-for-restore <"$passphrase"
+fi
+
+step "PostgreSQL and Valkey"
+docker compose up --detach --wait postgres redis
+
+step "Restore"
+# shellcheck disable=SC2086  # an id without blanks, or nothing
+docker compose run --rm -T restore restore --secrets /run/governlayer/secrets ${chosen:+--backup $chosen}
+
+step "Start"
+if [ -z "$replace" ]; then
+    docker compose create server >/dev/null 2>&1
+    docker compose cp server:/run/governlayer/secrets/default.cedar config/policies.cedar >/dev/null
+    chmod 644 config/policies.cedar
+fi
+./install.sh
+
+step "Ledgers"
+docker compose exec -T server governlayer ledger fsck --all

@@ -1,0 +1,26 @@
+#!/bin/sh
+# Stop GovernLayer and remove its containers and networks. Data, keys, settings and backups stay, unless told.
+#
+#   ./uninstall.sh                 ./install.sh starts it again, with all its data
+#   ./uninstall.sh --delete-data   remove the volumes too: database, keys, certificates. Backups stay; without their
+#                                  passphrase (./backup.sh --passphrase) nothing opens them any more.
+
+set -eu
+. "$(dirname -- "$0")/lib.sh"
+
+case ${1:-} in
+    --help | -h) usage ;;
+    --delete-data)
+        installed
+        confirm "delete $(setting DEPLOYMENT)" "This destroys the database, all keys and certificates of this installation."
+        docker compose --profile restore down --volumes --remove-orphans
+        mv .env ".env.deleted-$(date -u +%Y%m%dT%H%M%SZ)"
+        say "removed. Backups are still in their directory; images stay: docker image rm."
+        ;;
+    '')
+        installed
+        docker compose --profile restore down --remove-orphans
+        say "stopped. The data is still there: ./install.sh starts it again."
+        ;;
+    *) fail "unknown option $1 (--help)" ;;
+esac
