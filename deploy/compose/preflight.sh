@@ -74,7 +74,7 @@ check_port() {
 }
 
 check_clock() {
-    built=$(sed -n 's/^built=//p' VERSION 2>/dev/null)
+    built=$(sed -n 's/^built=//p' VERSION 2>/dev/null) || built=
     if [ "$(date +%s)" -lt "${built:-1760000000}" ]; then
         bad clock "$(date -u) is before this bundle was made: set the clock"
     elif [ "$(timedatectl show --property NTPSynchronized --value 2>/dev/null)" = no ]; then

@@ -39,7 +39,7 @@ SECRETS = {
 }
 # What the embedded Redis of `governlayer up` admits too: @dangerous holds CONFIG, FLUSHALL, DEBUG, KEYS and the like.
 ACL = """\
-user default reset off nopass
+user default reset off
 user governlayer reset on #{password_hash} ~* &* -@all +@read +@write +@transaction +@connection +@pubsub +eval \
 +evalsha +script|load +script|exists +time -@dangerous -@admin +client|setinfo +client|setname
 """

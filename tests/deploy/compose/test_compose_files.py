@@ -192,7 +192,9 @@ def test_every_file_that_a_setting_names_is_made_by_init(parsed: Parse) -> None:
 
 
 def test_postgresql_admits_tls_and_passwords_only() -> None:
-    rules = [line.split() for line in (BUNDLE / "files/pg_hba.conf").read_text().splitlines() if line and line[0] != "#"]
+    rules = [
+        line.split() for line in (BUNDLE / "files/pg_hba.conf").read_text().splitlines() if line and line[0] != "#"
+    ]
     assert [(rule[0], rule[-1]) for rule in rules] == [("local", "peer"), ("hostssl", "scram-sha-256")]
     settings = (BUNDLE / "files/postgresql.conf").read_text()
     for line in ("ssl = on", "fsync = on", "full_page_writes = on", "synchronous_commit = on", "wal_recycle = off"):
