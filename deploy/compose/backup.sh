@@ -7,17 +7,19 @@
 
 set -eu
 . "$(dirname -- "$0")/lib.sh"
-installed
 
 case ${1:-} in
-    --help | -h) usage ;;
-    --list) docker compose exec -T backup governlayer backup list ;;
+    --help | -h) usage; exit 0 ;;
+    --list | --passphrase | '') installed ;;
+    *) fail "unknown option $1 (--help)" ;;
+esac
+case ${1:-} in
+    --list) compose exec -T backup governlayer backup list ;;
     --passphrase)
-        docker compose exec -T backup python3 -I -c 'print(open("/run/governlayer/owner/backup-passphrase").read())'
+        compose exec -T backup python3 -I -c 'print(open("/run/governlayer/owner/backup-passphrase").read())'
         ;;
     '')
-        docker compose exec -T backup governlayer backup 2>/dev/null
-        docker compose exec -T backup governlayer backup verify
+        compose exec -T backup governlayer backup 2>/dev/null
+        compose exec -T backup governlayer backup verify
         ;;
-    *) fail "unknown option $1 (--help)" ;;
 esac

@@ -74,11 +74,11 @@ chmod 644 config/policies.cedar
 [ "$only" != --prepare ] || exit 0
 
 step "Keys, passwords, certificates"
-docker compose run --rm -T init
+compose run --rm -T init
 
 step "Start"
-docker compose up --detach --wait --remove-orphans
-docker compose cp server:/run/governlayer/tls/ca.crt config/ca.crt >/dev/null
+compose up --detach --wait --remove-orphans
+compose cp server:/run/governlayer/tls/ca.crt config/ca.crt >/dev/null
 chmod 644 config/ca.crt
 
 step "Doctor"
@@ -86,12 +86,12 @@ doctor
 
 step "Next"
 say "Browsers and SDKs have to trust the authority in $here/config/ca.crt."
-if docker compose exec -T server governlayer orgs list --json 2>/dev/null | grep -q '"id"'; then
-    say "Organizations are here already; docker compose exec server governlayer orgs --help"
+if compose exec -T server governlayer orgs list --json 2>/dev/null | grep -q '"id"'; then
+    say "Organizations are here already: docker compose exec server governlayer orgs --help"
     exit 0
 fi
-say "1. Found the first organization. This link is good once, for 7 days; whoever has it becomes the owner:"
-invitation=$(docker compose exec -T server governlayer orgs invite 2>/dev/null)
-say "   $(setting PUBLIC_URL)/setup#invite=$invitation"
+say "1. Found the first organization: open this link within 30 minutes. Whoever opens it first is the owner."
+compose exec -T server governlayer orgs set-up-link 2>/dev/null | sed 's/^/   /'
+say "   Later: docker compose exec server governlayer orgs set-up-link"
 say "2. Keep the passphrase of the backups where this machine is not:   ./backup.sh --passphrase"
 say "3. Take the key of the authority away from this machine:           README.md, \"Certificates\""

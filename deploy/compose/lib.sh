@@ -20,6 +20,9 @@ value() {
     printf '%s' "$2"
 }
 
+# compose ARGUMENTS: without its lines about every container; what goes wrong is still said.
+compose() { docker compose --progress quiet "$@"; }
+
 # setting NAME: what .env says.
 setting() { [ ! -f .env ] || sed -n "s/^$1=//p" .env | tail -n 1 | tr -d '"'; }
 
@@ -56,7 +59,7 @@ pin_images() {
 }
 
 # doctor: in the backup service, which sees all that the server sees, and the backups.
-doctor() { docker compose exec -T backup governlayer doctor; }
+doctor() { compose exec -T backup governlayer doctor; }
 
 # confirm WORD QUESTION: a person types the word.
 confirm() {

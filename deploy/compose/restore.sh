@@ -34,30 +34,32 @@ case $chosen in *[!A-Za-z0-9.:_-]*) fail "--backup takes an id" ;; esac
 if [ -n "$replace" ]; then
     installed
     confirm "replace $(setting DEPLOYMENT)" "The database of this installation is destroyed, and restored from a backup."
-    docker compose --profile restore down --remove-orphans
+    compose --profile restore down --remove-orphans
     docker volume rm governlayer_database >/dev/null
 else
     [ ! -f .env ] || fail "an installation is here: --replace throws its database away and keeps its keys"
     [ -r "$passphrase" ] || fail "--passphrase-file FILE is needed: the backup's passphrase, as ./backup.sh --passphrase printed it"
     # shellcheck disable=SC2086  # checked above: no blanks within
     ./install.sh --prepare $options
-    docker compose run --rm -T init make-for-restore <"$passphrase"
+    compose run --rm -T init make-for-restore <"$passphrase"
 fi
 
 step "PostgreSQL and Valkey"
-docker compose up --detach --wait postgres redis
+compose up --detach --wait postgres redis
 
 step "Restore"
 # shellcheck disable=SC2086  # an id without blanks, or nothing
-docker compose run --rm -T restore restore --secrets /run/governlayer/secrets ${chosen:+--backup $chosen}
+compose run --rm -T restore restore --secrets /run/governlayer/secrets ${chosen:+--backup $chosen}
 
 step "Start"
 if [ -z "$replace" ]; then
-    docker compose create server >/dev/null 2>&1
-    docker compose cp server:/run/governlayer/secrets/default.cedar config/policies.cedar >/dev/null
+    compose create server
+    compose cp server:/run/governlayer/secrets/default.cedar config/policies.cedar
+    compose cp server:/run/governlayer/secrets/deployment config/deployment
     chmod 644 config/policies.cedar
+    set_setting DEPLOYMENT "$(cat config/deployment)"
 fi
 ./install.sh
 
 step "Ledgers"
-docker compose exec -T server governlayer ledger fsck --all
+compose exec -T server governlayer ledger fsck --all

@@ -13,13 +13,13 @@ case ${1:-} in
     --delete-data)
         installed
         confirm "delete $(setting DEPLOYMENT)" "This destroys the database, all keys and certificates of this installation."
-        docker compose --profile restore down --volumes --remove-orphans
+        compose --profile restore down --volumes --remove-orphans
         mv .env ".env.deleted-$(date -u +%Y%m%dT%H%M%SZ)"
         say "removed. Backups are still in their directory; images stay: docker image rm."
         ;;
     '')
         installed
-        docker compose --profile restore down --remove-orphans
+        compose --profile restore down --remove-orphans
         say "stopped. The data is still there: ./install.sh starts it again."
         ;;
     *) fail "unknown option $1 (--help)" ;;

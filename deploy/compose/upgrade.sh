@@ -46,13 +46,13 @@ step "This machine"
 preflight ""
 
 step "What runs now"
-(cd "$from" && docker compose exec -T backup governlayer doctor)
+(cd "$from" && compose exec -T backup governlayer doctor)
 
 step "Backup"
-backup_id=$(cd "$from" && docker compose exec -T backup governlayer backup --json 2>/dev/null |
+backup_id=$(cd "$from" && compose exec -T backup governlayer backup --json 2>/dev/null |
     sed -n 's/.*"id": "\([A-Za-z0-9.:_-]*\)".*/\1/p')
 [ -n "$backup_id" ] || fail "no backup was made"
-(cd "$from" && docker compose exec -T backup governlayer backup verify "$backup_id")
+(cd "$from" && compose exec -T backup governlayer backup verify "$backup_id")
 
 step "Images"
 load_images
@@ -64,15 +64,15 @@ chmod 755 config files
 chmod 644 files/* config/*
 
 step "Migrations"
-docker compose run --rm -T --no-deps migrate migrate --plan
-if ! docker compose run --rm -T --no-deps migrate migrate --check >/dev/null 2>&1; then
-    docker compose stop server backup
+compose run --rm -T --no-deps migrate migrate --plan
+if ! compose run --rm -T --no-deps migrate migrate --check >/dev/null 2>&1; then
+    compose stop server backup
     reached=migration
-    docker compose run --rm -T --no-deps migrate
+    compose run --rm -T --no-deps migrate
 fi
 
 step "Start"
-docker compose up --detach --wait --remove-orphans
+compose up --detach --wait --remove-orphans
 
 step "Doctor"
 doctor

@@ -123,7 +123,7 @@ def test_certificates_have_the_names_by_which_they_are_reached(place: Place) -> 
     }
 
 
-@pytest.mark.parametrize("reached", (2, 7, 13, 19, 21))
+@pytest.mark.parametrize("reached", [2, 7, 13, 19, 21])
 def test_killed_anywhere_the_next_run_completes_it_with_the_same_secrets(place: Place, reached: int) -> None:
     init, writes = place.init(), iter(range(1, 100))
     whole = init.write

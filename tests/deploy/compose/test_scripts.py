@@ -1,0 +1,167 @@
+"""The scripts of the bundle, as far as they go without an engine: what they refuse, before anything changes."""
+
+import hashlib
+import os
+import shutil
+import socket
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.deploy.compose.bundle import BUNDLE, ROOT, TOOL
+from tests.fakes.debian import program
+
+SCRIPTS = ("install.sh", "upgrade.sh", "backup.sh", "restore.sh", "uninstall.sh", "bundle.sh")
+SOURCED = '. "$0"; . "$here/preflight.sh"; '
+
+
+@pytest.fixture
+def unpacked(tmp_path: Path) -> Path:
+    """A copy of the bundle, where no Docker is on the path."""
+    copy = tmp_path / "bundle"
+    shutil.copytree(BUNDLE, copy)
+    commands = tmp_path / "bin"
+    commands.mkdir()
+    for name in ("sh", "dirname", "sed", "awk", "cat", "date", "df", "grep", "mv", "tail", "tr", "printf", "sha256sum"):
+        (commands / name).symlink_to(str(shutil.which(name)))
+    return copy
+
+
+def run(unpacked: Path, *command: str, answer: str = "") -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        list(command), cwd=unpacked, env={"PATH": str(unpacked.parent / "bin")}, input=answer,
+        capture_output=True, text=True, check=False, timeout=30,
+    )  # fmt: skip
+
+
+def snapshot(unpacked: Path) -> dict[str, str]:
+    return {
+        str(file.relative_to(unpacked)): hashlib.sha256(file.read_bytes()).hexdigest()
+        for file in unpacked.rglob("*")
+        if file.is_file()
+    }
+
+
+def test_the_scripts_are_plain_sh_without_a_finding() -> None:
+    files = sorted(BUNDLE.glob("*.sh"))
+    assert {file.name for file in files} == {*SCRIPTS, "lib.sh", "preflight.sh"}
+    for file in files:
+        subprocess.run(["/bin/sh", "-n", file], check=True)
+    checker = program("shellcheck", TOOL)
+    done = subprocess.run([checker, "-x", *files, ROOT / TOOL], cwd=BUNDLE, capture_output=True, text=True, check=False)
+    assert done.stdout == ""
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_each_script_says_what_it_does_and_knows_its_options(unpacked: Path, name: str) -> None:
+    before = snapshot(unpacked)
+    asked = run(unpacked, f"./{name}", "--help")
+    assert asked.returncode == 0
+    assert f"./{name}" in asked.stdout
+    wrong = run(unpacked, f"./{name}", "--no-such-option", "x")
+    assert wrong.returncode == 1
+    assert "--no-such-option" in wrong.stderr
+    assert snapshot(unpacked) == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["--name", "a b;rm -rf"], "names have"),
+        (["--port", "http"], "--port"),
+        (["--port"], "--port needs a value"),
+        (["--bind", "$(id)"], "names have"),
+    ],
+)
+def test_what_would_not_be_a_name_or_a_port_is_refused(unpacked: Path, arguments: list[str], named: str) -> None:
+    done = run(unpacked, "./install.sh", *arguments)
+    assert done.returncode == 1
+    assert named in done.stderr
+    assert not (unpacked / ".env").exists()
+
+
+def test_without_an_engine_nothing_is_changed(unpacked: Path) -> None:
+    before = snapshot(unpacked)
+    done = run(unpacked, "./install.sh")
+    assert done.returncode == 1
+    assert "FAIL  engine" in done.stdout
+    assert "nothing was changed" in done.stderr
+    assert snapshot(unpacked) == before
+
+
+@pytest.mark.parametrize(
+    ("version", "is_enough"),
+    [("2.24.0", True), ("v2.24.1-desktop.1", True), ("2.26.1-4", True), ("5.0.0", True), ("2.23.9", False),
+     ("1.29.2", False), ("0", False), ("dev", False)],
+)  # fmt: skip
+def test_versions_are_compared_as_numbers(unpacked: Path, version: str, is_enough: bool) -> None:
+    done = run(unpacked, "sh", "-c", SOURCED + f"at_least '{version}' 2 24", "./lib.sh")
+    assert (done.returncode == 0) is is_enough
+
+
+def test_a_clock_before_the_bundle_was_made_is_found(unpacked: Path) -> None:
+    (unpacked / "VERSION").write_text("built=99999999999\n")
+    done = run(unpacked, "sh", "-c", SOURCED + "check_clock", "./lib.sh")
+    assert done.stdout.startswith("FAIL  clock")
+
+
+def test_a_port_that_another_program_has_is_found(unpacked: Path) -> None:
+    engine = unpacked.parent / "bin" / "docker"  # with no container
+    engine.write_text("#!/bin/sh\n")
+    engine.chmod(0o755)
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        taken = run(unpacked, "sh", "-c", SOURCED + f"check_port {port}", "./lib.sh")
+        assert taken.stdout.startswith("FAIL  port")
+    free = run(unpacked, "sh", "-c", SOURCED + f"check_port {port}", "./lib.sh")
+    assert free.stdout.startswith("ok    port")
+
+
+def test_a_bundle_that_was_changed_is_not_loaded(unpacked: Path) -> None:
+    (unpacked / "images.txt").write_text("# none\nGOVERNLAYER_IMAGE governlayer/governlayer:0.1.0\n")
+    (unpacked / "images.tar").write_bytes(b"images")
+    loaded = unpacked / "loaded"
+    engine = unpacked.parent / "bin" / "docker"
+    engine.write_text(f"#!/bin/sh\n[ $1 != load ] || : >{loaded}\n")
+    engine.chmod(0o755)
+    (unpacked / "SHA256SUMS").write_text(f"{hashlib.sha256(b'images').hexdigest()}  ./images.tar\n")
+    (unpacked / "images.tar").write_bytes(b"imagez")
+    command = ("sh", "-c", SOURCED + "load_images", "./lib.sh")
+    assert "damaged or was changed" in run(unpacked, *command).stderr
+    assert not loaded.exists()
+    (unpacked / "images.tar").write_bytes(b"images")
+    assert run(unpacked, *command).returncode == 0
+    assert loaded.exists()
+    (unpacked / "SHA256SUMS").unlink()
+    assert "cannot be verified" in run(unpacked, *command).stderr
+
+
+def test_data_is_deleted_only_when_its_name_is_typed(unpacked: Path) -> None:
+    called = unpacked / "called"
+    engine = unpacked.parent / "bin" / "docker"
+    engine.write_text(f'#!/bin/sh\necho "$*" >>{called}\n')
+    engine.chmod(0o755)
+    (unpacked / ".env").write_text('DEPLOYMENT="govern.example.com"\n')
+    for answer in ("", "yes\n", "delete\n"):
+        refused = run(unpacked, "./uninstall.sh", "--delete-data", answer=answer)
+        assert "not confirmed" in refused.stderr
+        assert not called.exists()
+    run(unpacked, "./uninstall.sh")
+    assert "--volumes" not in called.read_text()
+    assert run(unpacked, "./uninstall.sh", "--delete-data", answer="delete govern.example.com\n").returncode == 0
+    assert "--volumes" in called.read_text()
+
+
+def test_an_upgrade_and_a_restore_do_not_mix_installations(unpacked: Path) -> None:
+    assert "nothing is installed" in run(unpacked, "./upgrade.sh").stderr
+    assert "--passphrase-file" in run(unpacked, "./restore.sh").stderr
+    (unpacked / ".env").write_text('DEPLOYMENT="govern.example.com"\n')
+    assert "an installation is here" in run(unpacked, "./restore.sh", "--passphrase-file", "/dev/null").stderr
+    other = unpacked.parent / "old"
+    other.mkdir()
+    (other / ".env").write_text('DEPLOYMENT="govern.example.com"\n')
+    assert "has an .env already" in run(unpacked, "./upgrade.sh", "--from", str(other)).stderr
+    assert os.listdir(other) == [".env"]  # noqa: PTH208
