@@ -28,7 +28,9 @@ def pages() -> dict[Path, str]:
     return {
         ROOT / "SECURITY.md": security_policy(),
         CHART / "README.md": chart_readme(),
-        **{CHART / "files" / name: (MONITORING / name).read_text("utf-8") for name in ("alerts.yaml", "dashboard.json")},
+        **{
+            CHART / "files" / name: (MONITORING / name).read_text("utf-8") for name in ("alerts.yaml", "dashboard.json")
+        },
         REFERENCE / "access.md": access_table(Site().app._app),
         REFERENCE / "data-inventory.md": inventory_page(shipped_inventory()),
         REFERENCE / "migrations.md": migrations_page(migration_modules()),
