@@ -35,12 +35,16 @@ namespace: {{ .root.Release.Namespace }}
 labels: {{- include "governlayer.labels" . | nindent 2 }}
 {{- end }}
 
-{{/* The metadata of a pod; a new version of the chart alone exchanges none: (dict "root" $ "component" "server" "annotations" "YAML, may be missing"). */}}
+{{/*
+The metadata of a pod: (dict "root" $ "component" "server" "annotations" "YAML, may be missing"). A new version of the
+chart alone exchanges no pod; nor do podLabels and podAnnotations exchange the PostgreSQL of a trial ("trial" is given).
+*/}}
 {{- define "governlayer.podMetadata" -}}
+{{- $ours := ternary dict (dict "labels" .root.Values.podLabels "annotations" .root.Values.podAnnotations) (hasKey . "trial") }}
 labels:
   {{- include "governlayer.selector" . | nindent 2 }}
-  {{- with .root.Values.podLabels }}{{ toYaml . | nindent 2 }}{{ end }}
-{{- with merge (deepCopy .root.Values.podAnnotations) (.annotations | default "" | fromYaml) }}
+  {{- with $ours.labels }}{{ toYaml . | nindent 2 }}{{ end }}
+{{- with merge (deepCopy ($ours.annotations | default dict)) (.annotations | default "" | fromYaml) }}
 annotations: {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- end }}
