@@ -106,7 +106,7 @@ def tests(session: nox.Session) -> None:
         "--papers",
         "security",
     ]
-    session.run(PYTHON, "-m", "pytest", "--doctest-modules", *DOCTESTS, "tests", *chosen)
+    session.run(PYTHON, "-m", "pytest", "--doctest-modules", *DOCTESTS, "tests", "--ignore=tests/engines", *chosen)
 
 
 @nox.session
@@ -119,6 +119,15 @@ def crosscheck(session: nox.Session) -> None:
 def browser(session: nox.Session) -> None:
     """The pages in a real browser; needs Debian's chromium and chromium-driver."""
     session.run(PYTHON, "-m", "pytest", "tests/browser", *session.posargs)
+
+
+@nox.session
+def cluster(session: nox.Session) -> None:
+    """The chart on a real Kubernetes, made from Debian's source; needs root and half an hour the first time."""
+    engines = os.environ.get("GOVERNLAYER_ENGINES", str(ROOT / ".tools" / "engines"))
+    session.run("tools/helm.sh", external=True)
+    session.run("tools/engines/kubernetes.sh", f"{engines}/k8sbin", external=True)
+    session.run(PYTHON, "-m", "pytest", "-s", "tests/engines/cluster", *session.posargs)
 
 
 @nox.session

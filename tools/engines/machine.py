@@ -78,6 +78,10 @@ class Machine:
         environment = ["env", "-i", f"PATH={PATH}", "HOME=/root", "LANG=C.UTF-8", f"DOCKER_HOST=unix://{DOCKER}"]
         return ["nsenter", "--target", str(self._pid), "--mount", "--net", "--pid", *environment, *command]
 
+    def beside(self, command: Sequence[str]) -> list[str]:
+        """Return the command of this host that runs *command* with this host's files, in the machine's network."""
+        return ["nsenter", "--target", str(self._pid), "--net", *command]
+
     def start_docker(self, log: Path) -> None:
         """Start the Docker engine, with its data in the state folder."""
         limits = [option for limit in ULIMITS[:1] for option in ("--default-ulimit", limit)]

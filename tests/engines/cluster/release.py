@@ -1,0 +1,124 @@
+"""What an operator and a customer do with an installed release."""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.deploy.helm.engines import NAMESPACE, RELEASE
+from tests.engines.cluster.node import Node
+
+NAME = f"{RELEASE}-governlayer"
+SERVER = f"app.kubernetes.io/instance={RELEASE},app.kubernetes.io/component=server"
+URL = f"https://{NAME}.{NAMESPACE}.svc.cluster.local:8600"
+_WAIT_S = 180.0
+
+
+@dataclass
+class Release:
+    """The release in the node. ``acknowledged`` has every decision that was answered, by its place on the ledger."""
+
+    node: Node
+    home: Path
+    acknowledged: dict[int, str] = field(default_factory=dict)
+    organization: str = ""
+    key: str = ""
+
+    def admin(self, *arguments: str) -> str:
+        """Run ``governlayer …`` in a pod of the server and return what it printed."""
+        return self.node.kubectl(
+            "exec", "-n", NAMESPACE, f"deployment/{NAME}", "-c", "server", "--", "governlayer", *arguments
+        )
+
+    def begin(self) -> None:
+        """Make an organization and a key."""
+        made = json.loads(
+            self.admin(
+                "orgs", "create", "--name", "Acme", "--plan", "enterprise", "--owner-email", "o@acme.example", "--json"
+            )
+        )
+        self.organization = made["id"]
+        key = self.admin(
+            "keys", "create", "--org", made["id"], "--name", "writer", "--scopes", "govern,audit", "--json"
+        )
+        self.key = json.loads(key)["key"]
+
+    def authority(self) -> Path:
+        """Write the certificate by which clients know the server, as the chart hands it out, and return its path."""
+        path = self.home / "ca.crt"
+        path.write_text(self.node.get(NAMESPACE, "configmap", f"{NAME}-ca")["data"]["ca.crt"])
+        return path
+
+    @contextmanager
+    def writer(self) -> Iterator[dict[str, Any]]:
+        """Have decisions asked for without pause, through the Service; afterwards the mapping tells what came of it."""
+        program = Path(__file__).with_name("writer.py")
+        process = subprocess.Popen(
+            [*self.node.network, sys.executable, program, URL, self.authority(), self.home / "witness"],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        assert process.stdin is not None
+        process.stdin.write(self.key + "\n")
+        process.stdin.flush()
+        result: dict[str, Any] = {}
+        try:
+            yield result
+            time.sleep(1)  # some decisions after the last change
+        finally:
+            out, err = process.communicate(timeout=60)
+            assert out, err
+            result |= json.loads(out)
+            self.acknowledged |= {int(place): decision for place, decision in result.pop("decisions").items()}
+
+    def pods(self) -> list[dict[str, Any]]:
+        """Return the server's pods that are not going."""
+        found = self.node.get(NAMESPACE, "pods", selector=SERVER)
+        return [pod for pod in found if "deletionTimestamp" not in pod["metadata"]]
+
+    def restarts(self) -> int:
+        """Return how often containers of the server's pods were started again."""
+        return sum(state["restartCount"] for pod in self.pods() for state in pod["status"].get("containerStatuses", []))
+
+    def ready(self) -> int:
+        """Return how many of the server's pods are ready."""
+        return sum(
+            condition["status"] == "True"
+            for pod in self.pods()
+            for condition in pod["status"].get("conditions", [])
+            if condition["type"] == "Ready"
+        )
+
+    def verify(self) -> str:
+        """
+        Return what gl-verify says of a dump of the ledger, with the deployment's key.
+
+        Every acknowledged decision stands where its answer said: else ``AssertionError``.
+        """
+        dump = self.home / "acme.gldump"
+        dump.write_text(self.admin("ledger", "dump", "--org", self.organization))
+        records = [json.loads(line) for line in dump.read_text().splitlines() if line.startswith('{"actor":')]
+        lost = {
+            place: decision
+            for place, decision in self.acknowledged.items()
+            if records[place]["body"].get("decision_id") != decision
+        }
+        assert not lost
+        verifier = Path(sys.executable).with_name("gl-verify")
+        done = subprocess.run(
+            [verifier, dump, "--key", self.admin("ledger", "key").strip()], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+
+def wait_until(condition: Callable[[], bool], what: str) -> None:
+    """Return when *condition* holds."""
+    deadline = time.monotonic() + _WAIT_S
+    while not condition():
+        assert time.monotonic() < deadline, f"waited in vain for: {what}"
+        time.sleep(0.5)
