@@ -1,14 +1,14 @@
 {{/* Names, labels, images. Most helpers take (dict "root" $ "component" "server"). */}}
 
 {{- define "governlayer.name" -}}
-{{- .Values.nameOverride | default .Chart.Name | trunc 40 | trimSuffix "-" }}
+{{- .Values.nameOverride | default .Chart.Name | trunc 38 | trimSuffix "-" }}
 {{- end }}
 
-{{/* At most 40 characters: names of CronJobs end at 52, and ours get an ending. */}}
+{{/* At most 38 characters: the name of a CronJob may have 52, and -ledger-verify has 14. */}}
 {{- define "governlayer.fullname" -}}
 {{- $name := include "governlayer.name" . }}
 {{- $both := ternary .Release.Name (printf "%s-%s" .Release.Name $name) (contains $name .Release.Name) }}
-{{- .Values.fullnameOverride | default $both | trunc 40 | trimSuffix "-" }}
+{{- .Values.fullnameOverride | default $both | trunc 38 | trimSuffix "-" }}
 {{- end }}
 
 {{- define "governlayer.releaseLabels" -}}

@@ -42,9 +42,6 @@ tolerations: {{- toYaml . | nindent 2 }}
 {{- define "governlayer.appPod" -}}
 {{ include "governlayer.scheduling" . }}
 securityContext: {{- include "governlayer.podSecurity" (dict "root" . "user" 10001) | nindent 2 }}
-{{- with .Values.affinity }}
-affinity: {{- toYaml . | nindent 2 }}
-{{- end }}
 {{- end }}
 
 {{/* The head of a container that runs our own image. */}}
