@@ -1,6 +1,5 @@
 """
-Write the generated pages (`./run docs`): those of docs/reference, SECURITY.md, the table in the chart's README, the
-chart's copies of alerts and dashboard.
+Write the generated pages (`./run docs`): docs/reference, SECURITY.md, and what of the chart is made from other files.
 
 They come from the application as the tests build it, over stores in memory: nothing has to run.
 """

@@ -26,10 +26,11 @@ first_start() {
     echo "host all all all ${POSTGRES_HOST_AUTH_METHOD:-scram-sha-256}" >>"$PGDATA/pg_hba.conf"
     echo "listen_addresses = '*'" >>"$PGDATA/postgresql.conf"
     pg_ctl -w start -o "-c listen_addresses='' $*"
+    export PGPASSWORD=$POSTGRES_PASSWORD # where pg_hba.conf asks for it on the socket too
     [ "$POSTGRES_DB" = postgres ] || createdb -U "$POSTGRES_USER" "$POSTGRES_DB"
     for script in /docker-entrypoint-initdb.d/*; do run_script "$script"; done
     pg_ctl -w -m fast stop
-    unset POSTGRES_PASSWORD
+    unset POSTGRES_PASSWORD PGPASSWORD
 }
 
 case ${1:-} in -*) set -- postgres "$@" ;; esac
