@@ -7,11 +7,14 @@ from typing import Any
 
 import pytest
 from governlayer_server.adapters.embedded.restoring import begin_restore
+from governlayer_server.adapters.system.machine import Machine, look_at_machine
 from governlayer_server.adapters.tls.authority import Authority
 from governlayer_server.domain.errors import ConfigurationError
 from governlayer_server.settings import Settings
 from governlayer_server.wiring import open_appliance
-from governlayer_server.wiring.doctor import Check, Patient, examine
+from governlayer_server.wiring.check import Check
+from governlayer_server.wiring.doctor import Patient, examine
+from governlayer_server.wiring.machine_checks import machine_checks
 from msgspec.structs import replace
 
 from tests.fakes.ledger_place import Place
@@ -124,3 +127,78 @@ async def test_a_record_that_waits_too_long_for_its_checkpoint_is_named(place: P
         f"UPDATE ledger_record SET time_us = time_us - 700000000 WHERE ledger_id = '{acme.id}' AND type = 'decision.outcome'"
     )
     assert failing(await seen(place.settings)) == {"checkpoints"}
+
+
+def machine(**facts: Any) -> Machine:
+    usual = {
+        "cores": 2, "memory_bytes": 8 << 30, "memory_limit_bytes": 1 << 30, "processes_limit": 256, "cpu_limit": "1.00",
+        "core_bytes": 0, "files_limit": 1024, "uid": 10_001, "gid": 10_001, "root_read_only": True,
+        "no_new_privileges": True, "capabilities": "0", "in_image": True,
+    }  # fmt: skip
+    return Machine(**{**usual, **facts})
+
+
+def seen_in(settings: Settings, **facts: Any) -> dict[str, Check]:
+    return {check.name: check for check in machine_checks(settings, machine(**facts))}
+
+
+@pytest.mark.parametrize(
+    ("facts", "said"),
+    [({}, None), ({"uid": 0}, "as root"), ({"root_read_only": False}, "can be written"),
+     ({"capabilities": "3fffff"}, "capabilities"), ({"no_new_privileges": False}, "gain privileges"),
+     ({"capabilities": None, "no_new_privileges": None}, None)],
+)  # fmt: skip
+def test_a_container_that_is_more_open_than_the_bundles_make_it_is_named(
+    settings: Settings, facts: dict[str, Any], said: str | None
+) -> None:
+    check = seen_in(settings, **facts)["container"]
+    assert check.ok is (said is None)
+    assert (said or "user 10001, read-only root") in check.detail
+    assert "container" not in seen_in(settings, **facts, in_image=False)
+
+
+@pytest.mark.parametrize(
+    ("hours", "mib", "fails"), [(None, 256, False), (None, 255, True), (6, 512, False), (6, 511, True)]
+)
+def test_too_little_memory_is_named_and_a_backup_needs_more(
+    settings: Settings, hours: int | None, mib: int, fails: bool
+) -> None:
+    backing_up = replace(settings, backups=replace(settings.backups, hours=hours))
+    check = seen_in(backing_up, memory_limit_bytes=mib << 20)["memory"]
+    assert (check.ok is False) is fails, check
+    unlimited = seen_in(backing_up, memory_limit_bytes=None, memory_bytes=mib << 20)["memory"]
+    assert (unlimited.ok is False) is fails
+
+
+def test_a_directory_that_cannot_be_written_is_named(settings: Settings, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for directory, fine in ((tmp_path, True), (tmp_path / "not" / "there", True), (tmp_path / "file", False)):
+        given = replace(settings, ledgers=replace(settings.ledgers, tombstones=directory))
+        check = seen_in(given)["directories"]
+        assert check.ok is fine, check
+        assert fine or f"tombstones: {directory} cannot be written" in check.detail
+
+
+def test_limits_are_read_from_both_versions_of_control_groups(tmp_path: Path) -> None:
+    second, first, none = (tmp_path / name for name in ("v2", "v1", "none"))
+    for directory, texts in (
+        (second, {"memory.max": "536870912\n", "pids.max": "max\n", "cpu.max": "150000 100000\n"}),
+        (first, {"memory/memory.limit_in_bytes": "536870912", "pids/pids.max": "64",
+                 "cpu/cpu.cfs_quota_us": "150000", "cpu/cpu.cfs_period_us": "100000"}),
+        (none, {"memory/memory.limit_in_bytes": "9223372036854771712", "cpu/cpu.cfs_quota_us": "-1"}),
+    ):  # fmt: skip
+        for name, text in texts.items():
+            (directory / name).parent.mkdir(parents=True, exist_ok=True)
+            (directory / name).write_text(text)
+    found = [look_at_machine(one) for one in (second, first, none, tmp_path)]
+    assert [one.memory_limit_bytes for one in found] == [536_870_912, 536_870_912, None, None]
+    assert [one.processes_limit for one in found] == [None, 64, None, None]
+    assert [one.cpu_limit for one in found] == ["1.50", "1.50", None, None]
+    assert found[0].cores >= 1
+
+
+async def test_authorities_that_end_soon_are_named(migrated: Settings, tmp_path: Path) -> None:
+    old = datetime.now(UTC) - timedelta(days=3_645)
+    authority = Authority.create(tmp_path / "ca", now=old)
+    trusting = replace(migrated, redis=replace(migrated.redis, ca=authority.certificate_file))
+    assert "tls" in failing(await seen(trusting))

@@ -5,12 +5,14 @@ The operator's commands work from the same settings, as in a container: without 
 """
 
 import asyncio
+import io
 import json
 import os
 import signal
 import socket
 import subprocess
 import sys
+import tarfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -115,6 +117,7 @@ def environment(debian_postgres: DebianPostgres, place: Path, pair: Pair) -> Ite
         "DATABASE_PASSWORD": PASSWORD, "DATABASE_OWNER_PASSWORD": PASSWORD, "REDIS_PASSWORD": PASSWORD,
         "KEY_ENCRYPTION_KEY": encode_secret(bytes(range(32))), "PEPPER": encode_secret(bytes(range(32, 64))),
         "JWT_SECRET": encode_secret(bytes(range(64))), "BACKUP_PASSPHRASE": PASSPHRASE,
+        "METRICS_TOKEN": encode_secret(bytes(range(100, 132))),
     }  # fmt: skip
     for name, text in secrets.items():
         (place / name).write_text(text)
@@ -219,6 +222,20 @@ def test_commands_need_no_home_where_the_user_is_a_bare_number(migrated: dict[st
     assert (done.returncode, done.stderr) == (0, "up to date\n")
 
 
+def require_bundle(environment: dict[str, str], port: int) -> None:
+    """The support bundle has the running server's figures, and no secret of the settings."""
+    made = subprocess.run(
+        [GOVERNLAYER, "support-bundle", "--port", str(port), "-o", "-"],
+        env=environment, capture_output=True, timeout=60, check=True,
+    )  # fmt: skip
+    with tarfile.open(fileobj=io.BytesIO(made.stdout)) as tar:
+        files = {one.name.rpartition("/")[2]: (tar.extractfile(one) or io.BytesIO()).read() for one in tar.getmembers()}
+    assert b"governlayer_decisions_total" in files["metrics.txt"]
+    assert json.loads(files["ready.json"])["status"] == "ok"
+    for file in Path(environment[PREFIX + "PEPPER_FILE"]).parent.glob("[A-Z]*"):
+        assert not [name for name, content in files.items() if file.read_bytes().strip() in content], file
+
+
 def test_every_hop_is_encrypted(migrated: dict[str, str], pair: Pair, tmp_path: Path) -> None:
     environment = migrated
     with serving(environment, tmp_path / "log") as port:
@@ -242,6 +259,7 @@ def test_every_hop_is_encrypted(migrated: dict[str, str], pair: Pair, tmp_path: 
         client = Client(port, key, tls=client_context(pair.ca))
         assert client.govern(question()).json()["decision"] == "allow"
         assert client.get("/readyz").status == 200
+        require_bundle(environment, port)
         database = int(environment[PREFIX + "DATABASE_PORT"])
         connections = asyncio.run(
             _ask(

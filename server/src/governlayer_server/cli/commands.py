@@ -23,6 +23,7 @@ MODULES = {
     "backup": "backup",
     "restore": "restore",
     "doctor": "doctor",
+    "support-bundle": "support_bundle",
     "healthcheck": "healthcheck",
     "secrets": "secrets",
 }

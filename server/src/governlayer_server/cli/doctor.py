@@ -13,7 +13,8 @@ from governlayer_server.cli.common import data_option, default_data, json_option
 from governlayer_server.cli.progress import Meter
 from governlayer_server.domain.errors import ConfigurationError
 from governlayer_server.settings import PREFIX, settings_from
-from governlayer_server.wiring.doctor import Check, Patient, examine
+from governlayer_server.wiring.check import Check
+from governlayer_server.wiring.doctor import Patient, examine
 
 _CERTIFICATES = ("TLS_CERTIFICATE", "DATABASE_CERTIFICATE")
 _SIGNS = {True: "ok  ", False: "FAIL", None: "--  "}
@@ -32,7 +33,7 @@ _SIGNS = {True: "ok  ", False: "FAIL", None: "--  "}
 def doctor(data: Path | None, as_json: bool, certificates: tuple[Path, ...]) -> None:
     """Look at everything that decisions need, change nothing, and name the command that mends what fails."""
     with Meter("ends of ledgers", "ledgers") as meter:
-        checks = run(examine(_patient(data, certificates), meter.show))
+        checks = run(examine(patient_of(data, certificates), meter.show))
     failed = any(check.ok is False for check in checks)
     if as_json:
         print_json({"checks": [to_builtins(check) for check in checks], "ok": not failed})
@@ -48,7 +49,13 @@ def _print(check: Check) -> None:
         click.echo(f"      {'':<12} mend: {check.mend}")
 
 
-def _patient(data: Path | None, certificates: Sequence[Path]) -> Patient:
+def patient_of(data: Path | None, certificates: Sequence[Path]) -> Patient:
+    """
+    Return the installation in *data*, or the one that the environment names, and the certificates it serves.
+
+    Raises:
+        ConfigurationError: there is no such data directory.
+    """
     served = [*certificates, *(Path(file) for name in _CERTIFICATES if (file := os.environ.get(PREFIX + name)))]
     if data is None and PREFIX + "DATABASE_HOST" in os.environ:
         return Patient(

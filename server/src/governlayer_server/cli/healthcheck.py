@@ -46,16 +46,16 @@ def healthcheck(
     """Ask the server on this host whether it can decide; one line says what it answered."""
     connection: http.client.HTTPConnection
     if tls_certificate is None:
-        connection = http.client.HTTPConnection(_reached(host), port, timeout=_TIMEOUT_S)
+        connection = http.client.HTTPConnection(reached(host), port, timeout=_TIMEOUT_S)
     else:
         context = pinned_context(tls_certificate, client_certificate, client_key)
-        connection = http.client.HTTPSConnection(_reached(host), port, timeout=_TIMEOUT_S, context=context)
+        connection = http.client.HTTPSConnection(reached(host), port, timeout=_TIMEOUT_S, context=context)
     status, line = _ask(connection, "/livez" if live else "/readyz")
     click.echo(line, err=status != _OK)
     sys.exit(status != _OK)
 
 
-def _reached(host: str) -> str:
+def reached(host: str) -> str:
     """Return where a server that listens on *host* is reached from the same host."""
     host = "127.0.0.1" if host == "localhost" else host
     try:

@@ -4,7 +4,6 @@ What an operator asks first: does everything work that decisions need, and what 
 Each check looks at one thing, changes nothing, and tells no secret.
 """
 
-import shutil
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
@@ -17,7 +16,6 @@ from governlayer_server.adapters.postgres.database import Database, connect
 from governlayer_server.adapters.postgres.migrate import pending_migrations
 from governlayer_server.adapters.redis.connect import connect_redis
 from governlayer_server.adapters.redis.running_requests import redis_answers
-from governlayer_server.adapters.tls.expiry import expires_s
 from governlayer_server.domain.backup import made_us
 from governlayer_server.domain.errors import GovernLayerError, NotFound
 from governlayer_server.domain.times import HOUR_US, MINUTE_US, SECOND_US
@@ -28,34 +26,18 @@ from governlayer_server.usecases.check_ledgers import Progress
 from governlayer_server.usecases.open_backup import find_backups
 from governlayer_server.wiring.appliance import Appliance, open_appliance
 from governlayer_server.wiring.backups import store_of
+from governlayer_server.wiring.check import Check
+from governlayer_server.wiring.figures import certificate_files, ends_s
+from governlayer_server.wiring.machine_checks import disk_check, machine_checks
 
 _DAY_S = 24 * 3600
 _RENEW_DAYS = 14
 _BACKUP_HOURS = 24
 _MAX_CLOCK_DIFFERENCE_US = 2 * SECOND_US
-_MIN_FREE_BYTES = 1_073_741_824
-_MIN_FREE_SHARE = 0.05
 _PUBLISHED_WITHIN_US = 10 * MINUTE_US
 _ANCHORED_WITHIN_MINUTES = 120
 _RECALLED = {AnchorKind.WITNESS, AnchorKind.TIMESTAMPS}
 _CLOCK = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
-
-
-class Check(Struct, frozen=True, kw_only=True):
-    """
-    One thing that was looked at.
-
-    Attributes:
-        name: one word.
-        ok: whether it is as it should be; None where it could not be looked at.
-        detail: what was seen, one line.
-        mend: the command that mends it.
-    """
-
-    name: str
-    ok: bool | None
-    detail: str
-    mend: str | None = None
 
 
 class Patient(Struct, frozen=True, kw_only=True):
@@ -77,7 +59,10 @@ class Patient(Struct, frozen=True, kw_only=True):
 
 async def examine(patient: Patient, progress: Progress) -> Sequence[Check]:
     """Return what was seen, one entry for each check, whatever fails."""
-    checks = [*(_certificate(file) for file in patient.certificates), *_disk(patient.data)]
+    served = patient.certificates
+    checks = [_certificate(file) for file in served]
+    if patient.data is not None:
+        checks.append(disk_check(patient.data))
     if restore := _restore(patient.data):
         return [restore, *checks]
     try:
@@ -87,6 +72,9 @@ async def examine(patient: Patient, progress: Progress) -> Sequence[Check]:
         mend = "put the secret or setting back as it was; docs/reference/settings.md says what each must be"
         return [Check(name="secrets", ok=False, detail=str(error), mend=mend), *checks]
     secrets = Check(name="secrets", ok=True, detail="all there, random and long enough")
+    trusted = {file: name for name, file in certificate_files(settings, None).items() if file not in set(served)}
+    checks += [_certificate(file, name) for file, name in trusted.items()]
+    checks += machine_checks(settings)
     backup = await _seen("backup", lambda: _backup(settings, int(time.time()) * SECOND_US))
     return [secrets, *checks, backup, await _redis(settings, patient), *await _stored(settings, patient, progress)]
 
@@ -116,23 +104,13 @@ async def _backup(settings: Settings, now_us: int) -> Check:
     return Check(name="backup", ok=hours <= 2 * (settings.backups.hours or _BACKUP_HOURS), detail=detail, mend=mend)
 
 
-def _certificate(file: Path) -> Check:
+def _certificate(file: Path, name: str = "https") -> Check:
     renew = "governlayer tls renew --directory DIRECTORY_OF_THE_AUTHORITY"
     try:
-        days = (expires_s(file) - int(time.time())) // _DAY_S
+        days = (ends_s(name, file) - int(time.time())) // _DAY_S
     except GovernLayerError as error:
         return Check(name="tls", ok=False, detail=str(error), mend=renew)
     return Check(name="tls", ok=days >= _RENEW_DAYS, detail=f"{file} is valid for {days} more days", mend=renew)
-
-
-def _disk(data: Path | None) -> Sequence[Check]:
-    if data is None:
-        return []
-    usage = shutil.disk_usage(data)
-    least = max(_MIN_FREE_BYTES, int(usage.total * _MIN_FREE_SHARE))
-    detail = f"{usage.free // 1_048_576} MiB free for {data}, of {usage.total // 1_048_576}"
-    mend = f"make room: at least {least // 1_048_576} MiB; without it no decision can be recorded"
-    return [Check(name="disk", ok=usage.free >= least, detail=detail, mend=mend)]
 
 
 async def _redis(settings: Settings, patient: Patient) -> Check:

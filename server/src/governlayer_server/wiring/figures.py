@@ -134,8 +134,17 @@ def show_certificates(figures: PrometheusMetrics, settings: Settings, https: Pat
 
 
 def _valid_s(name: str, file: Path) -> float:
-    ends_s = authorities_expire_s(file) if name.endswith("ca") else expires_s(file)
-    return ends_s - time.time()
+    return ends_s(name, file) - time.time()
+
+
+def ends_s(name: str, file: Path) -> int:
+    """
+    Return when the certificate that is for *name* ends, seconds since the Unix epoch; of authorities the last one.
+
+    Raises:
+        ConfigurationError: the file cannot be read, or holds no certificate.
+    """
+    return authorities_expire_s(file) if name.endswith("ca") else expires_s(file)
 
 
 def written_directories(settings: Settings) -> Mapping[str, Path]:
