@@ -80,11 +80,21 @@ def threats_page(model: Threats) -> str:
 def controls_page(name: str, one: Controls) -> str:
     """Return the page of the mapping *name*."""
     counts = Counter(control.state for control in one.control)
-    shown = ", ".join(f"{counts[state]} {state}" for state in State)
+    shown = ", ".join(f"{counts[state]} {state}" for state in State if counts[state])
     head = (
         f"# {one.title}\n\n{one.covers}\n\n{one.count} in all: {shown}. What the words mean: [README.md](README.md).\n"
     )
-    columns = _row(["", "about", "state", "what the appliance does", "what is yours", "what is open", "shown by"])
+    columns = _row(
+        [
+            "",
+            "about",
+            "state",
+            "what the appliance does, or why it has not to",
+            "what is yours",
+            "what is open",
+            "shown by",
+        ]
+    )
     return f"{_GENERATED.format(source=f'{name}.toml')}{head}\n{columns}{'|---' * 7}|\n" + "".join(
         _control(control) for control in one.control
     )
@@ -121,7 +131,7 @@ def _threat(one: Threat) -> str:
 
 
 def _control(one: Control) -> str:
-    return _row([one.id, one.about, f"**{one.state}**", one.ours, one.yours, one.open, _evidence(one)])
+    return _row([one.id, one.about, f"**{one.state}**", one.ours or one.why, one.yours, one.open, _evidence(one)])
 
 
 def _evidence(one: Shown) -> str:

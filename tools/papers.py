@@ -45,6 +45,7 @@ class State(StrEnum):
     PARTLY = "partly"
     YOURS = "yours"
     NOT_MET = "not met"
+    NOT_APPLICABLE = "not applicable"
 
 
 class Shown(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -94,22 +95,32 @@ class Element(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Control(Shown, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One control: its identifier, what it is about, and what the appliance and its operator have to do with it."""
+    """
+    One control: its identifier, what it is about, and what the appliance and its operator have to do with it.
+
+    *why* says why one is not applicable.
+    """
 
     id: str
     about: str
     state: State
     ours: str = ""
     yours: str = ""
+    why: str = ""
 
     def __post_init__(self) -> None:
         """Refuse a claim without evidence, and a state that does not fit what is said."""
         claimed = self.state in {State.ALIGNED, State.PARTLY}
         if claimed != bool(self.ours and self.files and self.tests):
             raise ValueError(f"{self.id}: what is claimed, and nothing else, says `ours` and names files and tests")
-        rest = {State.PARTLY: self.yours or self.open, State.YOURS: self.yours, State.NOT_MET: self.open}
+        rest = {
+            State.PARTLY: self.yours or self.open,
+            State.YOURS: self.yours,
+            State.NOT_MET: self.open,
+            State.NOT_APPLICABLE: self.why and not (self.yours or self.open),
+        }
         if not rest.get(self.state, not self.open):
-            raise ValueError(f"{self.id}: `{self.state}` does not fit what is said to be yours or open")
+            raise ValueError(f"{self.id}: `{self.state.value}` does not fit what is said beside it")
 
 
 class Attacker(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -61,6 +61,7 @@ def test_every_control_of_the_catalogues_is_listed() -> None:
     assert found["soc2"] == {f"{part}.{one}" for part, count in CRITERIA.items() for one in range(1, count + 1)}
     articles = {name: {one.partition("(")[0] for one in ids} for name, ids in found.items()}
     assert articles["gdpr"] == {f"Art. {one}" for one in (5, 15, 17, 20, 25, 28, 30, 32, 33, 35)}
+    assert len(found["asvs"]) == 253
     assert articles["eu-ai-act"] == {f"Art. {one}" for one in (12, 14, 19, 26)}
 
 
@@ -122,6 +123,10 @@ def test_the_command_says_what_is_wrong(
         ('state = "aligned"', 'state = "partly"'),
         ('state = "aligned"', 'state = "yours"\nyours = "y"'),
         ('state = "aligned"', 'state = "not met"\nopen = "o"'),
+        (
+            'state = "aligned"\nours = "o"\nfiles = ["uv.lock"]\ntests = ["tests/tools/test_papers.py"]',
+            'state = "not applicable"',
+        ),
         ("count = 1", "count = 2"),
         ("count = 1", "count = 1\nmore = 1"),
         ('about = "a"', ""),
