@@ -135,7 +135,7 @@ def _control(one: Control) -> str:
 
 
 def _evidence(one: Shown) -> str:
-    return "<br>".join(f"`{_short(name)}`" for name in (*one.files, *one.tests))
+    return "<br>".join(f"`{_short(name)}`" for name in (*one.files, *one.all_tests))
 
 
 def _short(name: str) -> str:
