@@ -1,0 +1,76 @@
+"""What uv.lock says: each package with its version, and the files it may be installed from with their hashes."""
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from urllib.parse import urlsplit
+
+LOCK = Path(__file__).parents[1] / "uv.lock"
+_SHA256 = re.compile("sha256:[0-9a-f]{64}")
+
+
+class LockError(ValueError):
+    """The lock does not pin what it names."""
+
+
+@dataclass(frozen=True)
+class File:
+    """One file of a package, as the lock knows it."""
+
+    name: str
+    url: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Package:
+    """One package of the lock; what is made here has no files."""
+
+    name: str
+    version: str
+    files: tuple[File, ...]
+    is_ours: bool
+
+
+def read_lock(text: str) -> Mapping[str, Package]:
+    """
+    Return the packages of the lock *text* by name.
+
+    Raises:
+        LockError: a package comes from elsewhere than an index over HTTPS, a file has no SHA-256, or a package stands
+            twice. Nothing of such a lock is to be installed.
+    """
+    packages: dict[str, Package] = {}
+    for entry in tomllib.loads(text)["package"]:
+        package = _package(entry)
+        if package and package.name in packages:
+            raise LockError(f"{package.name}: stands twice")
+        if package:
+            packages[package.name] = package
+    return packages
+
+
+def _package(entry: Mapping) -> Package | None:
+    """Return the package of *entry*; None for the workspace itself, which is no package."""
+    name, source = entry["name"], entry["source"]
+    if "virtual" in source:
+        return None
+    if "editable" in source:
+        return Package(name, entry["version"], (), is_ours=True)
+    if not source.get("registry", "").startswith("https://"):
+        raise LockError(f"{name}: does not come from an index over HTTPS")
+    found = [*entry.get("wheels", []), *([entry["sdist"]] if "sdist" in entry else [])]
+    if not found:
+        raise LockError(f"{name}: no file is named")
+    return Package(name, entry["version"], tuple(_file(name, item) for item in found), is_ours=False)
+
+
+def _file(package: str, item: Mapping) -> File:
+    url = item["url"]
+    name = PurePosixPath(urlsplit(url).path).name
+    digest = item.get("hash", "")
+    if not url.startswith("https://") or not _SHA256.fullmatch(digest):
+        raise LockError(f"{package}: {name} has no SHA-256, or no address over HTTPS")
+    return File(name, url, digest.removeprefix("sha256:"))

@@ -1,0 +1,274 @@
+"""
+The software bill of materials of a distribution, in CycloneDX 1.6: what is installed, and what wheels bring along.
+
+    python -m tools.sbom server -o FILE                     installs the locked packages aside, and describes them
+    python -m tools.sbom server --environment DIR -o FILE   describes an environment that is there
+    python -m tools.sbom server --environment DIR --check FILE
+
+The same lock gives the same bytes on the same kind of machine: no serial number, and a time only if SOURCE_DATE_EPOCH is
+set. Hashes are those of the wheels in uv.lock that fit this interpreter. Libraries and programs inside wheels stand below
+their wheel: as its own SBOM declares them (PEP 770), or as security/bundled.toml lists them.
+"""
+
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+from importlib.metadata import Distribution
+from pathlib import Path
+
+from cyclonedx.contrib.license.factories import LicenseFactory
+from cyclonedx.model import HashAlgorithm, HashType, Property
+from cyclonedx.model.bom import Bom, BomMetaData
+from cyclonedx.model.component import Component, ComponentType
+from cyclonedx.model.license import License
+from cyclonedx.output.json import JsonV1Dot6
+from packageurl import PackageURL
+from packaging.requirements import Requirement
+from packaging.tags import sys_tags
+from packaging.utils import canonicalize_name, parse_wheel_filename
+
+from tools.bundled import (
+    LIST,
+    BundleError,
+    BundleList,
+    Environment,
+    declared_sboms,
+    inner_distributions,
+    read_list,
+    tell_version,
+    unaccounted,
+)
+from tools.locked import LOCK, File, LockError, Package, read_lock
+
+ROOT = Path(__file__).parents[1]
+DISTRIBUTIONS = {"server": "governlayer-server", "sdk": "governlayer", "verifier": "governlayer-verifier"}
+_PREFERRED = {tag: rank for rank, tag in reversed(list(enumerate(sys_tags())))}
+
+
+def describe(folder: str, environment: Environment) -> Bom:
+    """
+    Return the bill of materials of the distribution in *folder*, as installed in *environment*.
+
+    Raises:
+        BundleError: a wheel holds what nothing accounts for.
+        LockError: something is installed that uv.lock does not name in this version. No bill is made of either.
+    """
+    lock, known = read_lock(LOCK.read_text(encoding="utf-8")), read_list(LIST.read_text(encoding="utf-8"))
+    installed = dict(environment.distributions())
+    for ours in DISTRIBUTIONS.values():
+        installed.pop(ours, None)
+    components = [_component(item, lock.get(name), known, environment) for name, item in sorted(installed.items())]
+    declaring = {item.name for item in components if item.components}
+    if lines := unaccounted(environment, known, declaring):
+        raise BundleError("\n".join(lines))
+    return _bill(folder, components, installed)
+
+
+def to_json(bom: Bom) -> str:
+    """Return *bom* as JSON, the same for the same content."""
+    document = json.loads(JsonV1Dot6(bom).output_as_string())
+    for member in ("$schema", "serialNumber"):
+        document.pop(member, None)
+    if "SOURCE_DATE_EPOCH" not in os.environ:
+        document["metadata"].pop("timestamp")
+    return json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def differences(bill: Mapping, environment: Environment, folder: str) -> list[str]:
+    """Return a line for each component that is in *bill* or in *environment*, but not in both with the same content."""
+    ours = json.loads(to_json(describe(folder, environment)))
+    stated, found = _lines(bill), _lines(ours)
+    return [
+        *(f"not in the bill: {line}" for line in sorted(found - stated)),
+        *(f"not installed: {line}" for line in sorted(stated - found)),
+    ]
+
+
+def _lines(bill: Mapping) -> set[str]:
+    return {line for item in [bill["metadata"]["component"], *bill.get("components", [])] for line in _walk(item, "")}
+
+
+def _walk(component: Mapping, above: str) -> Iterator[str]:
+    name = f"{above}{component['name']} {component.get('version', '(version unknown)')}"
+    yield " ".join([name, *(each["content"] for each in component.get("hashes", []))])
+    for inner in component.get("components", []):
+        yield from _walk(inner, f"{name} > ")
+
+
+def _bill(folder: str, components: Iterable[Component], installed: Mapping[str, Distribution]) -> Bom:
+    project = tomllib.loads((ROOT / folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    root = Component(
+        name=project["name"],
+        version=project["version"],
+        type=ComponentType.APPLICATION if "scripts" in project else ComponentType.LIBRARY,
+        licenses=[LicenseFactory().make_from_string(project["license"])],
+        purl=PackageURL("pypi", name=project["name"], version=project["version"]),
+        bom_ref=project["name"],
+    )
+    moment = datetime.fromtimestamp(int(os.environ.get("SOURCE_DATE_EPOCH", "0")), UTC)
+    bom = Bom(metadata=BomMetaData(component=root, timestamp=moment), components=components)
+    by_name = {item.name: item for item in bom.components}
+    bom.register_dependency(root, _needs(project["dependencies"], by_name))
+    for name, component in by_name.items():
+        bom.register_dependency(component, _needs(installed[name].requires or [], by_name))
+    return bom
+
+
+def _needs(requirements: Iterable[str], components: Mapping[str, Component]) -> list[Component]:
+    """Return the installed components among *requirements*; optional ones that are there count too."""
+    names = {canonicalize_name(Requirement(text).name) for text in requirements}
+    return [components[name] for name in sorted(names & components.keys())]
+
+
+def _component(item: Distribution, package: Package | None, known: BundleList, environment: Environment) -> Component:
+    name = canonicalize_name(item.metadata["Name"])
+    if package is None or package.version != item.version:
+        raise LockError(f"{name} {item.version} is installed and not in uv.lock")
+    file = _fitting(package)
+    return Component(
+        name=name,
+        version=item.version,
+        purl=PackageURL("pypi", name=name, version=item.version),
+        bom_ref=f"{name}=={item.version}",
+        licenses=_licenses(item),
+        hashes=[HashType(alg=HashAlgorithm.SHA_256, content=file.sha256)],
+        properties=[Property(name="governlayer:file", value=file.name)],
+        components=[*_listed(name, item, known, environment), *_declared(name, item), *_inner(name, item)],
+    )
+
+
+def _fitting(package: Package) -> File:
+    """Return the wheel that an installer takes for this interpreter, or the source where there is none."""
+    ranks = {file: _rank(file.name) for file in package.files}
+    return min(package.files, key=lambda file: (ranks[file], file.name))
+
+
+def _rank(name: str) -> int:
+    if not name.endswith(".whl"):
+        return len(_PREFERRED)
+    return min((_PREFERRED.get(tag, len(_PREFERRED) + 1) for tag in parse_wheel_filename(name)[3]))
+
+
+def _licenses(item: Distribution) -> list[License]:
+    metadata, factory = item.metadata, LicenseFactory()
+    text = (metadata.get("License-Expression") or metadata.get("License") or "").strip()
+    if text and "\n" not in text and len(text) < 100:  # some have the whole licence there
+        return [factory.make_from_string(text)]
+    named = [
+        line.rpartition(" :: ")[2] for line in metadata.get_all("Classifier", []) if line.startswith("License :: ")
+    ]
+    return [factory.make_with_name(text) for text in named]
+
+
+def _listed(name: str, item: Distribution, known: BundleList, environment: Environment) -> Iterator[Component]:
+    for row in known.bundled:
+        if row.wheel == name:
+            version = tell_version(row, environment, item.version)
+            yield Component(
+                name=row.name,
+                version=version,
+                type=ComponentType(row.type),
+                purl=PackageURL(row.ecosystem, name=row.name, version=version),
+                bom_ref=f"{name}/{row.name}@{version}",
+                cpe=row.cpe.format(version=version) if row.cpe else None,
+                licenses=[LicenseFactory().make_from_string(row.license)],
+                description=row.note,
+            )
+
+
+def _declared(wheel: str, item: Distribution) -> Iterator[Component]:
+    """Yield what the wheel's own SBOMs name (PEP 770), without what they leave to their own folders."""
+    for content in declared_sboms(item):
+        for inner in json.loads(content).get("components", []):
+            if canonicalize_name(inner["name"]) != wheel:
+                yield _plain(wheel, inner)
+
+
+def _plain(wheel: str, inner: Mapping) -> Component:
+    purl = PackageURL.from_string(inner["purl"])
+    return Component(
+        name=inner["name"],
+        version=inner["version"],
+        purl=purl,
+        bom_ref=f"{wheel}/{re.sub(r'[?].*', '', inner['purl'])}",
+        licenses=[
+            LicenseFactory().make_from_string(each["expression"])
+            for each in inner.get("licenses", [])
+            if "expression" in each
+        ],
+    )
+
+
+def _inner(wheel: str, item: Distribution) -> Iterator[Component]:
+    for inner in inner_distributions(item):
+        name = canonicalize_name(inner.metadata["Name"])
+        purl = PackageURL("pypi", name=name, version=inner.version)
+        yield Component(name=name, version=inner.version, purl=purl, bom_ref=f"{wheel}/{name}=={inner.version}")
+
+
+def install(folder: str, home: Path) -> Environment:
+    """Install the locked packages of the distribution in *folder*, hashes checked, into a new environment at *home*."""
+    settings = {
+        "UV_SYSTEM_CERTS": "1",
+        "UV_CACHE_DIR": str(ROOT / ".tools" / "cache"),
+        "UV_PROJECT_ENVIRONMENT": str(home),
+    }
+    command = [
+        "uv",
+        "sync",
+        "--quiet",
+        "--frozen",
+        "--no-dev",
+        "--no-install-workspace",
+        "--package",
+        DISTRIBUTIONS[folder],
+    ]
+    program = Path(sys.executable).parent / command[0]
+    subprocess.run([program, *command[1:]], cwd=ROOT, env={**os.environ, **settings}, check=True)
+    return Environment(home)
+
+
+def main() -> int:
+    """Write, print or check a bill of materials."""
+    parser = argparse.ArgumentParser(prog="python -m tools.sbom", description="Bill of materials, CycloneDX 1.6.")
+    parser.add_argument("distribution", nargs="?", choices=DISTRIBUTIONS, default="server")
+    parser.add_argument("-o", "--output", type=Path, help="the file to write (default: print it)")
+    parser.add_argument("--environment", type=Path, metavar="DIR", help="describe what is installed there")
+    parser.add_argument("--check", type=Path, metavar="FILE", help="compare this bill with what is installed")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="governlayer-sbom-") as scratch:
+        given = options.environment
+        try:
+            environment = Environment(given) if given else install(options.distribution, Path(scratch) / "venv")
+            return _answer(options, environment)
+        except (BundleError, LockError) as error:
+            print(f"sbom: RED\n{error}", file=sys.stderr)
+            return 1
+
+
+def _answer(options: argparse.Namespace, environment: Environment) -> int:
+    if options.check:
+        bill = json.loads(options.check.read_text(encoding="utf-8"))
+        lines = differences(bill, environment, options.distribution)
+        print("\n".join([f"sbom: {'RED' if lines else 'the bill equals what is installed'}", *lines]))
+        return 1 if lines else 0
+    text = to_json(describe(options.distribution, environment))
+    if options.output is None:
+        print(text, end="")
+        return 0
+    options.output.parent.mkdir(parents=True, exist_ok=True)
+    options.output.write_text(text, encoding="utf-8")
+    count = len(_lines(json.loads(text)))
+    print(f"sbom: {options.output}: {count} components of {options.distribution}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
