@@ -20,6 +20,7 @@ nox.options.sessions = ["test"]
 ROOT = Path(__file__).parent
 PYTHON = sys.executable
 SOURCES = ("server", "sdk", "verifier", "tests", "bench", "demo", "deploy", "tools", "noxfile.py")
+PACKAGES = {"server": "governlayer-server", "sdk": "governlayer", "verifier": "governlayer-verifier"}
 # The wheel's own tests, and what they need besides it. Of the server's those that go through all that is installed; the
 # session `tests` runs the others.
 _ALONE = ("app", "ledger_proofs", "metrics", "observe", "openapi", "security_headers", "sign_in_routes")
@@ -53,7 +54,7 @@ def demo(session: nox.Session) -> None:
 @nox.session
 def test(session: nox.Session) -> None:
     """All that a clean checkout must pass."""
-    for job in ("lint", "types", "imports", "audit", "vectors", "tests", "alone"):
+    for job in ("lint", "types", "imports", "audit", "installs", "dependencies", "sbom", "vectors", "tests", "alone"):
         session.notify(job)
 
 
@@ -82,6 +83,28 @@ def audit(session: nox.Session) -> None:
     session.run(
         PYTHON, "-m", "bandit", "-q", "-c", "security/bandit.toml", "-r", "server/src", "sdk/src", "verifier/src"
     )
+
+
+@nox.session
+def installs(session: nox.Session) -> None:
+    """The lock is what is asked for, and nothing is installed without its hash."""
+    uv(session, "lock", "--check", "--quiet")
+    session.run(PYTHON, "-m", "tools.installs")
+    rules = "{extends: default, rules: {line-length: {max: 120}, document-start: disable, truthy: {check-keys: false}}}"
+    session.run(PYTHON, "-m", "yamllint", "--strict", "-d", rules, ".github")
+
+
+@nox.session
+def dependencies(session: nox.Session) -> None:
+    """Known vulnerabilities of what is installed; says what could not be audited (`--release` fails then)."""
+    session.run(PYTHON, "-m", "tools.audit", *session.posargs)
+
+
+@nox.session
+def sbom(session: nox.Session) -> None:
+    """Write the bill of materials of each distribution into dist/."""
+    for folder, name in PACKAGES.items():
+        session.run(PYTHON, "-m", "tools.sbom", folder, "-o", f"dist/{name}.cdx.json")
 
 
 @nox.session
@@ -137,17 +160,7 @@ def alone(session: nox.Session) -> None:
         # Servers that root starts run as another user, who must be able to reach the environments made here.
         Path(scratch).chmod(0o755)
         pins = Path(scratch) / "pins.txt"
-        uv(
-            session,
-            "export",
-            "--quiet",
-            "--frozen",
-            "--all-packages",
-            "--no-emit-workspace",
-            "--no-hashes",
-            "-o",
-            str(pins),
-        )
+        uv(session, "export", "--quiet", "--frozen", "--all-packages", "--no-emit-workspace", "-o", str(pins))
         for name, (paths, needs) in ALONE.items():
             test_alone(session, name, Path(scratch), pins, paths.split(), needs)
 
@@ -165,6 +178,19 @@ def pyz(session: nox.Session) -> None:
 
 
 @nox.session
+def dist(session: nox.Session) -> None:
+    """Write all that a release consists of into dist/, the same bytes every time."""
+    session.run(PYTHON, "-m", "tools.dist", *session.posargs)
+
+
+@nox.session(name="release-check")
+def release_check(session: nox.Session) -> None:
+    """What a release needs besides `test`: a committed tree, and an answer about every dependency."""
+    session.run(PYTHON, "-m", "tools.dist", "--release")
+    session.run(PYTHON, "-m", "tools.audit", "--release")
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """Print figures: all programs in bench/, or those named."""
     for program in sorted((ROOT / "bench").glob("*.py")):
@@ -173,9 +199,8 @@ def bench(session: nox.Session) -> None:
 
 
 def test_alone(session: nox.Session, name: str, scratch: Path, pins: Path, paths: list[str], needs: list[str]) -> None:
-    package = {"server": "governlayer-server", "sdk": "governlayer", "verifier": "governlayer-verifier"}[name]
     wheels, environment = scratch / f"{name}-wheel", scratch / f"{name}-venv"
-    uv(session, "build", "--quiet", "--wheel", "--package", package, "-o", str(wheels))
+    uv(session, "build", "--quiet", "--wheel", "--package", PACKAGES[name], "-o", str(wheels))
     wheel = next(wheels.glob("*.whl"))
     uv(session, "venv", "--quiet", "--python", PYTHON, str(environment))
     python = str(environment / "bin" / "python")

@@ -8,10 +8,10 @@ sees them. security/bundled.toml lists those that their wheels do not declare.
 import re
 import subprocess
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import Distribution, distributions
-from pathlib import Path, PurePath
+from importlib.metadata import Distribution, PackageMetadata, PackagePath, distributions
+from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
@@ -22,6 +22,23 @@ _ELF = b"\x7fELF"
 
 class BundleError(ValueError):
     """A wheel brings something along that nothing accounts for, or whose version cannot be told."""
+
+
+@dataclass(frozen=True)
+class Installed:
+    """An installed distribution, read once."""
+
+    name: str
+    version: str
+    metadata: PackageMetadata
+    files: Sequence[PackagePath]
+
+    @classmethod
+    def read(cls, distribution: Distribution) -> "Installed":
+        """Return *distribution* with its normalized name."""
+        metadata = distribution.metadata
+        files = distribution.files or []
+        return cls(canonicalize_name(metadata["Name"]), metadata["Version"], metadata, files)
 
 
 @dataclass(frozen=True)
@@ -40,10 +57,10 @@ class Environment:
         """Return its site-packages."""
         return next(self.home.glob("lib/python3.*/site-packages"))
 
-    def distributions(self) -> Mapping[str, Distribution]:
-        """Return what is installed, by normalized name."""
-        found = distributions(path=[str(self.packages)])
-        return {canonicalize_name(item.metadata["Name"]): item for item in found}
+    def distributions(self) -> Mapping[str, Installed]:
+        """Return what is installed, by name."""
+        found = (Installed.read(item) for item in distributions(path=[str(self.packages)]))
+        return {item.name: item for item in sorted(found, key=lambda item: item.name)}
 
 
 @dataclass(frozen=True)
@@ -108,45 +125,48 @@ def _read(pattern: str, environment: Environment) -> str:
     return paths[0].read_bytes().decode("latin-1") if paths else ""
 
 
-def inner_distributions(distribution: Distribution) -> Iterator[Distribution]:
-    """Yield the Python distributions that *distribution* has copied into itself, by their metadata."""
-    for file in distribution.files or []:
+def inner_distributions(item: Installed) -> Iterator[Installed]:
+    """Yield the Python distributions that *item* has copied into itself, by their metadata."""
+    for file in item.files:
         if file.name == "METADATA" and len(file.parts) > 2:
-            yield Distribution.at(Path(str(distribution.locate_file(file))).parent)
+            yield Installed.read(Distribution.at(_path(file).parent))
 
 
-def declared_sboms(distribution: Distribution) -> Iterator[bytes]:
-    """Yield the SBOMs in CycloneDX's JSON that *distribution* brings along (PEP 770)."""
-    for file in distribution.files or []:
+def declared_sboms(item: Installed) -> Iterator[bytes]:
+    """Yield the SBOMs in CycloneDX's JSON that *item* brings along (PEP 770)."""
+    for file in item.files:
         if file.parent.name == "sboms" and file.suffix == ".json":
-            yield Path(str(distribution.locate_file(file))).read_bytes()
+            yield _path(file).read_bytes()
 
 
-def unaccounted(environment: Environment, known: BundleList, declaring: set[str]) -> list[str]:
+def unaccounted(installed: Iterable[Installed], known: BundleList, declaring: set[str]) -> list[str]:
     """
     Return a line for each wheel with compiled or vendored code that nothing accounts for.
 
     Args:
-        environment: what is installed.
+        installed: the wheels.
         known: our list.
         declaring: names of the wheels that declare what they hold, or hold whole distributions.
     """
-    installed = environment.distributions()
     accounted = {row.wheel for row in known.bundled} | set(known.own) | declaring
     return [
-        f"{name} {item.version} holds {example}: what is in it? (security/bundled.toml)"
-        for name, item in sorted(installed.items())
-        if name not in accounted and (example := _foreign_file(item))
+        f"{item.name} {item.version} holds {example}: what is in it? (security/bundled.toml)"
+        for item in installed
+        if item.name not in accounted and (example := _foreign_file(item))
     ]
 
 
-def _foreign_file(distribution: Distribution) -> PurePath | None:
-    for file in distribution.files or []:
+def _foreign_file(item: Installed) -> PackagePath | None:
+    for file in item.files:
         if _VENDORED & set(file.parts[:-1]) and ".dist-info" not in file.parts[0]:
             return file
-        if (".so" in file.name or not file.suffix) and _is_elf(Path(str(distribution.locate_file(file)))):
+        if (".so" in file.name or not file.suffix) and _is_elf(_path(file)):
             return file
     return None
+
+
+def _path(file: PackagePath) -> Path:
+    return Path(str(file.locate()))
 
 
 def _is_elf(path: Path) -> bool:

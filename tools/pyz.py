@@ -50,7 +50,7 @@ def build(source: Path = SOURCE) -> bytes:
     entries = {"__main__.py": _MAIN, **dict(_files(source))}
     with zipfile.ZipFile(archive, "a", zipfile.ZIP_STORED) as out:
         for name in sorted(entries):
-            out.writestr(_entry(name), entries[name])
+            out.writestr(entry(name), entries[name])
     return archive.getvalue()
 
 
@@ -78,11 +78,12 @@ def _is_left_out(name: Path) -> bool:
     return any(part == "__pycache__" or part.startswith(".") for part in name.parts) or name.suffix == ".pyc"
 
 
-def _entry(name: str) -> zipfile.ZipInfo:
-    entry = zipfile.ZipInfo(name, _FIRST_ZIP_TIME)
-    entry.create_system = _UNIX
-    entry.external_attr = _REGULAR_0644
-    return entry
+def entry(name: str) -> zipfile.ZipInfo:
+    """Return the entry *name* of an archive as it is everywhere and always."""
+    info = zipfile.ZipInfo(name, _FIRST_ZIP_TIME)
+    info.create_system = _UNIX
+    info.external_attr = _REGULAR_0644
+    return info
 
 
 def main() -> int:

@@ -5,8 +5,8 @@ The software bill of materials of a distribution, in CycloneDX 1.6: what is inst
     python -m tools.sbom server --environment DIR -o FILE   describes an environment that is there
     python -m tools.sbom server --environment DIR --check FILE
 
-The same lock gives the same bytes on the same kind of machine: no serial number, and a time only if SOURCE_DATE_EPOCH is
-set. Hashes are those of the wheels in uv.lock that fit this interpreter. Libraries and programs inside wheels stand below
+The same lock gives the same bytes on the same kind of machine: no serial number, a time only with SOURCE_DATE_EPOCH.
+Hashes are those of the wheels in uv.lock that fit this interpreter. Libraries and programs inside wheels stand below
 their wheel: as its own SBOM declares them (PEP 770), or as security/bundled.toml lists them.
 """
 
@@ -20,7 +20,6 @@ import tempfile
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
-from importlib.metadata import Distribution
 from pathlib import Path
 
 from cyclonedx.contrib.license.factories import LicenseFactory
@@ -39,6 +38,7 @@ from tools.bundled import (
     BundleError,
     BundleList,
     Environment,
+    Installed,
     declared_sboms,
     inner_distributions,
     read_list,
@@ -64,9 +64,9 @@ def describe(folder: str, environment: Environment) -> Bom:
     installed = dict(environment.distributions())
     for ours in DISTRIBUTIONS.values():
         installed.pop(ours, None)
-    components = [_component(item, lock.get(name), known, environment) for name, item in sorted(installed.items())]
+    components = [_component(item, lock.get(name), known, environment) for name, item in installed.items()]
     declaring = {item.name for item in components if item.components}
-    if lines := unaccounted(environment, known, declaring):
+    if lines := unaccounted(installed.values(), known, declaring):
         raise BundleError("\n".join(lines))
     return _bill(folder, components, installed)
 
@@ -81,10 +81,9 @@ def to_json(bom: Bom) -> str:
     return json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
 
-def differences(bill: Mapping, environment: Environment, folder: str) -> list[str]:
-    """Return a line for each component that is in *bill* or in *environment*, but not in both with the same content."""
-    ours = json.loads(to_json(describe(folder, environment)))
-    stated, found = _lines(bill), _lines(ours)
+def differences(bill: Mapping, installed: Mapping) -> list[str]:
+    """Return a line for each component that *bill* lacks, or has without its being *installed*, another bill."""
+    stated, found = _lines(bill), _lines(installed)
     return [
         *(f"not in the bill: {line}" for line in sorted(found - stated)),
         *(f"not installed: {line}" for line in sorted(stated - found)),
@@ -102,7 +101,7 @@ def _walk(component: Mapping, above: str) -> Iterator[str]:
         yield from _walk(inner, f"{name} > ")
 
 
-def _bill(folder: str, components: Iterable[Component], installed: Mapping[str, Distribution]) -> Bom:
+def _bill(folder: str, components: Iterable[Component], installed: Mapping[str, Installed]) -> Bom:
     project = tomllib.loads((ROOT / folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     root = Component(
         name=project["name"],
@@ -117,7 +116,7 @@ def _bill(folder: str, components: Iterable[Component], installed: Mapping[str, 
     by_name = {item.name: item for item in bom.components}
     bom.register_dependency(root, _needs(project["dependencies"], by_name))
     for name, component in by_name.items():
-        bom.register_dependency(component, _needs(installed[name].requires or [], by_name))
+        bom.register_dependency(component, _needs(installed[name].metadata.get_all("Requires-Dist", []), by_name))
     return bom
 
 
@@ -127,8 +126,8 @@ def _needs(requirements: Iterable[str], components: Mapping[str, Component]) -> 
     return [components[name] for name in sorted(names & components.keys())]
 
 
-def _component(item: Distribution, package: Package | None, known: BundleList, environment: Environment) -> Component:
-    name = canonicalize_name(item.metadata["Name"])
+def _component(item: Installed, package: Package | None, known: BundleList, environment: Environment) -> Component:
+    name = item.name
     if package is None or package.version != item.version:
         raise LockError(f"{name} {item.version} is installed and not in uv.lock")
     file = _fitting(package)
@@ -140,7 +139,7 @@ def _component(item: Distribution, package: Package | None, known: BundleList, e
         licenses=_licenses(item),
         hashes=[HashType(alg=HashAlgorithm.SHA_256, content=file.sha256)],
         properties=[Property(name="governlayer:file", value=file.name)],
-        components=[*_listed(name, item, known, environment), *_declared(name, item), *_inner(name, item)],
+        components=[*_listed(item, known, environment), *_declared(item), *_inner(item)],
     )
 
 
@@ -153,10 +152,10 @@ def _fitting(package: Package) -> File:
 def _rank(name: str) -> int:
     if not name.endswith(".whl"):
         return len(_PREFERRED)
-    return min((_PREFERRED.get(tag, len(_PREFERRED) + 1) for tag in parse_wheel_filename(name)[3]))
+    return min(_PREFERRED.get(tag, len(_PREFERRED) + 1) for tag in parse_wheel_filename(name)[3])
 
 
-def _licenses(item: Distribution) -> list[License]:
+def _licenses(item: Installed) -> list[License]:
     metadata, factory = item.metadata, LicenseFactory()
     text = (metadata.get("License-Expression") or metadata.get("License") or "").strip()
     if text and "\n" not in text and len(text) < 100:  # some have the whole licence there
@@ -167,28 +166,28 @@ def _licenses(item: Distribution) -> list[License]:
     return [factory.make_with_name(text) for text in named]
 
 
-def _listed(name: str, item: Distribution, known: BundleList, environment: Environment) -> Iterator[Component]:
+def _listed(item: Installed, known: BundleList, environment: Environment) -> Iterator[Component]:
     for row in known.bundled:
-        if row.wheel == name:
+        if row.wheel == item.name:
             version = tell_version(row, environment, item.version)
             yield Component(
                 name=row.name,
                 version=version,
                 type=ComponentType(row.type),
                 purl=PackageURL(row.ecosystem, name=row.name, version=version),
-                bom_ref=f"{name}/{row.name}@{version}",
+                bom_ref=f"{item.name}/{row.name}@{version}",
                 cpe=row.cpe.format(version=version) if row.cpe else None,
                 licenses=[LicenseFactory().make_from_string(row.license)],
                 description=row.note,
             )
 
 
-def _declared(wheel: str, item: Distribution) -> Iterator[Component]:
+def _declared(item: Installed) -> Iterator[Component]:
     """Yield what the wheel's own SBOMs name (PEP 770), without what they leave to their own folders."""
     for content in declared_sboms(item):
         for inner in json.loads(content).get("components", []):
-            if canonicalize_name(inner["name"]) != wheel:
-                yield _plain(wheel, inner)
+            if canonicalize_name(inner["name"]) != item.name:
+                yield _plain(item.name, inner)
 
 
 def _plain(wheel: str, inner: Mapping) -> Component:
@@ -206,11 +205,11 @@ def _plain(wheel: str, inner: Mapping) -> Component:
     )
 
 
-def _inner(wheel: str, item: Distribution) -> Iterator[Component]:
+def _inner(item: Installed) -> Iterator[Component]:
     for inner in inner_distributions(item):
-        name = canonicalize_name(inner.metadata["Name"])
-        purl = PackageURL("pypi", name=name, version=inner.version)
-        yield Component(name=name, version=inner.version, purl=purl, bom_ref=f"{wheel}/{name}=={inner.version}")
+        purl = PackageURL("pypi", name=inner.name, version=inner.version)
+        bom_ref = f"{item.name}/{inner.name}=={inner.version}"
+        yield Component(name=inner.name, version=inner.version, purl=purl, bom_ref=bom_ref)
 
 
 def install(folder: str, home: Path) -> Environment:
@@ -254,12 +253,11 @@ def main() -> int:
 
 
 def _answer(options: argparse.Namespace, environment: Environment) -> int:
+    text = to_json(describe(options.distribution, environment))
     if options.check:
-        bill = json.loads(options.check.read_text(encoding="utf-8"))
-        lines = differences(bill, environment, options.distribution)
+        lines = differences(json.loads(options.check.read_text(encoding="utf-8")), json.loads(text))
         print("\n".join([f"sbom: {'RED' if lines else 'the bill equals what is installed'}", *lines]))
         return 1 if lines else 0
-    text = to_json(describe(options.distribution, environment))
     if options.output is None:
         print(text, end="")
         return 0

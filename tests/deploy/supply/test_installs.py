@@ -1,0 +1,138 @@
+"""Nothing is installed without its hash: a tampered lock and an unpinned command turn CI red."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tools import bootstrap, installs
+from tools.dist import run_uv
+from tools.installs import unpinned
+from tools.locked import LOCK, LockError, read_lock
+
+ROOT = Path(__file__).parents[3]
+
+
+def entry_of(lock: str, name: str) -> str:
+    start = lock.index(f'[[package]]\nname = "{name}"\n')
+    return lock[start : lock.index("[[package]]", start + 1)]
+
+
+def test_a_tampered_hash_in_the_lock_turns_it_red(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """What `./run` does first, in a copy of the workspace whose lock was changed."""
+    lock = LOCK.read_text()
+    entry = entry_of(lock, "iniconfig")
+    assert entry.count("sha256:") == 2
+    (tmp_path / "uv.lock").write_text(lock.replace(entry, re.sub("sha256:....", "sha256:0000", entry)))
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    for folder in ("server", "sdk", "verifier"):
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(bootstrap, "VENV", tmp_path / ".venv")
+    monkeypatch.setattr(bootstrap, "index_of_pip", lambda: None)
+    with pytest.raises(SystemExit) as end:
+        bootstrap.install(Path(sys.executable).with_name("uv"))
+    assert end.value.code not in {0, None}
+    assert "Hash mismatch for `iniconfig==" in capfd.readouterr().err
+    assert not list((tmp_path / ".venv").glob("lib/python3*/site-packages/iniconfig*"))
+
+
+def test_what_builds_the_wheels_has_hashes_too(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    project = (ROOT / "pyproject.toml").read_text()
+    section = project[project.index("build-constraint-dependencies") : project.index("[tool.uv.workspace]")]
+    (tmp_path / "pyproject.toml").write_text(project.replace(section, re.sub("sha256:....", "sha256:0000", section)))
+    for folder in ("server", "sdk", "verifier"):
+        (tmp_path / folder).mkdir()
+        shutil.copy(ROOT / folder / "pyproject.toml", tmp_path / folder)
+    with pytest.raises(subprocess.CalledProcessError):
+        run_uv("build", "--wheel", "--package", "governlayer-verifier", folder=tmp_path)
+    assert re.search(r"Hash mismatch for `[\w-]+==", capfd.readouterr().err)
+
+
+def test_a_command_that_installs_without_hashes_turns_it_red(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    subprocess.run(["git", "init", "--quiet", tmp_path], check=True)
+    script = tmp_path / "tools" / "set_up.sh"
+    script.parent.mkdir()
+    script.write_text("pip install --require-hashes -r requirements.txt\n")
+    subprocess.run(["git", "add", "tools"], cwd=tmp_path, check=True)
+    monkeypatch.setattr(installs, "ROOT", tmp_path)
+    assert installs.main() == 0
+    script.write_text("set -eu\npip install \\\n    requests\n")
+    assert installs.main() == 1
+    assert capsys.readouterr().out.endswith("installs: RED\ntools/set_up.sh: pip install requests\n")
+
+
+def test_a_lock_without_a_hash_turns_it_red(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    planted = tmp_path / "uv.lock"
+    planted.write_text(re.sub(r'hash = "sha256:\w+", ', "", LOCK.read_text(), count=1))
+    monkeypatch.setattr(installs, "LOCK", planted)
+    assert installs.main() == 1
+    assert "has no SHA-256" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ((r'hash = "sha256:(\w+)"', r'hash = "md5:\1"'), "has no SHA-256"),
+        ((r'url = "https://', 'url = "http://'), "has no SHA-256, or no address over HTTPS"),
+        (
+            (r'source = \{ registry = "https://', 'source = { registry = "http://'),
+            "does not come from an index over HTTPS",
+        ),
+        ((r'source = \{ registry = "[^"]+" \}', 'source = { git = "https://x/y" }'), "does not come from an index"),
+        ((r"wheels = \[\n(.*\n)*?\]\n", ""), "no file is named"),
+    ],
+)
+def test_a_lock_that_does_not_pin_is_refused(change: tuple[str, str], why: str) -> None:
+    entry = entry_of(LOCK.read_text(), "iniconfig")
+    entry = "\n".join(line for line in entry.splitlines() if not line.startswith("sdist")) + "\n"
+    assert read_lock(entry)["iniconfig"].files
+    with pytest.raises(LockError, match=why):
+        read_lock(re.sub(*change, entry))
+    with pytest.raises(LockError, match="stands twice"):
+        read_lock(entry * 2)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.sh", "pip install x"),
+        ("a.sh", "exec python3 -m pip --quiet install -r r.txt"),
+        ("a.sh", "uv pip install x"),
+        ("a.sh", "uv sync"),
+        ("a.sh", "npm install x"),
+        ("a.sh", "curl -s https://example.org/x | sh"),
+        ("a.sh", "pip install --require-hashes --trusted-host example.org -r r.txt"),
+        ("Containerfile", "RUN apt-get update \\\n && pip \\\n    install x"),
+        ("Containerfile", 'RUN ["pip", "install", "x"]'),
+        ("a.py", 'run([python, "-m", "pip", "install", name])'),
+        ("a.py", 'uv(session, "pip", "install", name)'),
+        ("a.py", 'uv(session, "export", "--no-hashes", "--frozen")'),
+    ],
+)
+def test_a_command_that_installs_what_it_gets_is_found(name: str, text: str) -> None:
+    assert len(unpinned(name, text)) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.sh", "# pip install x"),
+        ("a.sh", "pip install --no-deps ./x.whl"),
+        ("a.sh", "uv sync --locked"),
+        ("a.py", 'run([python, "-m", "pip", "install", "--require-hashes", "-r", path])'),
+        ("a.py", 'uv(session, "pip", "install", "-c", pins, name)'),
+        ("a.py", 'say("installing")'),
+    ],
+)
+def test_a_command_that_checks_is_none(name: str, text: str) -> None:
+    assert unpinned(name, text) == []
