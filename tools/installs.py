@@ -12,7 +12,7 @@ import ast
 import re
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from tools.locked import LOCK, LockError, read_lock
@@ -45,19 +45,29 @@ def _of_shell(text: str) -> Iterator[str]:
 
 
 def _of_python(text: str) -> Iterator[str]:
-    """Yield the words of each list and each call, as far as they are constants."""
-    for node in ast.walk(ast.parse(text)):
+    """Yield the words of each list and each call, as far as they are constants, also those that a name stands for."""
+    tree = ast.parse(text)
+    names = {
+        target.id: node.value.elts
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.List)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+    for node in ast.walk(tree):
         if isinstance(node, ast.List | ast.Tuple):
-            yield " ".join(_words(node.elts))
+            yield " ".join(_words(node.elts, names))
         elif isinstance(node, ast.Call):
             name = node.func.id if isinstance(node.func, ast.Name) else ""
-            yield " ".join([name, *_words(node.args)])
+            yield " ".join([name, *_words(node.args, names)])
 
 
-def _words(nodes: Iterable[ast.expr]) -> Iterator[str]:
+def _words(nodes: Iterable[ast.expr], names: Mapping[str, Sequence[ast.expr]]) -> Iterator[str]:
     for node in nodes:
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             yield node.value
+        elif isinstance(node, ast.Starred) and isinstance(node.value, ast.Name):
+            yield from _words(names.get(node.value.id, []), names)
 
 
 def tracked() -> Mapping[str, str]:

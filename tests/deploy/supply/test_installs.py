@@ -116,6 +116,7 @@ def test_a_lock_that_does_not_pin_is_refused(change: tuple[str, str], why: str) 
         ("Containerfile", 'RUN ["pip", "install", "x"]'),
         ("a.py", 'run([python, "-m", "pip", "install", name])'),
         ("a.py", 'uv(session, "pip", "install", name)'),
+        ("a.py", 'quiet = ["--quiet"]\nrun(python, "-m", "pip", "install", *quiet, name)'),
         ("a.py", 'uv(session, "export", "--no-hashes", "--frozen")'),
     ],
 )
@@ -131,6 +132,7 @@ def test_a_command_that_installs_what_it_gets_is_found(name: str, text: str) -> 
         ("a.sh", "uv sync --locked"),
         ("a.py", 'run([python, "-m", "pip", "install", "--require-hashes", "-r", path])'),
         ("a.py", 'uv(session, "pip", "install", "-c", pins, name)'),
+        ("a.py", 'exact = ["--require-hashes"]\nrun(python, "-m", "pip", "install", *exact, "-r", path)'),
         ("a.py", 'say("installing")'),
     ],
 )
