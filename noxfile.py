@@ -154,6 +154,12 @@ def cluster(session: nox.Session) -> None:
 
 
 @nox.session
+def compose(session: nox.Session) -> None:
+    """The Compose bundle on a real engine; needs root, and the images that the session `image` makes."""
+    session.run(PYTHON, "-m", "pytest", "-q", "tests/engines/compose", *session.posargs)
+
+
+@nox.session
 def alone(session: nox.Session) -> None:
     """Each wheel installs into an empty environment and passes its tests there."""
     with tempfile.TemporaryDirectory(prefix="governlayer-alone-") as scratch:

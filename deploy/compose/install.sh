@@ -81,6 +81,9 @@ compose up --detach --wait --remove-orphans
 compose cp server:/run/governlayer/tls/ca.crt config/ca.crt >/dev/null
 chmod 644 config/ca.crt
 
+step "Backup"
+first_backup
+
 step "Doctor"
 doctor
 

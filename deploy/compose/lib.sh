@@ -37,12 +37,20 @@ installed() { [ -f .env ] || fail "nothing is installed here: ./install.sh"; }
 # images: the lines of images.txt, without comments.
 images() { grep -v '^#' images.txt | grep . ; }
 
-# load_images: verified against the checksums, where images.tar is beside this script and an image is missing.
+# have_images: whether the engine has the very images of this bundle.
+have_images() {
+    [ -f VERSION ] && images | while read -r _ name; do
+        id=$(docker image inspect --format '{{.Id}}' "$name" 2>/dev/null) || exit 1
+        grep -qF "$name $id " VERSION || exit 1
+    done
+}
+
+# load_images: from images.tar, where it is beside this script, after everything was verified against the checksums.
 load_images() {
     if [ -f images.tar ]; then
         [ -f SHA256SUMS ] || fail "SHA256SUMS is missing: images.tar cannot be verified"
         sha256sum --quiet --check --strict SHA256SUMS || fail "the bundle is damaged or was changed: nothing was loaded"
-        docker load --quiet --input images.tar
+        have_images || docker load --quiet --input images.tar
     fi
     images | while read -r _ name; do
         docker image inspect "$name" >/dev/null 2>&1 ||
@@ -60,6 +68,17 @@ pin_images() {
 
 # doctor: in the backup service, which sees all that the server sees, and the backups.
 doctor() { compose exec -T backup governlayer doctor; }
+
+# first_backup: made and verified now, by this or by the schedule, which begins at the same time.
+first_backup() {
+    tries=0
+    until compose exec -T backup governlayer backup list | grep -q -e ' whole ' -e ' verified '; do
+        [ "$tries" -lt 20 ] || fail "no backup comes about: docker compose logs backup"
+        tries=$((tries + 1))
+        compose exec -T backup governlayer backup 2>/dev/null || sleep 3
+    done
+    compose exec -T backup governlayer backup verify
+}
 
 # confirm WORD QUESTION: a person types the word.
 confirm() {
