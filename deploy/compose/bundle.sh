@@ -38,17 +38,18 @@ chmod 755 "$output"/*.sh
 cd "$output"
 chmod 644 images.txt
 
+printf 'built=%s\n' "$(date +%s)" >VERSION
 set --
-for name in $(images | cut -d ' ' -f 2); do
+while read -r _ name optional; do
     [ -z "$pull" ] || docker pull --quiet "$name"
+    [ -z "$optional" ] || [ -n "$(image_id "$name")" ] || continue
+    docker image inspect --format "$name {{.Id}} {{.Architecture}}" "$name" >>VERSION
     set -- "$@" "$name"
-done
+done <<END
+$(images)
+END
 docker save --output images.tar "$@"
 chmod 644 images.tar
-printf 'built=%s\n' "$(date +%s)" >VERSION
-images | while read -r _ name; do
-    docker image inspect --format "$name {{.Id}} {{.Architecture}}" "$name" >>VERSION
-done
 find . -type f | LC_ALL=C sort | xargs sha256sum >"$here/.sums.new"
 mv "$here/.sums.new" SHA256SUMS
 say "$output: $(du -sk . | cut -f 1) KiB, $(wc -l <SHA256SUMS) files"

@@ -37,11 +37,13 @@ installed() { [ -f .env ] || fail "nothing is installed here: ./install.sh"; }
 # images: the lines of images.txt, without comments.
 images() { grep -v '^#' images.txt | grep . ; }
 
+# image_id NAME: that the engine knows it by; nothing where it is not there.
+image_id() { docker image inspect --format '{{.Id}}' "$1" 2>/dev/null || true; }
+
 # have_images: whether the engine has the very images of this bundle.
 have_images() {
-    [ -f VERSION ] && images | while read -r _ name; do
-        id=$(docker image inspect --format '{{.Id}}' "$name" 2>/dev/null) || exit 1
-        grep -qF "$name $id " VERSION || exit 1
+    [ -f VERSION ] && sed 1d VERSION | while read -r name id _; do
+        [ "$(image_id "$name")" = "$id" ] || exit 1
     done
 }
 
@@ -52,17 +54,19 @@ load_images() {
         sha256sum --quiet --check --strict SHA256SUMS || fail "the bundle is damaged or was changed: nothing was loaded"
         have_images || docker load --quiet --input images.tar
     fi
-    images | while read -r _ name; do
-        docker image inspect "$name" >/dev/null 2>&1 ||
+    images | while read -r _ name optional; do
+        [ -n "$optional$(image_id "$name")" ] ||
             fail "the image $name is not here: put images.tar of the bundle beside this script, or docker pull it"
     done
 }
 
 # pin_images: .env names each image by its digest from here on, so that no other one takes its place.
 pin_images() {
-    images | while read -r variable name; do
-        set_setting "$variable" "$(docker image inspect --format '{{.Id}}' "$name")"
-        say "$variable  $name  $(setting "$variable")"
+    images | while read -r variable name _; do
+        id=$(image_id "$name")
+        [ -n "$id" ] || continue
+        set_setting "$variable" "$id"
+        say "$variable  $name  $id"
     done
 }
 

@@ -1,6 +1,6 @@
 #!/bin/bash
 # Root file systems of stand-ins for images that cannot be had without a registry, out of Debian packages: python.tar,
-# postgres.tar, valkey.tar in FOLDER. The same package lists and SOURCE_DATE_EPOCH give the same bytes. Needs root and mmdebstrap.
+# postgres.tar, valkey.tar, haproxy.tar in FOLDER. The same package lists and SOURCE_DATE_EPOCH give the same bytes. Needs root and mmdebstrap.
 #
 #   bases.sh FOLDER
 set -eu
@@ -34,3 +34,4 @@ base python bookworm python3,python3-pip-whl,ca-certificates,netbase,tzdata --cu
 base postgres trixie postgresql-17 --essential-hook="$(account postgres /var/lib/postgresql)" \
     --essential-hook='mkdir -p "$1/etc/postgresql-common"; echo "create_main_cluster = false" >"$1/etc/postgresql-common/createcluster.conf"'
 base valkey trixie valkey-server --essential-hook="$(account valkey /data)"
+base haproxy trixie haproxy

@@ -17,6 +17,7 @@ IMAGES = """\
 GOVERNLAYER_IMAGE localhost/governlayer/governlayer:0.1.0
 POSTGRES_IMAGE docker.io/library/postgres:17
 REDIS_IMAGE docker.io/valkey/valkey:8
+PROXY_IMAGE docker.io/library/haproxy:3.2 optional
 """
 INSIDE = "/srv/site"
 SERVING = ("server", "backup", "postgres", "redis")
@@ -47,6 +48,7 @@ class Site:
         (source / "stand-ins.txt").write_text(IMAGES, "utf-8")
         for archive in ("governlayer", "postgres", "redis"):
             self.machine.docker("load", "--quiet", "--input", f"/images/{archive}.tar")
+        self.machine.docker("import", "/images/bases/haproxy.tar", "docker.io/library/haproxy:3.2")
         return self.run("./bundle.sh", "--images", "stand-ins.txt", f"{INSIDE}/first", at="source").stdout
 
     def forget_images(self) -> None:

@@ -180,6 +180,21 @@ def test_two_replicas_serve_one_ledger(site: Site) -> None:
     site.decide()
 
 
+def test_one_port_before_two_replicas_and_tls_ends_in_the_server(site: Site, say: Say) -> None:
+    _set(site, REPLICAS="2", COMPOSE_FILE="compose.yaml:compose.proxy.yaml")
+    site.run("./install.sh")
+    site.decide(6)
+    begun = time.monotonic()
+    site.machine.run("kill", "-9", str(site.inspect("server")["State"]["Pid"]))
+    _patient(site)
+    say(f"one of two replicas killed behind the proxy: decisions after {time.monotonic() - begun:.1f} s")
+    done = site.beside(sys.executable, str(HERE / "probe.py"), "http", "127.0.0.1", "8600", "hello")
+    assert "HTTP/" not in done.stdout
+    _set(site, REPLICAS="1", COMPOSE_FILE="compose.yaml")
+    site.run("docker", "compose", "up", "--detach", "--wait", "--remove-orphans")
+    site.decide()
+
+
 def _set(site: Site, **settings: str) -> None:
     file = site.place / site.bundle / ".env"
     lines = [line for line in file.read_text().splitlines() if line.partition("=")[0] not in settings]
