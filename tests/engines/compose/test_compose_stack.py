@@ -66,7 +66,7 @@ def test_it_installs_from_the_bundle_alone_and_again(site: Site, say: Say) -> No
     after = (site.secrets(), {one: site.inspect(one)["Id"] for one in SERVING}, site.inspect("server")["State"])
     assert before[:2] == after[:2]
     assert before[2]["StartedAt"] == after[2]["StartedAt"]
-    assert len(before[0]) == 15
+    assert len(before[0]) == 18
 
 
 @pytest.mark.parametrize("service", SERVING)
