@@ -9,6 +9,7 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+from governlayer_server.adapters.embedded.roles import Login
 from governlayer_server.adapters.postgres.database import connect
 from governlayer_server.adapters.postgres.migrate import apply_migrations, known_migrations
 from governlayer_server.settings import PREFIX, Settings, encode_secret
@@ -20,9 +21,8 @@ PROGRAM = Path(sys.executable).parent / "governlayer"
 ALL = known_migrations()
 
 
-def governlayer(settings: Settings, servers: Servers, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    """Run the command to its end, as the owner of the tables if it migrates, else as the server."""
-    login = servers.owner if arguments[0] == "migrate" else servers.app
+def environment(settings: Settings, login: Login) -> dict[str, str]:
+    """Return the settings by which the commands act as the role of *login*."""
     database, redis = address(login), settings.redis
     given = {
         "DEPLOYMENT": settings.deployment, "DATABASE_HOST": database.host, "DATABASE_PORT": database.port,
@@ -31,10 +31,13 @@ def governlayer(settings: Settings, servers: Servers, *arguments: str) -> "subpr
         "KEY_ENCRYPTION_KEY": encode_secret(SECRET), "PEPPER": encode_secret(settings.pepper),
         "JWT_SECRET": encode_secret(settings.identity.jwt_secrets[0]), "POLICIES": settings.policies,
     }  # fmt: skip
-    environment = {"PATH": os.environ["PATH"], **{PREFIX + name: str(value) for name, value in given.items()}}
-    return subprocess.run(
-        [PROGRAM, *arguments], env=environment, capture_output=True, text=True, timeout=60, check=False
-    )
+    return {"PATH": os.environ["PATH"], **{PREFIX + name: str(value) for name, value in given.items()}}
+
+
+def governlayer(settings: Settings, servers: Servers, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    """Run the command to its end, as the owner of the tables if it migrates, else as the server."""
+    given = environment(settings, servers.owner if arguments[0] == "migrate" else servers.app)
+    return subprocess.run([PROGRAM, *arguments], env=given, capture_output=True, text=True, timeout=60, check=False)
 
 
 async def apply(servers: Servers, up_to: str) -> None:
@@ -83,3 +86,33 @@ def test_a_newer_schema_is_refused(settings: Settings, empty_database: Servers, 
     assert refused.returncode == 1
     assert "2099-01-01T00:00:00:000000" in refused.stderr.splitlines()[-1]
     assert "use the version that made them, or a newer one" in refused.stderr.splitlines()[-1]
+
+
+def test_a_postgresql_that_does_not_answer_yet_is_waited_for(
+    settings: Settings, empty_database: Servers, tmp_path: Path
+) -> None:
+    given = environment(settings, empty_database.owner)
+    socket = tmp_path / "socket"  # is not there yet
+    waiting = subprocess.Popen(
+        [PROGRAM, "migrate", "--wait", "60"],
+        env={**given, f"{PREFIX}DATABASE_HOST": str(socket)},
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert waiting.stderr is not None
+    assert "waiting up to 60 s for PostgreSQL" in waiting.stderr.readline()
+    socket.symlink_to(given[f"{PREFIX}DATABASE_HOST"])
+    done, _ = waiting.communicate(timeout=60)
+    assert (waiting.returncode, done.split()) == (0, ALL)
+
+
+def test_a_postgresql_that_never_answers_is_given_up(
+    settings: Settings, empty_database: Servers, tmp_path: Path
+) -> None:
+    given = {**environment(settings, empty_database.owner), f"{PREFIX}DATABASE_HOST": str(tmp_path)}
+    refused = subprocess.run(
+        [PROGRAM, "migrate", "--wait", "1"], env=given, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert refused.returncode == 1
+    assert len(refused.stderr.splitlines()) == 2  # what it waits for, and that it has given up

@@ -4,7 +4,7 @@ that run at once one works, and the others wait for it and then find nothing to 
 */}}
 {{- define "governlayer.migrateContainer" -}}
 {{ include "governlayer.appContainer" . }}
-args: [migrate]
+args: [migrate, --wait, "300"]
 env: {{- include "governlayer.env" (dict "root" . "more" (list "governlayer.migrateSettings")) | nindent 2 }}
 resources: {{- toYaml .Values.migrations.resources | nindent 2 }}
 volumeMounts:
