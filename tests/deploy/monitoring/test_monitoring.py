@@ -11,6 +11,7 @@ import pytest
 import yaml
 from governlayer_server.web.edge import Edge
 from governlayer_server.web.links import Links
+from governlayer_server.web.problems import KINDS
 from governlayer_server.wiring import open_appliance
 from msgspec.structs import replace
 from prometheus_client.metrics_core import Metric
@@ -90,6 +91,8 @@ async def test_all_that_is_asked_for_is_a_figure_of_a_real_server(families: dict
 def require_labels(where: str, family: Metric, matchers: str) -> None:
     """The labels of a selector are the figure's, and a value that is named is there."""
     for label, operator, value in _MATCHER.findall(matchers):
+        assert label != "code" or value in KINDS, (where, value)
+        assert label != "route" or value == "/v1/govern", (where, value)
         if label in _ADDED or label in _OF_TRAFFIC:
             continue
         values = {sample.labels.get(label) for sample in family.samples}
