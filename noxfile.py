@@ -160,6 +160,23 @@ def compose(session: nox.Session) -> None:
 
 
 @nox.session
+def image(session: nox.Session) -> None:
+    """The image built twice, and hardened on a real engine; needs root and Debian's mmdebstrap."""
+    hadolint = ROOT / ".tools" / "hadolint"
+    exact = ["--require-hashes", "-r", "tools/engines/hadolint.txt"]
+    uv(session, "pip", "install", "--quiet", "--python", PYTHON, "--target", str(hadolint), *exact)
+    files = ["deploy/image/Containerfile", *sorted(map(str, Path("tools/engines/images").glob("*.Containerfile")))]
+    session.run(str(hadolint / "bin" / "hadolint"), *files, external=True)
+    session.run(PYTHON, "-m", "pytest", "tests/engines/image", *session.posargs)
+
+
+@nox.session
+def airgap(session: nox.Session) -> None:
+    """The appliance where nothing else can be reached: what it sends elsewhere is counted; needs what `image` needs."""
+    session.run(PYTHON, "-m", "pytest", "tests/engines/airgap", *session.posargs)
+
+
+@nox.session
 def alone(session: nox.Session) -> None:
     """Each wheel installs into an empty environment and passes its tests there."""
     with tempfile.TemporaryDirectory(prefix="governlayer-alone-") as scratch:

@@ -24,13 +24,18 @@ def main(folder: Path) -> None:
     """Fill *folder*; what does not have the hash in the lock ends it."""
     uv, requirements = locked_uv(), folder / "requirements.txt"
     folder.mkdir(parents=True, exist_ok=True)
-    without = [option for name in EMBEDDED for option in ("--prune", name)]
-    locked = ["--frozen", "--no-dev", "--no-emit-workspace", "--no-header", "--package", MEMBERS[0]]
-    run(uv, "export", "--quiet", *locked, *without, "--output-file", requirements)
+    export(uv, requirements)
     exact = ["--require-hashes", "--no-deps", "--only-binary", ":all:"]
     run(sys.executable, "-m", "pip", "download", "--quiet", *exact, "--dest", folder, "--requirement", requirements)
     for member in MEMBERS:
         run(uv, "build", "--quiet", "--wheel", "--package", member, "--out-dir", folder)
+
+
+def export(uv: Path, requirements: Path) -> None:
+    """Write what the lock pins for the server into *requirements*, each package with its hashes."""
+    without = [option for name in EMBEDDED for option in ("--prune", name)]
+    locked = ["--frozen", "--no-dev", "--no-emit-workspace", "--no-header", "--package", MEMBERS[0]]
+    run(uv, "export", "--quiet", *locked, *without, "--output-file", requirements)
 
 
 def run(*command: str | Path) -> None:

@@ -22,16 +22,18 @@ done
 tree=$(realpath "$1")
 shift
 
-own_state=
-if [ -z "$state" ]; then own_state=yes state=$(mktemp -d /var/tmp/governlayer-engines.XXXXXX); fi
+# Nothing to clean up: the caller's child is then what ends the machine when it is killed.
+become=exec
+if [ -z "$state" ]; then
+    become= state=$(mktemp -d /var/tmp/governlayer-engines.XXXXXX)
+    trap 'rm -rf --one-file-system "$state"' EXIT
+fi
 mkdir -p "$state"/{root,upper,work,data}
 state=$(realpath "$state")
-
-# shellcheck disable=SC2329  # by trap
-remove_state() { [ -z "$own_state" ] || rm -rf --one-file-system "$state"; }
-trap remove_state EXIT
+exec 9>"$state/lock"
+flock --nonblock 9 || { echo "enter: another machine runs on $state" >&2; exit 1; }
 
 export ENTER_TREE=$tree ENTER_STATE=$state ENTER_BINDS="${binds[*]}" ENTER_NETWORK=$network
 # shellcheck disable=SC2086  # perhaps empty
-unshare --mount $network --pid --fork --kill-child --mount-proc --propagation private \
+$become unshare --mount $network --pid --fork --kill-child --mount-proc --propagation private \
     "$(dirname "$(realpath "$0")")/inside.sh" "$@"

@@ -43,7 +43,9 @@ class Machine:
         """Make the tree if it is missing, and start."""
         tree = ENGINES / "trixie"
         subprocess.run([HERE / "tree.sh", tree], check=True)
-        holder = self._popen([str(HERE / "enter.sh"), *self._options, str(tree), "catatonit", "-P"])
+        holder = self._popen(
+            ["setpriv", "--pdeathsig", "KILL", str(HERE / "enter.sh"), *self._options, str(tree), "catatonit", "-P"]
+        )
         wait_until(lambda: self._first_process(holder) > 0, "the machine does not start")
         self._pid = self._first_process(holder)
         return self
@@ -103,10 +105,7 @@ class Machine:
     def _first_process(self, holder: subprocess.Popen[bytes]) -> int:
         """Return the id, on this host, of the first process inside once it is the one that waits; else 0."""
         pid = holder.pid
-        for _ in ("unshare", "inside"):
-            children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
-            if not children:
-                return 0
+        while children := Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split():
             pid = int(children[-1])
         return pid if Path(f"/proc/{pid}/comm").read_text(encoding="ascii").strip() == "catatonit" else 0
 

@@ -34,4 +34,7 @@ def _program(package: str, distribution: str, relative: str) -> Path:
         path = Path(place, relative)
         if path.is_file():
             return path
-    raise StartError(f"{relative} is missing: install the package {distribution} again")
+    raise StartError(
+        f"{relative} is missing: install the package {distribution} again, or run `governlayer serve` against servers "
+        "of your own (the container image has none)"
+    )

@@ -1,0 +1,114 @@
+"""What can be told of the image without an engine: from its Containerfile and the files beside it."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tools.bootstrap import locked_uv
+from tools.wheelhouse import EMBEDDED, export
+
+ROOT = Path(__file__).parents[3]
+IMAGE = ROOT / "deploy" / "image"
+CONTAINERFILE = (IMAGE / "Containerfile").read_text(encoding="utf-8")
+# One line each, without comments.
+INSTRUCTIONS = re.sub(r"\\\n\s*", "", re.sub(r"^#.*\n", "", CONTAINERFILE, flags=re.MULTILINE)).strip().splitlines()
+STAGES = [stage.splitlines() for stage in re.split(r"(?=^FROM )", "\n".join(INSTRUCTIONS), flags=re.MULTILINE)[1:]]
+
+
+def of(kind: str, stage: list[str]) -> list[str]:
+    return [line.removeprefix(f"{kind} ") for line in stage if line.startswith(f"{kind} ")]
+
+
+def listed() -> list[str]:
+    return [
+        line for line in (IMAGE / "images.txt").read_text(encoding="utf-8").splitlines() if not line.startswith("#")
+    ]
+
+
+def test_each_stage_begins_with_the_given_base_and_the_last_with_nothing() -> None:
+    bases = [stage[0].split()[1] for stage in STAGES]
+    assert bases == ["${BASE}", "${BASE}", "${BASE}", "scratch"]
+    assert not any(line.startswith("ADD ") for line in INSTRUCTIONS)
+
+
+def test_only_the_wheelhouse_may_use_a_network() -> None:
+    assert [bool(of("RUN", stage)) for stage in STAGES] == [True, True, True, False]
+    runs = [line for stage in STAGES[1:] for line in of("RUN", stage)]
+    assert all(line.startswith("--network=none ") for line in runs)
+
+
+def test_no_host_and_nothing_of_the_build_stands_in_it() -> None:
+    told = "\n".join(INSTRUCTIONS)
+    assert not re.search(r"https?://|PROXY|INDEX_URL|PIP_|SSL_CERT|GITHUB", told)
+    assert not re.search(r":latest\b", told)
+
+
+def test_what_runs_is_no_root_and_is_checked_and_stopped_in_order() -> None:
+    last = STAGES[-1]
+    assert of("USER", last) == ["10001:10001"]
+    assert of("STOPSIGNAL", last) == ["SIGTERM"]
+    assert of("ENTRYPOINT", last) == ['["governlayer"]']
+    assert of("CMD", last) == ['["serve"]']
+    assert of("HEALTHCHECK", last)[0].endswith('CMD ["governlayer", "healthcheck"]')
+
+
+def test_the_context_has_what_is_copied_and_nothing_else() -> None:
+    lines = [line for line in (ROOT / ".dockerignore").read_text().splitlines() if line and not line.startswith("#")]
+    assert lines[0] == "*"
+    folders = {line.removesuffix("/*") for line in lines if line.endswith("/*") and line != "**/*"}
+    allowed = {line[1:] for line in lines if line.startswith("!")} - folders
+    copies = [line.split() for stage in STAGES for line in of("COPY", stage) if not line.startswith("--from=")]
+    copied = {word.rstrip("/") for words in copies for word in words[:-1] if not word.startswith("--")}
+    assert copied == allowed
+    assert all((ROOT / name).exists() for name in copied if not name.startswith("dist/"))
+
+
+def test_the_wheelhouse_has_a_hash_for_each_package_and_no_embedded_server(tmp_path: Path) -> None:
+    export(locked_uv(), tmp_path / "requirements.txt")
+    blocks = re.split(r"\n(?=\S)", (tmp_path / "requirements.txt").read_text(encoding="utf-8").strip())
+    assert len(blocks) > 50
+    assert all("--hash=sha256:" in block for block in blocks)
+    assert not {block.partition("==")[0] for block in blocks} & {*EMBEDDED, "pytest", "setuptools"}
+
+
+def test_the_list_of_images_agrees_with_both_bundles_and_the_base() -> None:
+    base = re.search(r"^ARG BASE=(\S+)$", CONTAINERFILE, re.MULTILINE)
+    compose = re.findall(r"^#? ?[A-Z]+_IMAGE (\S+)", (ROOT / "deploy/compose/images.txt").read_text(), re.MULTILINE)
+    values = yaml.safe_load((ROOT / "deploy/helm/governlayer/values.yaml").read_text(encoding="utf-8"))
+    chart = {f"{image['registry']}/{image['repository']}:{image['tag']}" for image in images_in(values) if image["tag"]}
+    assert base is not None
+    needed = {base[1], *chart, *(name for name in compose if not name.startswith("governlayer/"))}
+    assert set(listed()) == needed
+    assert len(listed()) == len(needed)
+
+
+def images_in(values: dict) -> list[dict]:
+    """Return the images that *values* of the chart name, at whatever depth."""
+    found = [value for value in values.values() if isinstance(value, dict) and "repository" in value]
+    inner = [value for value in values.values() if isinstance(value, dict)]
+    return found + [image for value in inner for image in images_in(value)]
+
+
+@pytest.mark.parametrize("answer", ["", "unknown"])
+def test_a_digest_is_never_made_up(tmp_path: Path, answer: str) -> None:
+    skopeo = tmp_path / "skopeo"
+    skopeo.write_text(f"#!/bin/sh\n{'exit 1' if not answer else 'echo ' + answer}\n")
+    skopeo.chmod(0o755)
+    environment = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+    done = subprocess.run([IMAGE / "lock-images.sh"], env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+
+
+def test_digests_are_those_that_the_registry_tells(tmp_path: Path) -> None:
+    skopeo = tmp_path / "skopeo"
+    skopeo.write_text('#!/bin/sh\necho "sha256:$(echo "$4" | sha256sum | cut -c 1-64)"\n')
+    skopeo.chmod(0o755)
+    environment = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+    done = subprocess.run([IMAGE / "lock-images.sh"], env=environment, capture_output=True, text=True, check=True)
+    assert [line.partition("@")[0] for line in done.stdout.splitlines()] == [
+        name.rpartition(":")[0] for name in listed()
+    ]
+    assert all(re.search(r"@sha256:[0-9a-f]{64} # \S+$", line) for line in done.stdout.splitlines())
