@@ -56,16 +56,22 @@ class Release:
 
     @contextmanager
     def writer(self) -> Iterator[dict[str, Any]]:
-        """Have decisions asked for without pause, through the Service; afterwards the mapping tells what came of it."""
+        """
+        Have decisions asked for without pause, through the Service, from the first answer on.
+
+        Afterwards the mapping tells what came of it.
+        """
         program = Path(__file__).with_name("writer.py")
         process = subprocess.Popen(
             [*self.node.network, sys.executable, program, URL, self.authority(), self.home / "witness"],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
         assert process.stdin is not None
+        assert process.stdout is not None
         process.stdin.write(self.key + "\n")
         process.stdin.flush()
         result: dict[str, Any] = {}
+        process.stdout.readline()
         try:
             yield result
             time.sleep(1)  # some decisions after the last change
@@ -95,7 +101,7 @@ class Release:
 
     def verify(self) -> str:
         """
-        Return what gl-verify says of a dump of the ledger, with the deployment's key.
+        Return the verdict of gl-verify on a dump of the ledger, with the deployment's key.
 
         Every acknowledged decision stands where its answer said: else ``AssertionError``.
         """
@@ -113,7 +119,7 @@ class Release:
             [verifier, dump, "--key", self.admin("ledger", "key").strip()], capture_output=True, text=True, check=False
         )
         assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
+        return next(line for line in done.stdout.splitlines() if line.startswith("VALID"))
 
 
 def wait_until(condition: Callable[[], bool], what: str) -> None:

@@ -16,6 +16,7 @@ from tests.engines.cluster.release import Release, wait_until
 VALUES: Values = {"image": {"registry": "localhost", "tag": "0.1.0", "pullPolicy": "Never"}, "replicas": 2}
 NEVER_MADE: Values = {**VALUES, "image": {**VALUES["image"], "tag": "0.1.0-never-made"}}
 _TOO_LONG_S = 30
+pytestmark = pytest.mark.timeout(2400)
 
 
 @pytest.fixture

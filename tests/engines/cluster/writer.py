@@ -1,8 +1,9 @@
 """
 Asks for decisions without pause until it is told to stop: ``python writer.py URL CA STATE``, the API key on standard input.
 
-Prints one line of JSON at the end: how many were answered, which failed (the SDK's own tries are used up then), the
-longest wait, and the id of each decision by its place on the ledger. Ends when standard input does.
+Prints an empty line with the first answer, and one line of JSON at the end: how many were answered, which failed (the
+SDK's own tries are used up then), the longest wait, and the id of each decision by its place on the ledger. Ends when
+standard input does.
 """
 
 import json
@@ -46,6 +47,8 @@ def write(client: GovernLayer, told: threading.Event) -> dict[str, Any]:
         try:
             decision = client.govern(stage="input", agent="writer", action="chat.receive", content="Hello")
             assert decision.ledger is not None
+            if not decisions:
+                print(flush=True)
             decisions[decision.ledger.seq] = decision.decision_id
         except GovernLayerError as error:
             failed.append(f"{type(error).__name__}: {error}")
