@@ -17,6 +17,8 @@ ROOT = Path(__file__).parents[3]
 CHART = ROOT / "deploy" / "helm" / "governlayer"
 HELM3 = ROOT / ".tools" / "helm" / "helm"
 RELEASE, NAMESPACE = "gl", "governlayer"
+# How the chart calls the objects of that release.
+NAME = f"{RELEASE}-governlayer"
 Values = dict[str, Any]
 
 

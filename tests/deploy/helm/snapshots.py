@@ -3,7 +3,8 @@ What the chart renders, kept for review in ``snapshots/``: whole for two sets of
 
     python -m tests.deploy.helm.snapshots        write them anew; read the difference before you commit it
 
-Left out is what is made at random. Long texts stand as their SHA-256.
+Left out is what is made at random, and the alerts and the dashboard, which are reviewed in deploy/monitoring. Other long
+texts stand as their SHA-256.
 """
 
 import hashlib
@@ -15,7 +16,7 @@ from typing import Any
 
 import yaml
 
-from tests.deploy.helm.engines import CHART, template4
+from tests.deploy.helm.engines import CHART, NAME, template4
 from tests.deploy.helm.manifests import Manifest, name_of
 from tests.deploy.helm.value_sets import VALUE_SETS, ValueSet
 
@@ -51,7 +52,7 @@ def _normal_value(value: Any) -> Any:
 
 def snapshot(chosen: ValueSet, rendered: list[Manifest], base: list[Manifest]) -> str:
     """Return the text that is kept for a set: all of it, or what differs from its base, line by line."""
-    after, before = normal(rendered), normal(base)
+    after, before = _reviewed_here(rendered), _reviewed_here(base)
     if not chosen.base:
         return _written(after)
     old_names, new_names = {name_of(item) for item in before}, {name_of(item) for item in after}
@@ -62,6 +63,21 @@ def snapshot(chosen: ValueSet, rendered: list[Manifest], base: list[Manifest]) -
         _lines([item for item in after if name_of(item) in both]),
     )
     return gone + changed + _written([item for item in after if name_of(item) not in both])
+
+
+def _reviewed_here(manifests: list[Manifest]) -> list[Manifest]:
+    """Return the objects without what is a copy out of deploy/monitoring."""
+    copies = {"spec" if item["kind"] == "PrometheusRule" else "data": name_of(item) for item in monitoring(manifests)}
+    return [
+        {field: value for field, value in item.items() if copies.get(field) != name_of(item)}
+        for item in normal(manifests)
+    ]
+
+
+def monitoring(manifests: list[Manifest]) -> list[Manifest]:
+    """Return the alerts' rule and the dashboard's ConfigMap, where they are rendered."""
+    names = {f"PrometheusRule/{NAME}", f"ConfigMap/{NAME}-dashboard"}
+    return [manifest for manifest in manifests if name_of(manifest) in names]
 
 
 def _written(manifests: list[Manifest]) -> str:

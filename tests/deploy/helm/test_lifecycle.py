@@ -9,10 +9,8 @@ import helm_python
 import pytest
 
 from tests.deploy.helm.api_server import ApiServer
-from tests.deploy.helm.engines import CHART, NAMESPACE, RELEASE, Helm, Helm3, Helm4, HelmFailed, helm3
+from tests.deploy.helm.engines import CHART, NAME, NAMESPACE, Helm, Helm3, Helm4, HelmFailed, helm3
 from tests.deploy.helm.object_store import Key, Manifest
-
-NAME = f"{RELEASE}-governlayer"
 
 
 class Cluster:

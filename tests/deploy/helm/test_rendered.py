@@ -1,14 +1,15 @@
 """What the chart renders for each set of values: the same by both Helms, legal, restricted, whole."""
 
 import functools
+import json
 
 import pytest
 import yaml
 
 from tests.deploy.helm import pod_security, rules, schemas
-from tests.deploy.helm.engines import CHART, NAMESPACE, helm3, render4, template3, template4
+from tests.deploy.helm.engines import CHART, NAMESPACE, ROOT, helm3, render4, template3, template4
 from tests.deploy.helm.manifests import Manifest, containers, name_of, pods
-from tests.deploy.helm.snapshots import FOLDER, normal, path_of, snapshot
+from tests.deploy.helm.snapshots import FOLDER, monitoring, normal, path_of, snapshot
 from tests.deploy.helm.value_sets import VALUE_SETS, merged
 
 # Kinds that are not Kubernetes' own, and what reads them.
@@ -111,6 +112,13 @@ def test_no_secret_stands_in_the_open(name: str) -> None:
     notes = next(text for file, text in files.items() if file.endswith("NOTES.txt"))
     assert notes.strip()
     assert rules.leaks(manifests, notes) == []
+
+
+def test_alerts_and_dashboard_are_those_of_deploy_monitoring() -> None:
+    rule, dashboard = sorted(monitoring(rendered("production")), key=name_of, reverse=True)
+    assert rule["spec"] == yaml.safe_load((ROOT / "deploy" / "monitoring" / "alerts.yaml").read_text())
+    (text,) = dashboard["data"].values()
+    assert json.loads(text) == json.loads((ROOT / "deploy" / "monitoring" / "dashboard.json").read_text())
 
 
 def test_a_trial_has_secrets_that_could_leak() -> None:

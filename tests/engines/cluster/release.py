@@ -10,10 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.deploy.helm.engines import NAMESPACE, RELEASE
+from tests.deploy.helm.engines import NAME, NAMESPACE, RELEASE
 from tests.engines.cluster.node import Node
 
-NAME = f"{RELEASE}-governlayer"
 SERVER = f"app.kubernetes.io/instance={RELEASE},app.kubernetes.io/component=server"
 URL = f"https://{NAME}.{NAMESPACE}.svc.cluster.local:8600"
 _WAIT_S = 180.0
