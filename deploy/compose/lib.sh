@@ -70,8 +70,9 @@ pin_images() {
     done
 }
 
-# doctor: in the backup service, which sees all that the server sees, and the backups.
-doctor() { compose exec -T backup governlayer doctor; }
+# doctor: in the backup service, which sees all that the server sees, and the backups. A machine that has just started
+# everything may not answer in time: what fails is looked at once more.
+doctor() { compose exec -T backup governlayer doctor || { say "once more:"; sleep 10; compose exec -T backup governlayer doctor; }; }
 
 # first_backup: made and verified now, by this or by the schedule, which begins at the same time.
 first_backup() {

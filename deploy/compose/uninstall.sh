@@ -14,6 +14,8 @@ case ${1:-} in
         installed
         confirm "delete $(setting DEPLOYMENT)" "This destroys the database, all keys and certificates of this installation."
         compose --profile restore down --volumes --remove-orphans
+        # Those of a compose.*.yaml that is not in use any more too.
+        docker volume ls --quiet --filter label=com.docker.compose.project=governlayer | xargs -r docker volume rm >/dev/null
         mv .env ".env.deleted-$(date -u +%Y%m%dT%H%M%SZ)"
         say "removed. Backups are still in their directory; images stay: docker image rm."
         ;;
