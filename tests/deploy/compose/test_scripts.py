@@ -23,7 +23,7 @@ def unpacked(tmp_path: Path) -> Path:
     shutil.copytree(BUNDLE, copy)
     commands = tmp_path / "bin"
     commands.mkdir()
-    for name in ("sh", "dirname", "sed", "awk", "cat", "date", "df", "grep", "mv", "tail", "tr", "printf", "sha256sum", "xargs"):
+    for name in "sh dirname sed awk cat date df grep mv tail tr printf sha256sum xargs".split():
         (commands / name).symlink_to(str(shutil.which(name)))
     return copy
 
