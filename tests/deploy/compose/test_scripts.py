@@ -13,6 +13,9 @@ from tests.deploy.compose.bundle import BUNDLE, ROOT, TOOL
 from tests.fakes.debian import program
 
 SCRIPTS = ("install.sh", "upgrade.sh", "backup.sh", "restore.sh", "uninstall.sh", "bundle.sh")
+NEEDED = (
+    "sh", "dirname", "sed", "awk", "cat", "date", "df", "grep", "mv", "tail", "tr", "printf", "sha256sum", "xargs",
+)  # fmt: skip
 SOURCED = '. "$0"; . "$here/preflight.sh"; '
 
 
@@ -23,7 +26,7 @@ def unpacked(tmp_path: Path) -> Path:
     shutil.copytree(BUNDLE, copy)
     commands = tmp_path / "bin"
     commands.mkdir()
-    for name in "sh dirname sed awk cat date df grep mv tail tr printf sha256sum xargs".split():
+    for name in NEEDED:
         (commands / name).symlink_to(str(shutil.which(name)))
     return copy
 
