@@ -7,6 +7,7 @@ sees them. security/bundled.toml lists those that their wheels do not declare.
 
 import re
 import subprocess
+import sys
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -43,14 +44,9 @@ class Installed:
 
 @dataclass(frozen=True)
 class Environment:
-    """An installed Python environment, looked at from outside: nothing of it is imported."""
+    """An installed Python environment, also one that was copied here without its interpreter."""
 
     home: Path
-
-    @property
-    def python(self) -> Path:
-        """Return its interpreter."""
-        return self.home / "bin" / "python"
 
     @property
     def packages(self) -> Path:
@@ -114,10 +110,12 @@ def tell_version(row: Bundled, environment: Environment, wheel_version: str) -> 
 
 def _run(command: Sequence[str], environment: Environment) -> str:
     program, *arguments = command
-    path = environment.python if program == "python" else environment.packages / program
-    isolated = ["-I", *arguments] if program == "python" else arguments
-    result = subprocess.run([path, *isolated], capture_output=True, text=True, check=False, timeout=60)
-    return result.stdout
+    if program == "python":
+        code = f"import sys; sys.path.insert(0, {str(environment.packages)!r}); {arguments[-1]}"
+        words = [sys.executable, "-I", "-S", "-c", code]
+    else:
+        words = [str(environment.packages / program), *arguments]
+    return subprocess.run(words, capture_output=True, text=True, check=False, timeout=60).stdout
 
 
 def _read(pattern: str, environment: Environment) -> str:

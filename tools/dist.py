@@ -23,6 +23,7 @@ from pathlib import Path
 
 from tools import pyz
 from tools.sbom import DISTRIBUTIONS, ROOT, describe, install, to_json
+from tools.uv import run_uv
 
 TARGET = ROOT / "dist"
 
@@ -77,16 +78,6 @@ def build() -> Mapping[str, bytes]:
 def sums(files: Mapping[str, bytes]) -> str:
     """Return SHA256SUMS of *files*, for ``sha256sum -c``."""
     return "".join(f"{_sha256(content)}  {name}\n" for name, content in sorted(files.items()))
-
-
-def run_uv(*arguments: str, folder: Path = ROOT) -> str:
-    """Run the locked uv on the workspace in *folder*, and return what it prints."""
-    program = Path(sys.executable).with_name("uv")
-    settings = {"UV_SYSTEM_CERTS": "1", "UV_CACHE_DIR": str(ROOT / ".tools" / "cache"), "UV_PYTHON": sys.executable}
-    environment = {**os.environ, **settings}
-    return subprocess.run(
-        [program, *arguments], cwd=folder, env=environment, stdout=subprocess.PIPE, text=True, check=True
-    ).stdout
 
 
 def _sha256(content: bytes) -> str:

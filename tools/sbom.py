@@ -4,6 +4,7 @@ The software bill of materials of a distribution, in CycloneDX 1.6: what is inst
     python -m tools.sbom server -o FILE                     installs the locked packages aside, and describes them
     python -m tools.sbom server --environment DIR -o FILE   describes an environment that is there
     python -m tools.sbom server --environment DIR --check FILE
+    python -m tools.sbom image -o deploy/image/sbom.cdx.json     what the image holds of Python (docs/how-to/image.md)
 
 The same lock gives the same bytes on the same kind of machine: no serial number, a time only with SOURCE_DATE_EPOCH.
 Hashes are those of the wheels in uv.lock that fit this interpreter. Libraries and programs inside wheels stand below
@@ -14,7 +15,6 @@ import argparse
 import json
 import os
 import re
-import subprocess
 import sys
 import tempfile
 import tomllib
@@ -46,15 +46,18 @@ from tools.bundled import (
     unaccounted,
 )
 from tools.locked import LOCK, File, LockError, Package, read_lock
+from tools.uv import UV, run_uv
+from tools.wheelhouse import export
 
 ROOT = Path(__file__).parents[1]
 DISTRIBUTIONS = {"server": "governlayer-server", "sdk": "governlayer", "verifier": "governlayer-verifier"}
+IMAGE = "image"
 _PREFERRED = {tag: rank for rank, tag in reversed(list(enumerate(sys_tags())))}
 
 
-def describe(folder: str, environment: Environment) -> Bom:
+def describe(subject: str, environment: Environment) -> Bom:
     """
-    Return the bill of materials of the distribution in *folder*, as installed in *environment*.
+    Return the bill of materials of *subject*, a distribution by its folder or the image, as installed in *environment*.
 
     Raises:
         BundleError: a wheel holds what nothing accounts for.
@@ -68,7 +71,7 @@ def describe(folder: str, environment: Environment) -> Bom:
     declaring = {item.name for item in components if item.components}
     if lines := unaccounted(installed.values(), known, declaring):
         raise BundleError("\n".join(lines))
-    return _bill(folder, components, installed)
+    return _bill(subject, components, installed)
 
 
 def to_json(bom: Bom) -> str:
@@ -101,9 +104,28 @@ def _walk(component: Mapping, above: str) -> Iterator[str]:
         yield from _walk(inner, f"{name} > ")
 
 
-def _bill(folder: str, components: Iterable[Component], installed: Mapping[str, Installed]) -> Bom:
-    project = tomllib.loads((ROOT / folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    root = Component(
+def _bill(subject: str, components: Iterable[Component], installed: Mapping[str, Installed]) -> Bom:
+    moment = datetime.fromtimestamp(int(os.environ.get("SOURCE_DATE_EPOCH", "0")), UTC)
+    bom = Bom(metadata=BomMetaData(timestamp=moment), components=components)
+    by_name = {item.name: item for item in bom.components}
+    for name, component in by_name.items():
+        bom.register_dependency(component, _needs(installed[name].metadata.get_all("Requires-Dist", []), by_name))
+    ours = []
+    for folder in ("server", "verifier") if subject == IMAGE else (subject,):
+        project = tomllib.loads((ROOT / folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+        ours.append(_ours(project))
+        bom.register_dependency(ours[-1], _needs(project["dependencies"], by_name))
+    if subject == IMAGE:
+        bom.components.update(ours)
+        name = "governlayer/governlayer"
+        ours.insert(0, Component(name=name, version=ours[0].version, type=ComponentType.CONTAINER, bom_ref=name))
+        bom.register_dependency(ours[0], ours[1:])
+    bom.metadata.component = ours[0]
+    return bom
+
+
+def _ours(project: Mapping) -> Component:
+    return Component(
         name=project["name"],
         version=project["version"],
         type=ComponentType.APPLICATION if "scripts" in project else ComponentType.LIBRARY,
@@ -111,13 +133,6 @@ def _bill(folder: str, components: Iterable[Component], installed: Mapping[str, 
         purl=PackageURL("pypi", name=project["name"], version=project["version"]),
         bom_ref=project["name"],
     )
-    moment = datetime.fromtimestamp(int(os.environ.get("SOURCE_DATE_EPOCH", "0")), UTC)
-    bom = Bom(metadata=BomMetaData(component=root, timestamp=moment), components=components)
-    by_name = {item.name: item for item in bom.components}
-    bom.register_dependency(root, _needs(project["dependencies"], by_name))
-    for name, component in by_name.items():
-        bom.register_dependency(component, _needs(installed[name].metadata.get_all("Requires-Dist", []), by_name))
-    return bom
 
 
 def _needs(requirements: Iterable[str], components: Mapping[str, Component]) -> list[Component]:
@@ -212,32 +227,24 @@ def _inner(item: Installed) -> Iterator[Component]:
         yield Component(name=inner.name, version=inner.version, purl=purl, bom_ref=bom_ref)
 
 
-def install(folder: str, home: Path) -> Environment:
-    """Install the locked packages of the distribution in *folder*, hashes checked, into a new environment at *home*."""
-    settings = {
-        "UV_SYSTEM_CERTS": "1",
-        "UV_CACHE_DIR": str(ROOT / ".tools" / "cache"),
-        "UV_PROJECT_ENVIRONMENT": str(home),
-    }
-    command = [
-        "uv",
-        "sync",
-        "--quiet",
-        "--frozen",
-        "--no-dev",
-        "--no-install-workspace",
-        "--package",
-        DISTRIBUTIONS[folder],
-    ]
-    program = Path(sys.executable).parent / command[0]
-    subprocess.run([program, *command[1:]], cwd=ROOT, env={**os.environ, **settings}, check=True)
+def install(subject: str, home: Path) -> Environment:
+    """Install the locked packages of *subject*, hashes checked, into a new environment at *home*."""
+    if subject == IMAGE:
+        pins = home.with_suffix(".txt")
+        export(UV, pins)
+        run_uv("venv", "--quiet", str(home))
+        exact = ["--no-deps", "--require-hashes", "--python", str(home / "bin" / "python")]
+        run_uv("pip", "install", "--quiet", *exact, "-r", str(pins))
+    else:
+        locked = ["--frozen", "--no-dev", "--no-install-workspace", "--package", DISTRIBUTIONS[subject]]
+        run_uv("sync", "--quiet", *locked, UV_PROJECT_ENVIRONMENT=str(home))
     return Environment(home)
 
 
 def main() -> int:
     """Write, print or check a bill of materials."""
     parser = argparse.ArgumentParser(prog="python -m tools.sbom", description="Bill of materials, CycloneDX 1.6.")
-    parser.add_argument("distribution", nargs="?", choices=DISTRIBUTIONS, default="server")
+    parser.add_argument("distribution", nargs="?", choices=[*DISTRIBUTIONS, IMAGE], default="server")
     parser.add_argument("-o", "--output", type=Path, help="the file to write (default: print it)")
     parser.add_argument("--environment", type=Path, metavar="DIR", help="describe what is installed there")
     parser.add_argument("--check", type=Path, metavar="FILE", help="compare this bill with what is installed")

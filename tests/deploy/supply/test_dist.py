@@ -72,19 +72,9 @@ def test_each_requirement_has_the_hashes_of_the_lock(wheels: Mapping[str, bytes]
 
 
 def install(folder: Path) -> subprocess.CompletedProcess[str]:
-    command = [
-        sys.executable,
-        "-m",
-        "pip",
-        "install",
-        "--dry-run",
-        "--no-index",
-        "--ignore-installed",
-        "--require-hashes",
-    ]
-    return subprocess.run(
-        [*command, "-r", "requirements.txt"], cwd=folder, capture_output=True, text=True, check=False, timeout=120
-    )
+    exact = ["--require-hashes", "--no-deps", "-r", "requirements.txt"]
+    command = [sys.executable, "-m", "pip", "install", "--dry-run", "--no-index", "--ignore-installed", *exact]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=120)
 
 
 def test_pip_installs_by_the_list_and_refuses_a_wheel_that_was_exchanged(

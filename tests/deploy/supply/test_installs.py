@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from tools import bootstrap, installs
-from tools.dist import run_uv
 from tools.installs import unpinned
 from tools.locked import LOCK, LockError, read_lock
+from tools.uv import run_uv
 
 ROOT = Path(__file__).parents[3]
 

@@ -11,6 +11,7 @@ import jsonschema_rs
 import pytest
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.schema import _res as schemas
+from packaging.markers import Marker, default_environment
 
 from tools import sbom
 from tools.bundled import (
@@ -26,6 +27,8 @@ from tools.bundled import (
 )
 from tools.locked import LOCK, LockError, read_lock
 from tools.sbom import ROOT, describe, differences, install, to_json
+from tools.uv import UV
+from tools.wheelhouse import EMBEDDED, export
 
 Bill = dict
 
@@ -71,7 +74,9 @@ def validator() -> jsonschema_rs.Draft7Validator:
 
 def test_it_equals_what_the_environment_says_of_itself(server: Environment, bill: Bill) -> None:
     code = "import importlib.metadata as m; [print(d.name, d.version) for d in m.distributions()]"
-    said = subprocess.run([server.python, "-I", "-c", code], capture_output=True, text=True, check=True).stdout
+    said = subprocess.run(
+        [server.home / "bin" / "python", "-I", "-c", code], capture_output=True, text=True, check=True
+    ).stdout
     installed = {re.sub(r"[-_.]+", "-", line).lower() for line in said.splitlines()}
     stated = {re.sub(r"[-_.]+", "-", f"{item['name']} {item['version']}").lower() for item in bill["components"]}
     assert stated == installed
@@ -260,3 +265,24 @@ def test_the_other_distributions_have_theirs(folder: str, least: int, tmp_path: 
     assert bill["metadata"]["component"]["name"] == sbom.DISTRIBUTIONS[folder]
     count = len(bill.get("components", []))
     assert count >= least if least else count == 0
+
+
+def test_the_bill_in_the_image_is_that_of_the_lock_without_the_embedded_servers(tmp_path: Path) -> None:
+    """What follows from the Python of this machine is left out: the bill is for 3.11 on x86-64."""
+    bill = json.loads((ROOT / "deploy" / "image" / "sbom.cdx.json").read_text())
+    assert list(validator().iter_errors(bill)) == []
+    export(UV, tmp_path / "pins.txt")
+    environment = {**default_environment(), "python_version": "3.11", "python_full_version": "3.11.14"}
+    lines = re.findall(
+        r"^([\w.-]+==\S+)(?: ; (.*?))?(?: \\)?$", (tmp_path / "pins.txt").read_text(), flags=re.MULTILINE
+    )
+    pins = {pin for pin, marker in lines if not marker or Marker(marker).evaluate(environment)}
+    others = [item for item in bill["components"] if "hashes" in item]
+    assert {f"{item['name']}=={item['version']}" for item in others} == pins
+    lock = read_lock(LOCK.read_text())
+    assert all(item["hashes"][0]["content"] in {file.sha256 for file in lock[item["name"]].files} for item in others)
+    ours = {item["name"] for item in bill["components"]} - {item["name"] for item in others}
+    assert ours == {"governlayer-server", "governlayer-verifier"}
+    for row in read_list(LIST.read_text()).bundled:
+        if row.wheel not in EMBEDDED:
+            assert row.name in {inner["name"] for inner in component(bill, row.wheel)["components"]}
