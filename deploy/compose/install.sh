@@ -26,7 +26,10 @@ while [ $# -gt 0 ]; do
         --port) port=$(value "$@") ;;
         --bind) bind=$(value "$@") ;;
         --deployment) deployment=$(value "$@") ;;
-        --backups) backups=$(value "$@") ;;
+        --backups)
+            backups=$(value "$@")
+            case $backups in *[!A-Za-z0-9./_-]*) fail "--backups: letters, digits, dots, slashes, _ and - only" ;; esac
+            ;;
         *) fail "unknown option $1 (--help)" ;;
     esac
     shift 2
@@ -58,18 +61,17 @@ else
     set_setting BIND "$bind"
     set_setting PORT "$port"
     set_setting BACKUPS "$backups"
+    set_setting COMPOSE_FILE compose.yaml
     say "made: .env"
 fi
 pin_images
 mkdir -p config "$backups"
-chmod 755 config files
-chmod 644 files/*
 if [ ! -f config/policies.cedar ]; then
     docker run --rm --network none --read-only --cap-drop ALL --security-opt no-new-privileges --user 10001:10001 \
         "$(setting GOVERNLAYER_IMAGE)" policy show-default >config/policies.cedar.new
     mv config/policies.cedar.new config/policies.cedar
 fi
-chmod 644 config/policies.cedar
+readable
 
 [ "$only" != --prepare ] || exit 0
 

@@ -20,8 +20,12 @@ value() {
     printf '%s' "$2"
 }
 
-# compose ARGUMENTS: without its lines about every container; what goes wrong is still said.
-compose() { docker compose --progress quiet "$@"; }
+# compose ARGUMENTS: without its lines about every container; what goes wrong is still said. The files are named, because
+# Compose would read a compose.override.yaml that lies beside them by itself.
+compose() {
+    files=$(setting COMPOSE_FILE)
+    COMPOSE_FILE=${files:-compose.yaml} docker compose --progress quiet "$@"
+}
 
 # setting NAME: what .env says.
 setting() { [ ! -f .env ] || sed -n "s/^$1=//p" .env | tail -n 1 | tr -d '"'; }
@@ -68,6 +72,13 @@ pin_images() {
         set_setting "$variable" "$id"
         say "$variable  $name  $id"
     done
+}
+
+# readable: what is bound into containers can be read by their users, whatever the umask is here. Keys of one's own, in
+# config/tls, and settings keep the modes that they have.
+readable() {
+    chmod 755 config files
+    chmod 644 files/* config/policies.cedar
 }
 
 # doctor: in the backup service, which sees all that the server sees, and the backups. A machine that has just started

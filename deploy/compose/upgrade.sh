@@ -58,10 +58,9 @@ step "Images"
 load_images
 cp "$from/.env" .env.before
 [ "$from" = "$here" ] || cp "$from/.env" .env
-[ "$from" = "$here" ] || cp -R "$from/config" .
+[ "$from" = "$here" ] || cp -Rp "$from/config" .
 pin_images
-chmod 755 config files
-chmod 644 files/* config/*
+readable
 
 step "Migrations"
 compose run --rm -T --no-deps migrate migrate --plan

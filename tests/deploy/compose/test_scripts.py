@@ -75,6 +75,7 @@ def test_each_script_says_what_it_does_and_knows_its_options(unpacked: Path, nam
         (["--port", "http"], "--port"),
         (["--port"], "--port needs a value"),
         (["--bind", "$(id)"], "names have"),
+        (["--backups", "/srv/$HOME"], "--backups"),
     ],
 )
 def test_what_would_not_be_a_name_or_a_port_is_refused(unpacked: Path, arguments: list[str], named: str) -> None:
@@ -168,3 +169,29 @@ def test_an_upgrade_and_a_restore_do_not_mix_installations(unpacked: Path) -> No
     (other / ".env").write_text('DEPLOYMENT="govern.example.com"\n')
     assert "has an .env already" in run(unpacked, "./upgrade.sh", "--from", str(other)).stderr
     assert os.listdir(other) == [".env"]  # noqa: PTH208
+
+
+def test_no_file_that_lies_beside_is_read_by_itself(unpacked: Path) -> None:
+    engine = unpacked.parent / "bin" / "docker"
+    engine.write_text('#!/bin/sh\nprintf "%s" "$COMPOSE_FILE"\n')
+    engine.chmod(0o755)
+    command = ("sh", "-c", SOURCED + "compose up", "./lib.sh")
+    (unpacked / "compose.override.yaml").write_text("services: {}\n")
+    assert run(unpacked, *command).stdout == "compose.yaml"
+    (unpacked / ".env").write_text('COMPOSE_FILE="compose.yaml:compose.proxy.yaml"\n')
+    assert run(unpacked, *command).stdout == "compose.yaml:compose.proxy.yaml"
+
+
+def test_what_containers_read_is_readable_and_keys_of_ones_own_stay_closed(unpacked: Path) -> None:
+    for name in ("chmod", "cp"):
+        (unpacked.parent / "bin" / name).symlink_to(str(shutil.which(name)))
+    own = unpacked / "config" / "tls"
+    own.mkdir(parents=True, mode=0o755)
+    (unpacked / "config" / "policies.cedar").touch(mode=0o600)
+    (unpacked / "config" / "settings.env").touch(mode=0o600)
+    (own / "server.key").touch(mode=0o400)
+    assert run(unpacked, "sh", "-c", SOURCED + "readable", "./lib.sh").stderr == ""
+    modes = {str(one.relative_to(unpacked)): one.stat().st_mode & 0o777 for one in (unpacked / "config").rglob("*")}
+    assert modes == {
+        "config/policies.cedar": 0o644, "config/settings.env": 0o600, "config/tls": 0o755, "config/tls/server.key": 0o400,
+    }  # fmt: skip
