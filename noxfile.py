@@ -177,6 +177,18 @@ def airgap(session: nox.Session) -> None:
 
 
 @nox.session
+def failover(session: nox.Session) -> None:
+    """Primaries of PostgreSQL and masters of Redis killed under load, KILLS times each (20); needs root and an hour."""
+    engines = os.environ.get("GOVERNLAYER_ENGINES", str(ROOT / ".tools" / "engines"))
+    session.run("tools/engines/tree.sh", f"{engines}/trixie", external=True)
+    alone = ["unshare", "--pid", "--fork", "--mount-proc", "--net", "--mount", "--propagation", "private"]
+    # The shell reaps what was killed: Patroni waits for a process that is a zombie.
+    reaping = ["bash", "-c", '"$@"; exit $?', "failover"]
+    tested = ["-m", "pytest", "-s", "tests/engines/failover"]
+    session.run(*alone, *reaping, PYTHON, *tested, *session.posargs, external=True)
+
+
+@nox.session
 def alone(session: nox.Session) -> None:
     """Each wheel installs into an empty environment and passes its tests there."""
     with tempfile.TemporaryDirectory(prefix="governlayer-alone-") as scratch:

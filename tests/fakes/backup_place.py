@@ -10,7 +10,7 @@ from governlayer_server.adapters.backup.store_directory import DirectoryStore
 from governlayer_server.adapters.crypto import file_keys
 from governlayer_server.adapters.crypto.key_ring import KeyRing
 from governlayer_server.adapters.crypto.verify import verify_ed25519
-from governlayer_server.adapters.postgres.database import PostgresAddress
+from governlayer_server.adapters.postgres.address import PostgresAddress
 from governlayer_server.adapters.postgres.restore_target import PostgresRestoreTarget
 from governlayer_server.adapters.system import SystemClock, SystemEntropy
 from governlayer_server.domain.backup import Manifest, RecoverySecrets

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from governlayer_server.adapters.embedded.account import Account, choose_account, entering
-from governlayer_server.adapters.postgres.database import PostgresAddress, PostgresTls
+from governlayer_server.adapters.postgres.address import PostgresAddress, PostgresTls
 
 from tests.fakes.tls import Pair
 
@@ -40,15 +40,29 @@ def program(name: str, tool: str = "tools/debian_servers.sh") -> Path:
 
 
 class DebianPostgres:
-    """A cluster in a temporary directory; ``serving`` runs it with TLS or without."""
+    """
+    A cluster in a temporary directory; ``serving`` runs it with TLS or without.
 
-    def __init__(self, place: Path) -> None:
+    Args:
+        place: the directory.
+        copy_of: a cluster that does not run, to begin with its data; None: an empty one.
+    """
+
+    def __init__(self, place: Path, copy_of: "DebianPostgres | None" = None) -> None:
         self.place = place
         self.data = place / "data"
         self.log = place / "log"
         self.account: Account = choose_account(program("initdb"), self.data, place)
         shutil.chown(place, self.account.uid, self.account.gid)
-        password = place / "password"
+        if copy_of is None:
+            self._initialise()
+        else:
+            shutil.copytree(copy_of.data, self.data)
+            for path in (self.data, *self.data.rglob("*")):
+                shutil.chown(path, self.account.uid, self.account.gid)
+
+    def _initialise(self) -> None:
+        password = self.place / "password"
         password.write_text(PASSWORD)
         shutil.chown(password, self.account.uid, self.account.gid)
         self._run(

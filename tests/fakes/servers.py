@@ -19,7 +19,8 @@ from governlayer_server.adapters.embedded.directory import DataDirectory
 from governlayer_server.adapters.embedded.postgres import EmbeddedPostgres
 from governlayer_server.adapters.embedded.redis import EmbeddedRedis, RedisLogin
 from governlayer_server.adapters.embedded.roles import Login
-from governlayer_server.adapters.postgres.database import Database, PostgresAddress, connect
+from governlayer_server.adapters.postgres.address import PostgresAddress
+from governlayer_server.adapters.postgres.database import Database, connect
 from governlayer_server.adapters.postgres.migrate import apply_migrations
 from redis.asyncio import Redis
 

@@ -202,3 +202,24 @@ async def test_authorities_that_end_soon_are_named(migrated: Settings, tmp_path:
     authority = Authority.create(tmp_path / "ca", now=old)
     trusting = replace(migrated, redis=replace(migrated.redis, ca=authority.certificate_file))
     assert "tls" in failing(await seen(trusting))
+
+
+async def test_each_host_of_postgresql_is_told_of_and_that_nothing_waits_for_a_standby(
+    migrated: Settings, tmp_path: Path
+) -> None:
+    async with open_appliance(migrated):
+        pass
+    away = (str(tmp_path), migrated.database.port)
+    several = replace(
+        migrated,
+        database=replace(migrated.database, others=(away,)),
+        standbys=replace(migrated.database, host=away[0]),
+    )
+    checks = await seen(several)
+    assert failing(checks) == {"hosts", "standby", "readers"}
+    assert f"{migrated.database.host}:{migrated.database.port} is the primary" in checks["hosts"].detail
+    assert f"{tmp_path}" in checks["hosts"].detail
+    assert "a failover would lose decisions" in checks["standby"].detail
+    assert checks["ledgers"].ok
+    alone = await seen(migrated)
+    assert not {"hosts", "standby", "readers"} & alone.keys()

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from governlayer_server.adapters.postgres.database import PostgresAddress, PostgresTls
+from governlayer_server.adapters.postgres.address import PostgresAddress, PostgresTls
 from governlayer_server.domain.errors import ConfigurationError
 from governlayer_server.settings import PREFIX, IdentitySettings, decode_secret, encode_secret, settings_from
 from hypothesis import given
@@ -193,11 +193,43 @@ def test_no_weaker_word_for_tls_is_understood(word: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "host", ["", "a b", "db,other", "db\x00", "a@b", "run/postgresql", "db?sslmode=disable", "d\n"]
-)
+    "host",
+    ["", "a b", "db,", ",db", "db,db", "db:0", "db:65536", "db:x", "db,/run/postgresql", "[::1", "db\x00", "a@b",
+     "run/postgresql", "db?sslmode=disable", "d\n", "a,b\n", ",".join(f"db{number}" for number in range(17))],
+)  # fmt: skip
 def test_what_is_no_host_is_refused(host: str) -> None:
     with pytest.raises(ConfigurationError, match=f"{PREFIX}DATABASE_HOST must be"):
         settings_from(environment(DATABASE_HOST=host))
+
+
+HOSTS = {
+    "db1,db2": [("db1", 5432), ("db2", 5432)],
+    "db1:1, db2:65535": [("db1", 1), ("db2", 65535)],
+    "10.0.0.1,[2001:db8::1]:6000": [("10.0.0.1", 5432), ("2001:db8::1", 6000)],
+    "2001:db8::1,[2001:db8::2],db": [("2001:db8::1", 5432), ("2001:db8::2", 5432), ("db", 5432)],
+}
+
+
+@pytest.mark.parametrize("given", HOSTS)
+def test_several_hosts_of_postgresql_are_a_list(given: str) -> None:
+    settings = settings_from(environment(DATABASE_HOST=given, DATABASE_READ_HOST="reader"))
+    assert list(settings.database.hosts) == HOSTS[given]
+    assert settings.standbys is not None
+    assert settings.standbys.hosts == (("reader", 5432),)
+    read = settings_from(environment(DATABASE_HOST="db", DATABASE_READ_HOST=given, DATABASE_CA="/etc/ca.crt")).standbys
+    assert read is not None
+    assert list(read.hosts) == HOSTS[given]
+    assert read.tls == PostgresTls(ca=Path("/etc/ca.crt"))
+    assert settings_from(environment(DATABASE_READ_HOST="")).standbys is None
+
+
+def test_no_host_of_several_is_reached_without_tls() -> None:
+    with pytest.raises(ConfigurationError, match="loopback only, and db2 is not"):
+        settings_from(environment(DATABASE_HOST="127.0.0.1,db2", DATABASE_TLS="off"))
+    with pytest.raises(ConfigurationError, match="db2 is reached over TLS or not at all"):
+        settings_from(environment(DATABASE_HOST="127.0.0.1", DATABASE_READ_HOST="localhost,db2", DATABASE_TLS="off"))
+    with pytest.raises(ConfigurationError, match="DATABASE_READ_HOST must be"):
+        settings_from(environment(DATABASE_HOST="db", DATABASE_READ_HOST="a b"))
 
 
 FAR = ["", "db.example.com", "10.0.0.1", "0.0.0.0", "128.0.0.1", "localhost.example.com"]

@@ -8,7 +8,8 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
-from governlayer_server.adapters.postgres.database import Database, PostgresAddress, connect, failures_named
+from governlayer_server.adapters.postgres.address import PostgresAddress
+from governlayer_server.adapters.postgres.database import Database, connect, failures_named
 from governlayer_server.adapters.postgres.tables import PolicySetRow
 from governlayer_server.domain.errors import ConfigurationError, LedgerUnavailable
 from msgspec.structs import replace

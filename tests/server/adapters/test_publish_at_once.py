@@ -32,7 +32,8 @@ KEYS = [ED25519, MlDsa44Signer("gl.example.com", bytes(32))]
 # Appends a record, and dies where it would sign.
 KILLED = """
 import asyncio, json, os, signal, sys
-from governlayer_server.adapters.postgres.database import PostgresAddress, connect
+from governlayer_server.adapters.postgres.address import PostgresAddress
+from governlayer_server.adapters.postgres.database import connect
 from tests.server.adapters.test_publish_at_once import publisher, record
 
 class Deadly:

@@ -9,7 +9,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from governlayer_server.adapters.postgres.database import PostgresTls, connect
+from governlayer_server.adapters.postgres.address import PostgresTls
+from governlayer_server.adapters.postgres.database import connect
 from governlayer_server.adapters.tls.authority import Authority
 from governlayer_server.domain.errors import ConfigurationError, LedgerUnavailable
 from governlayer_server.settings import PREFIX, encode_secret

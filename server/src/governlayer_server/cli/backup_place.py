@@ -9,7 +9,7 @@ import click
 
 from governlayer_server.adapters.embedded.directory import DataDirectory
 from governlayer_server.adapters.embedded.postgres import EmbeddedPostgres
-from governlayer_server.adapters.postgres.database import PostgresAddress
+from governlayer_server.adapters.postgres.address import PostgresAddress
 from governlayer_server.cli.common import Command, default_data, is_embedded, kept_settings, postgres_address
 from governlayer_server.domain.backup import MIN_PASSPHRASE
 from governlayer_server.domain.errors import ConfigurationError

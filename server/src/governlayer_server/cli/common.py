@@ -21,7 +21,7 @@ from governlayer_server.adapters.embedded.redis import EmbeddedRedis
 from governlayer_server.adapters.embedded.restoring import refuse_unfinished
 from governlayer_server.adapters.embedded.roles import Login
 from governlayer_server.adapters.logs.access import configure_logs
-from governlayer_server.adapters.postgres.database import PostgresAddress
+from governlayer_server.adapters.postgres.address import PostgresAddress
 from governlayer_server.adapters.redis.address import RedisAddress
 from governlayer_server.adapters.system import SystemEntropy
 from governlayer_server.cli.progress import Meter

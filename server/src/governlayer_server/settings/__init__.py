@@ -11,7 +11,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from governlayer_server.adapters.key_providers.texts import KeyText, parse_key
-from governlayer_server.adapters.postgres.database import PostgresAddress
+from governlayer_server.adapters.postgres.address import PostgresAddress
 from governlayer_server.adapters.redis.address import RedisAddress
 from governlayer_server.domain.errors import ConfigurationError
 from governlayer_server.domain.plan import Plan
@@ -33,7 +33,7 @@ from governlayer_server.settings.reading import (
     text,
     whole,
 )
-from governlayer_server.settings.stores import database_from, redis_from
+from governlayer_server.settings.stores import database_from, redis_from, standbys_from
 from governlayer_server.web.edge import Csp, Edge
 
 __all__ = [
@@ -64,7 +64,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     """
     All that wiring needs to know.
 
-    ``maintenance`` is who rewrites tables after an erasure; None: the runtime role, as far as it may.
+    ``maintenance`` is who rewrites tables after an erasure; None: the runtime role, as far as it may. ``standbys`` are
+    where records may be read besides ``database``.
     """
 
     deployment: str
@@ -81,6 +82,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     ledgers: LedgerSettings = LedgerSettings()
     paperwork: SuppliedFacts = SuppliedFacts()
     maintenance: PostgresAddress | None = None
+    standbys: PostgresAddress | None = None
     backups: BackupSettings = BackupSettings()
 
     def __post_init__(self) -> None:
@@ -116,6 +118,7 @@ def settings_from(environment: Environment) -> Settings:
     return Settings(
         deployment=environment.get(PREFIX + "DEPLOYMENT", DEFAULT_DEPLOYMENT),
         database=database,
+        standbys=standbys_from(environment, database),
         redis=redis_from(environment),
         keys=key_provider_from(environment),
         pepper=decode_secret(PREFIX + "PEPPER", values["PEPPER"]),

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from governlayer_server.adapters.backup.s3_address import S3Address
 from governlayer_server.adapters.outgoing import checked_url
-from governlayer_server.adapters.postgres.database import PostgresAddress
+from governlayer_server.adapters.postgres.address import PostgresAddress
 from governlayer_server.domain.backup import MIN_PASSPHRASE
 from governlayer_server.domain.errors import ConfigurationError
 from governlayer_server.settings.reading import PREFIX, Environment, path, secret, text, whole

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from governlayer_server.adapters.embedded.directory import write_once
 from governlayer_server.adapters.embedded.next_master_key import CURRENT, FOLLOWING
-from governlayer_server.adapters.postgres.database import PostgresAddress
+from governlayer_server.adapters.postgres.address import PostgresAddress
 from governlayer_server.domain.backup import Manifest
 from governlayer_server.domain.errors import BackupError, ConfigurationError
 from governlayer_server.settings.reading import PREFIX, Environment, secret

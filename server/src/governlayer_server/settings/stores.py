@@ -1,15 +1,22 @@
 """Where PostgreSQL and Redis are. What leaves the machine is TLS, verified in full."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
-from governlayer_server.adapters.postgres.database import PostgresAddress, PostgresTls
+from msgspec.structs import replace
+
+from governlayer_server.adapters.postgres.address import PostgresAddress, PostgresTls
 from governlayer_server.adapters.redis.address import HostAndPort, RedisAddress
 from governlayer_server.domain.errors import ConfigurationError
 from governlayer_server.domain.network import is_loopback
 from governlayer_server.settings.reading import PREFIX, Environment, path, port, secret, switch, text
 
-_HOST = re.compile(r"[A-Za-z0-9._:-]{1,253}")
+# A bare IPv6 address has more than one colon, and no port.
+_HOST = re.compile(
+    r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]{1,253}|[0-9A-Fa-f.]*:[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*)(?::([0-9]{1,5}))?"
+)
+_MAX_HOSTS = 16
 _HOST_AND_PORT = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})")
 
 
@@ -20,20 +27,53 @@ def database_from(environment: Environment, host: str, user: str, password: str)
     Raises:
         ConfigurationError: a setting is malformed, or the way there would not be verified.
     """
-    if not (host.startswith("/") or _HOST.fullmatch(host)):
-        named = f"{PREFIX}DATABASE_HOST"
-        raise ConfigurationError(f"{named} must be the directory of a Unix socket, a DNS name or an IP address")
+    (first, first_port), *others = _database_hosts(environment, "DATABASE_HOST", host)
     return PostgresAddress(
-        host=host,
-        port=port(environment, "DATABASE_PORT", 5432),
+        host=first,
+        port=first_port,
+        others=tuple(others),
         database=environment.get(PREFIX + "DATABASE_NAME", "governlayer"),
         user=user,
         password=password,
-        tls=_database_tls(environment, host),
+        tls=_database_tls(environment, [first, *(other for other, _ in others)]),
     )
 
 
-def _database_tls(environment: Environment, host: str) -> PostgresTls | None:
+def standbys_from(environment: Environment, database: PostgresAddress) -> PostgresAddress | None:
+    """
+    Return how to reach the hot standbys that may be read, as *database* is reached; None where none are named.
+
+    Raises:
+        ConfigurationError: the setting is malformed, or the way there would not be verified.
+    """
+    given = text(environment, "DATABASE_READ_HOST")
+    if not given:
+        return None
+    (host, number), *others = _database_hosts(environment, "DATABASE_READ_HOST", given)
+    return replace(database, host=host, port=number, others=tuple(others))
+
+
+def _database_hosts(environment: Environment, name: str, given: str) -> Sequence[HostAndPort]:
+    """
+    Return the hosts in a list of ``host`` or ``host:port``; the directory of a Unix socket stands alone.
+
+    Raises:
+        ConfigurationError: it is no such list.
+    """
+    usual = port(environment, "DATABASE_PORT", 5432)
+    if given.startswith("/"):
+        return [(given, usual)]
+    found = [_HOST.fullmatch(one.strip(" ")) for one in given.split(",")]
+    hosts = [(one[1].strip("[]"), int(one[2] or usual)) for one in found if one is not None]
+    ports_are_good = all(0 < number < 65_536 for _, number in hosts)
+    if len(hosts) < len(found) or len(set(hosts)) < len(found) or not ports_are_good or len(hosts) > _MAX_HOSTS:
+        what = f"up to {_MAX_HOSTS} of them as host:port,host:port, each once"
+        rule = f"the directory of a Unix socket, a DNS name or an IP address, or {what}"
+        raise ConfigurationError(f"{PREFIX}{name} must be {rule}")
+    return hosts
+
+
+def _database_tls(environment: Environment, hosts: Sequence[str]) -> PostgresTls | None:
     """
     Return how PostgreSQL is verified; None for a Unix socket, and for loopback where the operator says so.
 
@@ -46,9 +86,10 @@ def _database_tls(environment: Environment, host: str) -> PostgresTls | None:
     mode = environment.get(f"{PREFIX}DATABASE_TLS", "verify-full")
     if mode not in {"verify-full", "off"}:
         raise ConfigurationError(f"{PREFIX}DATABASE_TLS is verify-full or off")
-    if mode == "off" and not (host.startswith("/") or is_loopback(host)):
-        raise ConfigurationError(f"{PREFIX}DATABASE_TLS=off is for loopback only, and {host} is not")
-    if host.startswith("/") or mode == "off":
+    far = [host for host in hosts if not (host.startswith("/") or is_loopback(host))]
+    if mode == "off" and far:
+        raise ConfigurationError(f"{PREFIX}DATABASE_TLS=off is for loopback only, and {far[0]} is not")
+    if hosts[0].startswith("/") or mode == "off":
         if files:
             unused = ", ".join(PREFIX + names[member] for member in files)
             raise ConfigurationError(f"{unused}: there is no TLS to PostgreSQL that needs it")

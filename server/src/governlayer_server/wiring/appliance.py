@@ -186,7 +186,7 @@ async def open_appliance(
 
 @asynccontextmanager
 async def _opened(settings: Settings, redis: AnyRedis, *, found: bool, unfinished: bool) -> AsyncIterator[Appliance]:
-    database = await connect(settings.database)
+    database = await connect(settings.database, standbys=settings.standbys)
     try:
         if pending := await pending_migrations():
             raise ConfigurationError(f"{len(pending)} migrations have not been applied: run `governlayer migrate`")

@@ -9,7 +9,7 @@ from governlayer_server.adapters.backup.sealed_files import SealedFiles
 from governlayer_server.adapters.backup.store_directory import DirectoryStore
 from governlayer_server.adapters.crypto.file_keys import FileKeys
 from governlayer_server.adapters.crypto.key_ring import KeyRing
-from governlayer_server.adapters.postgres.database import PostgresAddress
+from governlayer_server.adapters.postgres.address import PostgresAddress
 from governlayer_server.adapters.postgres.snapshot import open_snapshot
 from governlayer_server.adapters.system import SystemEntropy
 from governlayer_server.domain.backup import Manifest, RecoverySecrets, is_tombstone

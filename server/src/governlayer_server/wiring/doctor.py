@@ -28,6 +28,7 @@ from governlayer_server.wiring.appliance import Appliance, open_appliance
 from governlayer_server.wiring.backups import store_of
 from governlayer_server.wiring.check import Check
 from governlayer_server.wiring.figures import certificate_files, ends_s
+from governlayer_server.wiring.host_checks import host_checks
 from governlayer_server.wiring.machine_checks import disk_check, machine_checks
 
 _DAY_S = 24 * 3600
@@ -137,9 +138,10 @@ async def _stored(settings: Settings, patient: Patient, progress: Progress) -> S
         ]
     finally:
         await database.close()
+    hosts = await host_checks(settings.database, settings.standbys)
     if not all(one.ok for one in checks):
-        return [*checks, _unseen("ledgers"), _unseen("checkpoints")]
-    return [*checks, *await _ledgers(settings, progress)]
+        return [*checks, *hosts, _unseen("ledgers"), _unseen("checkpoints")]
+    return [*checks, *hosts, *await _ledgers(settings, progress)]
 
 
 async def _migrations() -> Check:

@@ -45,6 +45,11 @@ def show_states(figures: PrometheusMetrics, parts: Parts, limits: LimitRequests,
         lambda: float(limits.mode is Mode.LOCAL),
     )
     figures.gauge(
+        "read_replica_away",
+        "1 while audit queries go to the primary, because no standby of DATABASE_READ_HOST answers; else 0.",
+        lambda: float(parts.database.replica_is_away),
+    )
+    figures.gauge(
         "ledgers_closed",
         "Ledgers that are closed to writing, because they were found damaged or set back.",
         lambda: float(len(parts.refusals.closed)),

@@ -32,6 +32,7 @@ def probes_of(ledger: LedgerStore, parts: Parts, limit_requests: LimitRequests, 
         less = {
             "ledgers": bool(parts.refusals.closed),
             "rate_limits": limit_requests.mode is Mode.LOCAL or not works["redis"],
+            "read_replica": parts.database.replica_is_away,
         }
         return Readiness(works, tuple(name for name, is_less in less.items() if is_less), anchors())
 

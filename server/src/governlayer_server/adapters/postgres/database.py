@@ -1,35 +1,42 @@
 """
 The connection to PostgreSQL: one pool, shared by Piccolo and asyncpg, and one place where its failures are named.
 
-Durability is checked, not assumed: a server with fsync, full_page_writes or synchronous_commit off is refused.
+Durability is checked, not assumed: a server with fsync, full_page_writes or synchronous_commit off is refused, and a
+commit that stopped waiting for its standby is not taken for one. After a failover all connections lead to the new
+primary, without a restart.
 """
 
 import asyncio
 import os
-import ssl
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, nullcontext
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import asyncpg
-from msgspec import Struct
+from asyncpg import Record as Row
 from piccolo.apps.migrations.tables import Migration
 from piccolo.engine.postgres import PostgresEngine
 
 from governlayer_server.adapters.postgres import piccolo_conf, tables
-from governlayer_server.adapters.tls.contexts import client_context
+from governlayer_server.adapters.postgres.address import PostgresAddress
+from governlayer_server.adapters.postgres.connecting import LOST, Careful, Primary, Unfit
+from governlayer_server.adapters.postgres.replica import Replica, open_replica
 from governlayer_server.domain.errors import ConfigurationError, GovernLayerError, LedgerUnavailable
-from governlayer_server.domain.network import is_loopback
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
 
 _ACQUIRE_TIMEOUT_S = 2.0
-# Giving up a statement takes as long again: asyncpg asks the server to cancel it.
 _COMMAND_TIMEOUT_S = 3.0
 _POOL_SIZE = 8
-_LOST = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError)
+# What tells that the server is not what it was: others of its connections are worth nothing either.
+_GONE = (
+    OSError,
+    asyncpg.InterfaceError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.ReadOnlySQLTransactionError,
+)
 # Keeps others from changing a row, and not from adding one that refers to it: a new session refers to its organization,
 # and would wait for who manages members there while they wait for its user.
 LOCK: Literal["NO KEY UPDATE"] = "NO KEY UPDATE"
@@ -40,71 +47,21 @@ SELECT rolsuper OR rolbypassrls OR EXISTS (
     AND pg_has_role(current_user, relowner, 'MEMBER'))
 FROM pg_roles WHERE rolname = current_user
 """
-_DURABLE = {"fsync": "on", "full_page_writes": "on", "synchronous_commit": "on"}
-
-
-class PostgresTls(Struct, frozen=True, kw_only=True):
-    """
-    How the server's certificate is verified: chain, dates and host name (libpq's *verify-full*).
-
-    Attributes:
-        ca: the authorities (PEM) that alone are trusted; None: the system's roots.
-        certificate: our own certificate (PEM), where the server wants one.
-        key: its private key.
-    """
-
-    ca: Path | None = None
-    certificate: Path | None = None
-    key: Path | None = None
-
-
-class PostgresAddress(Struct, frozen=True, kw_only=True):
-    """
-    How to reach the database. Without *tls* nothing but a Unix socket or loopback can be named.
-
-    Attributes:
-        host: a name, an address or the directory of a Unix socket.
-        tls: how TLS is done; None: not at all.
-    """
-
-    host: str
-    port: int
-    database: str
-    user: str
-    password: str
-    tls: PostgresTls | None = None
-
-    def __post_init__(self) -> None:
-        """Refuse what would cross a network in the clear."""
-        if self.tls is None and not (self.host.startswith("/") or is_loopback(self.host)):
-            raise ConfigurationError(f"PostgreSQL on {self.host} is reached over TLS or not at all")
-
-    def encryption(self) -> ssl.SSLContext | bool:
-        """
-        Return what asyncpg takes as ``ssl``, and never None: it would then do without TLS where there is none.
-
-        Raises:
-            ConfigurationError: a file cannot be used.
-        """
-        return client_context(self.tls.ca, self.tls.certificate, self.tls.key) if self.tls else False
-
-    def __repr__(self) -> str:
-        """No password."""
-        return f"PostgresAddress({self.user}@{self.host}:{self.port}/{self.database})"
 
 
 class Database:
     """An open pool. Piccolo's engine is process-wide, so there is one of these in a process at a time."""
 
-    def __init__(self, engine: PostgresEngine) -> None:
+    def __init__(self, engine: PostgresEngine, replica: Replica | None = None) -> None:
         self._engine = engine
+        self._replica = replica
         # However many read, one connection is left for who writes the records of all.
         self._places = asyncio.Semaphore(_POOL_SIZE - 1)
 
     @asynccontextmanager
     async def connection(self, *, for_writer: bool = False) -> AsyncIterator["PoolConnectionProxy"]:
         """
-        Lend a connection.
+        Lend a connection. What is done on it counts once the context has ended without an error.
 
         Args:
             for_writer: one is always left for the ledgers' one writer in this process.
@@ -122,10 +79,17 @@ class Database:
             ):
                 try:
                     yield connection
-                except (*_LOST, asyncio.CancelledError):
+                    connection.require_no_warning()
+                except _GONE:
+                    connection.terminate()
+                    await self._engine.pool.expire_connections()
+                    raise
+                except (*LOST, asyncio.CancelledError):
+                    # At once, before asyncpg asks the server to cancel: a commit that waits for its standby would
+                    # stop waiting, and stand on the primary alone, where everybody sees it.
                     connection.terminate()
                     raise
-        except _LOST as error:
+        except LOST as error:
             raise LedgerUnavailable("the database did not answer as it should") from error
 
     @asynccontextmanager
@@ -168,6 +132,37 @@ class Database:
                 raise error.__cause__ from None
             raise
 
+    async def read(self, ledger_id: str, last: int, query: str, *arguments: object) -> Sequence[Row]:
+        """
+        Return what *query* gives, seen as *ledger_id*: by a standby that has record *last*, or else by the primary.
+
+        Args:
+            ledger_id: the tenant, and the first argument of *query*.
+            last: the newest record that the answer may need.
+            query: about records and nothing else.
+            arguments: its others.
+
+        Raises:
+            LedgerUnavailable: as ``connection``.
+        """
+        rows = None
+        if self._replica is not None and last >= 0:
+            rows = await self._replica.rows(ledger_id, last, query, *arguments)
+        if rows is None:
+            async with self.transaction(ledger_id) as connection:
+                rows = list(await connection.fetch(query, ledger_id, *arguments))
+        return rows
+
+    @property
+    def has_replica(self) -> bool:
+        """Whether standbys are read at all."""
+        return self._replica is not None
+
+    @property
+    def replica_is_away(self) -> bool:
+        """Whether standbys are to be read and did not answer a moment ago."""
+        return self._replica is not None and self._replica.is_away
+
     async def require_bound_role(self) -> None:
         """
         Return if row level security binds the connected role.
@@ -193,10 +188,12 @@ class Database:
 
     async def close(self) -> None:
         """Close the pool; waits for running statements for a moment only."""
+        if self._replica is not None:
+            self._replica.close()
         if self._engine.pool is not None:
             try:
                 await asyncio.wait_for(self._engine.pool.close(), _COMMAND_TIMEOUT_S)
-            except (TimeoutError, *_LOST):
+            except LOST:
                 self._engine.pool.terminate()
             self._engine.pool = None
 
@@ -219,48 +216,31 @@ def failures_named() -> Iterator[None]:
         raise
     except asyncpg.IntegrityConstraintViolationError:
         raise
-    except _LOST as error:
+    except LOST as error:
         raise LedgerUnavailable("the database did not answer as it should") from error
 
 
-@contextmanager
-def _tls_failures_named(address: PostgresAddress) -> Iterator[None]:
-    where = f"PostgreSQL on {address.host} port {address.port}"
-    try:
-        yield
-    except ssl.SSLCertVerificationError as error:
-        raise ConfigurationError(f"{where} is not trusted, nothing was sent: {error.verify_message}") from None
-    except ssl.SSLError as error:
-        raise ConfigurationError(f"{where} and we do not agree on TLS: {error.reason}") from None
-    except ConnectionError as error:
-        # What asyncpg raises itself; the system's are subclasses.
-        if type(error) is ConnectionError and address.tls:
-            raise ConfigurationError(f"{where} does not offer TLS, nothing was sent") from None
-        raise
-
-
-async def connect(address: PostgresAddress, *, patient: bool = False) -> Database:
+async def connect(
+    address: PostgresAddress, *, patient: bool = False, standbys: PostgresAddress | None = None
+) -> Database:
     """
     Return the open database.
 
     Args:
         address: of the database.
         patient: whether a statement may take as long as it takes: for who migrates, and nobody waits for.
+        standbys: where records may be read too; they need not be there.
 
     Raises:
-        LedgerUnavailable: it cannot be reached.
+        LedgerUnavailable: no host can be reached, or none is the primary.
         ConfigurationError: TLS is asked for, and it has none or its certificate does not hold; no password was sent.
             Or it is not durable (fsync, full_page_writes or synchronous_commit is off).
     """
+    primary = Primary(address)
     engine = _QuietEngine(
         config={
-            "host": address.host,
-            "port": address.port,
-            "database": address.database,
-            "user": address.user,
-            "password": address.password,
-            "ssl": address.encryption(),
-            "direct_tls": False,
+            "connect": lambda _dsn, **options: primary(**options),
+            "connection_class": Careful,
             "timeout": _ACQUIRE_TIMEOUT_S,
             "command_timeout": None if patient else _COMMAND_TIMEOUT_S,
             "reset": _nothing_to_reset,
@@ -276,19 +256,13 @@ async def connect(address: PostgresAddress, *, patient: bool = False) -> Databas
     piccolo_conf.DB = engine
     for table in (*tables.TABLES, Migration):
         table._meta.db = engine  # Piccolo's documented way; a table left out would keep the engine of its first use
-    database = Database(engine)
+    database = Database(engine, None if standbys is None else await open_replica(standbys))
     try:
-        with failures_named(), _tls_failures_named(address):
+        with failures_named():
             await engine.start_connection_pool(min_size=1, max_size=_POOL_SIZE)
-        await _check_durable(database)
-    except GovernLayerError:
+    except GovernLayerError as error:
         await database.close()
+        if isinstance(error.__cause__, Unfit):
+            raise ConfigurationError(str(error.__cause__)) from None
         raise
     return database
-
-
-async def _check_durable(database: Database) -> None:
-    async with database.connection() as connection:
-        for setting, wanted in _DURABLE.items():
-            if await connection.fetchval(f"SHOW {setting}") != wanted:
-                raise ConfigurationError(f"PostgreSQL's {setting} must be {wanted}: a decision must survive a crash")

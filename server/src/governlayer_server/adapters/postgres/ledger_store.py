@@ -33,6 +33,8 @@ _ANSWER = """
 SELECT body, sealed, record_id, size, proof FROM idempotent_answer
 WHERE ledger_id = $1 AND key = $2 AND expires_us > $3
 """
+# Writes, so that the commit waits as that of the answer has to: one that stands on the primary alone is told nobody.
+_WAIT_FOR_STANDBY = "SELECT pg_logical_emit_message(true, 'governlayer', '')"
 _RECORDS = """
 SELECT seq, record_id, type, time_us, canonical, hash, prev_hash FROM ledger_record
 WHERE ledger_id = $1 AND seq > $2
@@ -41,6 +43,7 @@ WHERE ledger_id = $1 AND seq > $2
   AND ($7::bigint IS NULL OR time_us >= $7) AND ($8::bigint IS NULL OR time_us < $8)
 ORDER BY seq LIMIT $3
 """
+_LAST = "SELECT coalesce(max(size), 0) - 1 FROM ledger WHERE id = $1"
 _STREAM = """
 SELECT seq, record_id, type, time_us, canonical, hash, prev_hash FROM ledger_record
 WHERE ledger_id = $1 AND seq BETWEEN $2 AND $3 ORDER BY seq
@@ -97,10 +100,16 @@ class PostgresLedgerStore(PostgresTiles):
             return await self._group.append(append)
 
     async def answer(self, ledger_id: str, key: bytes, now_us: int) -> StoredAnswer | None:
-        """Return the kept answer of *key*, unless it has expired; its receipt would be signed again."""
+        """
+        Return the kept answer of *key*, unless it has expired; its receipt would be signed again.
+
+        It is durable, also where the commit that kept it was given up while it waited for a standby.
+        """
         self._guard.require_open(ledger_id)
         async with self._database.transaction(ledger_id) as connection:
             row = await connection.fetchrow(_ANSWER, ledger_id, key, now_us)
+            if row is not None:
+                await connection.execute(_WAIT_FOR_STANDBY)
         return None if row is None else answer_of(row)
 
     async def head(self, ledger_id: str) -> Head:
@@ -143,24 +152,40 @@ class PostgresLedgerStore(PostgresTiles):
 
     async def records(self, ledger_id: str, after_seq: int, limit: int, only: RecordFilter) -> Sequence[Record]:
         """Return up to *limit* records with seq greater than *after_seq* that fit *only*, in order."""
-        async with self._database.transaction(ledger_id) as connection:
-            rows = await connection.fetch(
-                _RECORDS, ledger_id, after_seq, limit,
-                only.type, only.agent, only.decision, only.from_us, only.to_us,
-            )  # fmt: skip
+        last = await self._last(ledger_id) if self._database.has_replica else -1
+        rows = await self._database.read(
+            ledger_id, last, _RECORDS, after_seq, limit,
+            only.type, only.agent, only.decision, only.from_us, only.to_us,
+        )  # fmt: skip
         return [_record(row) for row in rows]
 
+    async def _last(self, ledger_id: str) -> int:
+        """Return the seq of the newest record; -1 where there is none."""
+        async with self._database.transaction(ledger_id) as connection:
+            return int(await connection.fetchval(_LAST, ledger_id))
+
     async def stream(self, ledger_id: str, first: int, last: int, names: Sequence[str]) -> AsyncIterator[StoredRecord]:
-        """Yield the records *first* to *last* with the payloads named, a few hundred at a time."""
+        """
+        Yield the records *first* to *last* with the payloads named, a few hundred at a time.
+
+        With payloads all is read from the primary: a standby may still have some that were erased a moment ago.
+        """
         chunk = _CHUNK_WITH_PAYLOADS if names else _CHUNK
         for start in range(first, last + 1, chunk):
             end = min(start + chunk - 1, last)
-            async with self._database.transaction(ledger_id) as connection:
-                rows = await connection.fetch(_STREAM, ledger_id, start, end)
-                payloads = await connection.fetch(_PAYLOADS, ledger_id, start, end, list(names)) if names else []
+            rows, payloads = await self._chunk(ledger_id, start, end, names)
             grouped = _grouped(payloads)
             for row in rows:
                 yield _stored(row, grouped)
+
+    async def _chunk(
+        self, ledger_id: str, start: int, end: int, names: Sequence[str]
+    ) -> tuple[Sequence[Row], Sequence[Row]]:
+        if not names:
+            return await self._database.read(ledger_id, end, _STREAM, start, end), ()
+        async with self._database.transaction(ledger_id) as connection:
+            rows = await connection.fetch(_STREAM, ledger_id, start, end)
+            return rows, await connection.fetch(_PAYLOADS, ledger_id, start, end, list(names))
 
 
 def _record(row: Row) -> Record:

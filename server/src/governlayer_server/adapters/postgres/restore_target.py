@@ -11,7 +11,9 @@ from typing import Any
 
 import asyncpg
 
-from governlayer_server.adapters.postgres.database import Database, PostgresAddress, connect, failures_named
+from governlayer_server.adapters.postgres.address import PostgresAddress
+from governlayer_server.adapters.postgres.connecting import connect_primary
+from governlayer_server.adapters.postgres.database import Database, connect, failures_named
 from governlayer_server.adapters.postgres.migrate import apply_migrations, known_migrations
 from governlayer_server.adapters.postgres.names import quoted
 from governlayer_server.domain.backup import KEY_TABLE, Column, Manifest, SequenceValue, Table
@@ -139,10 +141,7 @@ class PostgresRestoreTarget:
     async def _connection(self) -> AsyncIterator["asyncpg.Connection[Any]"]:
         owner = self._owner
         with failures_named():
-            connection = await asyncpg.connect(
-                host=owner.host, port=owner.port, database=owner.database, user=owner.user, password=owner.password,
-                ssl=owner.encryption(), direct_tls=False, timeout=_CONNECT_S, server_settings=_SETTINGS,
-            )  # fmt: skip
+            connection = await connect_primary(owner, timeout=_CONNECT_S, server_settings=_SETTINGS)
             try:
                 yield connection
             except asyncpg.InsufficientPrivilegeError:

@@ -6,7 +6,9 @@ from typing import Any
 
 import asyncpg
 
-from governlayer_server.adapters.postgres.database import PostgresAddress, failures_named
+from governlayer_server.adapters.postgres.address import PostgresAddress
+from governlayer_server.adapters.postgres.connecting import connect_primary
+from governlayer_server.adapters.postgres.database import failures_named
 from governlayer_server.adapters.postgres.names import quoted
 from governlayer_server.domain.backup import Column, LedgerState, SequenceValue
 from governlayer_server.domain.errors import BackupError, Conflict
@@ -70,10 +72,7 @@ async def open_snapshot(owner: PostgresAddress) -> AsyncIterator["PostgresSnapsh
 
 async def _connected(owner: PostgresAddress) -> "asyncpg.Connection[Any]":
     with failures_named():
-        return await asyncpg.connect(
-            host=owner.host, port=owner.port, database=owner.database, user=owner.user, password=owner.password,
-            ssl=owner.encryption(), direct_tls=False, timeout=_CONNECT_S, server_settings=_SETTINGS,
-        )  # fmt: skip
+        return await connect_primary(owner, timeout=_CONNECT_S, server_settings=_SETTINGS)
 
 
 @contextmanager

@@ -15,11 +15,14 @@ from typing import Any
 
 import asyncpg
 
-from governlayer_server.adapters.postgres.database import PostgresAddress, failures_named
+from governlayer_server.adapters.postgres.address import PostgresAddress
+from governlayer_server.adapters.postgres.connecting import connect_primary
+from governlayer_server.adapters.postgres.database import failures_named
 from governlayer_server.domain.erasure import ErasureKind
 
 _LOCK = 0x474C564143  # "GLVAC"
 _CONNECT_S = 5.0
+_SETTINGS = {"application_name": "governlayer vacuum", "lock_timeout": "200"}
 # Writers wait while a table is written anew: some tenths of a second for so many bytes.
 MAX_BYTES = 16 * 1_048_576
 _KEYS = ("subject_key", "data_key")
@@ -96,12 +99,7 @@ class PostgresVacuum:
         self._rest_s = min(2 * self._rest_s, _LONGEST_REST_S) if needed else _FIRST_REST_S
 
     async def _connect(self) -> "asyncpg.Connection[Any]":
-        address = self._address
-        return await asyncpg.connect(
-            host=address.host, port=address.port, database=address.database, user=address.user,
-            password=address.password, ssl=address.encryption(), direct_tls=False, timeout=_CONNECT_S,
-            server_settings={"application_name": "governlayer vacuum", "lock_timeout": "200"},
-        )  # fmt: skip
+        return await connect_primary(self._address, timeout=_CONNECT_S, server_settings=_SETTINGS)
 
 
 async def _all_over(connection: "asyncpg.Connection[Any]") -> str:

@@ -1,0 +1,172 @@
+"""PostgreSQL with a standby: nothing is told that could be lost, and after a failover all goes on without a restart."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, suppress
+from typing import TypeVar
+from uuid import uuid4
+
+import pytest
+from governlayer_server.adapters.postgres.database import Database, connect
+from governlayer_server.adapters.postgres.ledger_store import PostgresLedgerStore
+from governlayer_server.domain.errors import ConfigurationError, LedgerUnavailable
+from governlayer_server.domain.ledger.record import Actor, ActorKind, Draft
+from governlayer_server.ports.ledger import AnswerExists, Append, Entry, RecordFilter, Remember, SealedPayload
+
+from tests.fakes.clock import FakeClock
+from tests.fakes.standby import Couple, couple
+
+ACTOR = Actor(id="0198c5c0-7f00-7000-8000-00000000000a", kind=ActorKind.API_KEY)
+ALL = RecordFilter()
+LEDGER = "test"
+T = TypeVar("T")
+
+
+@pytest.fixture(scope="module")
+def servers() -> Iterator[Couple]:
+    """A primary and its standby; the last test of this file ends the primary."""
+    with couple() as opened:
+        yield opened
+
+
+@asynccontextmanager
+async def opened(servers: Couple, *, reads: bool = False) -> AsyncIterator[tuple[Database, PostgresLedgerStore]]:
+    """Yield the database of *servers*, the standby named first, and the ledgers in it."""
+    app = "governlayer_app"
+    standbys = servers.address(app, servers.second) if reads else None
+    database = await connect(servers.address(app, servers.second, servers.first), standbys=standbys)
+    ledger = PostgresLedgerStore(database, FakeClock())
+    try:
+        await ledger.create(LEDGER, None, "test/ledgers/test")
+        yield database, ledger
+    finally:
+        await database.close()
+
+
+def append(key: bytes | None = None) -> Append:
+    remember = None if key is None else Remember(key=key, body=b"b" * 32, sealed=b"sealed", expires_us=2**60)
+    draft = Draft(type="decision", actor=ACTOR, body={"number": str(uuid4())})
+    payload = SealedPayload(name="content", sealed=b"sealed")
+    return Append(ledger_id=LEDGER, record_id=uuid4(), draft=draft, payloads=(payload,), remember=remember)
+
+
+async def test_the_primary_is_connected_to_wherever_it_stands_in_the_list(servers: Couple) -> None:
+    for hosts in ((servers.first, servers.second), (servers.second, servers.first)):
+        database = await connect(servers.address("governlayer_app", *hosts))
+        async with database.connection() as connection:
+            assert not await connection.fetchval("SELECT pg_is_in_recovery()")
+        await database.close()
+
+
+async def test_a_standby_alone_is_no_database(servers: Couple) -> None:
+    with pytest.raises(LedgerUnavailable) as refused:
+        await connect(servers.address("governlayer_app", servers.second))
+    assert "is a standby" in str(refused.value.__cause__)
+
+
+async def test_each_host_must_show_a_certificate_for_its_own_name(servers: Couple) -> None:
+    for host in (servers.first, servers.second):
+        other = "127.0.0.1" if host[0] == "localhost" else "localhost"
+        named = servers.address("governlayer_app", (other, host[1]))
+        with pytest.raises(ConfigurationError, match=f"{other} port {host[1]} is not trusted, nothing was sent"):
+            await connect(named)
+    untrusted = ("localhost", servers.second[1])
+    database = await connect(servers.address("governlayer_app", untrusted, servers.first))  # the primary is trusted
+    await database.close()
+
+
+async def test_what_the_standby_does_not_have_is_told_nobody(servers: Couple) -> None:
+    async with opened(servers) as (_, ledger):
+        async with servers.held_back():
+            key = b"k" * 32
+            with pytest.raises(LedgerUnavailable):
+                await ledger.append(append(key))
+            assert await ledger.answer(LEDGER, key, 0) is None  # given up by closing: nobody sees it
+            with pytest.raises(LedgerUnavailable):
+                await ledger.append(append(key))
+        with pytest.raises(AnswerExists) as found:
+            await ledger.append(append(key))
+        assert found.value.answer == await ledger.answer(LEDGER, key, 0)
+
+
+async def test_a_wait_that_somebody_cancels_is_no_commit_and_its_answer_waits(servers: Couple) -> None:
+    waits = "FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+    async with opened(servers) as (_, ledger):
+        async with servers.held_back():
+            key = b"c" * 32
+            asked = asyncio.create_task(ledger.append(append(key)))
+            await servers.until(servers.first, f"SELECT count(*) = 1 {waits}")
+            await servers.ask(servers.first, f"SELECT pg_cancel_backend(pid) {waits}")
+            with pytest.raises(LedgerUnavailable):
+                await asked
+            kept = f"SELECT count(*) FROM idempotent_answer WHERE key = decode('{key.hex()}', 'hex')"
+            assert await servers.ask(servers.first, kept) == [1]  # on the primary alone, where everybody sees it
+            with pytest.raises(LedgerUnavailable):
+                await ledger.answer(LEDGER, key, 0)
+        assert await ledger.answer(LEDGER, key, 0) is not None
+
+
+async def test_records_are_read_from_a_standby_that_has_them(servers: Couple) -> None:
+    reads = "SELECT count(*) > 0 FROM pg_stat_activity WHERE application_name = 'governlayer reading'"
+    async with opened(servers, reads=True) as (_, ledger):
+        written = [(await ledger.append(append())).record.hash for _ in range(3)]
+        assert [one.hash for one in await ledger.records(LEDGER, -1, 1000, ALL)][-3:] == written
+        assert await servers.ask(servers.second, reads) == [True]
+        assert [one.record.hash async for one in ledger.stream(LEDGER, 0, (await last(ledger)), ())][-3:] == written
+        await servers.ask(servers.second, "SELECT pg_wal_replay_pause()")
+        written.append((await ledger.append(append())).record.hash)
+        assert [one.hash for one in await ledger.records(LEDGER, -1, 1000, ALL)][-4:] == written
+        await servers.ask(servers.second, "SELECT pg_wal_replay_resume()")
+
+
+async def test_payloads_are_never_read_from_a_standby(servers: Couple) -> None:
+    async with opened(servers, reads=True) as (_, ledger):
+        entry = await ledger.append(append())
+        seq = entry.record.seq
+        assert await ledger.records(LEDGER, seq - 1, 1, ALL)
+        await servers.ask(servers.second, "SELECT pg_wal_replay_pause()")
+        await servers.ask(servers.first, f"DELETE FROM ledger_payload WHERE ledger_id = '{LEDGER}' AND seq = {seq}")
+        (read,) = [one async for one in ledger.stream(LEDGER, seq, seq, ["content"])]
+        assert read.payloads == ()
+        await servers.ask(servers.second, "SELECT pg_wal_replay_resume()")
+
+
+async def once_it_answers(ask: Callable[[], Awaitable[T]]) -> T:
+    async with asyncio.timeout(20):
+        while True:
+            with suppress(LedgerUnavailable):
+                return await ask()
+            await asyncio.sleep(0.05)
+
+
+async def last_before_it_fails(ledger: PostgresLedgerStore, entry: Entry) -> Entry:
+    """Return the last entry, *entry* or a later one, that was acknowledged before the primary was gone."""
+    with suppress(LedgerUnavailable):
+        async with asyncio.timeout(20):
+            while True:
+                entry = await ledger.append(append())
+    return entry
+
+
+async def last(ledger: PostgresLedgerStore) -> int:
+    return (await ledger.head(LEDGER)).size - 1
+
+
+async def test_after_a_failover_all_goes_on_and_never_goes_back(servers: Couple) -> None:
+    async with servers.held_back():
+        pass  # from now on commits wait
+    async with opened(servers, reads=True) as (database, ledger):
+        before = await ledger.append(append())
+        servers.kill_first()
+        before = await last_before_it_fails(ledger, before)
+        await servers.ask(servers.second, "SELECT pg_promote()")
+        await servers.ask(servers.second, "ALTER SYSTEM RESET synchronous_standby_names", "SELECT pg_reload_conf()")
+        after = await once_it_answers(lambda: ledger.append(append()))
+        assert after.record.seq > before.record.seq
+        assert (await ledger.record(LEDGER, before.record.seq)).hash == before.record.hash
+        servers.back_again()
+        assert [one.hash for one in await ledger.records(LEDGER, -1, 1000, ALL)][-1] == after.record.hash
+        servers.kill_second()
+        assert await servers.ask(servers.first, "SELECT NOT pg_is_in_recovery()") == [True]
+        for _ in range(3):
+            assert not await database.answers()  # the former primary would, and knows nothing of what came after it
