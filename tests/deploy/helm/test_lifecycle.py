@@ -1,5 +1,6 @@
 """A release's life against a stand-in API server, by both Helms: nothing that cannot be made again is ever lost."""
 
+import base64
 import copy
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -7,6 +8,8 @@ from pathlib import Path
 
 import helm_python
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from tests.deploy.helm.api_server import ApiServer
 from tests.deploy.helm.engines import CHART, NAME, NAMESPACE, Helm, Helm3, Helm4, HelmFailed, helm3
@@ -32,6 +35,11 @@ class Cluster:
             for key, item in self.server.store.objects.items()
             if key.plural == "secrets" and key.name in {f"{NAME}-secrets", f"{NAME}-ca"}
         }
+
+    def secret(self, suffix: str) -> dict[str, bytes]:
+        """Return what a Secret of the release holds."""
+        stored = self.server.store.objects[Key("v1", "secrets", NAMESPACE, f"{NAME}-{suffix}")]
+        return {key: base64.b64decode(value) for key, value in stored["data"].items()}
 
     @property
     def names(self) -> set[str]:
@@ -117,3 +125,26 @@ def test_the_operators_own_secrets_are_never_touched(cluster: Cluster) -> None:
 def _without_releases(objects: dict[Key, Manifest]) -> dict[Key, Manifest]:
     """Return all but Helm's own record of what it did, in which a refused upgrade may stand."""
     return {key: item for key, item in objects.items() if not key.name.startswith("sh.helm.release.")}
+
+
+def test_certificates_stay_until_they_are_renewed_and_the_authority_stays_for_good(cluster: Cluster) -> None:
+    cluster.helm.install(CHART, {})
+    first = certificates(cluster)
+    assert len(first) == 3
+    cluster.helm.upgrade(CHART, {"replicas": 1})
+    assert certificates(cluster) == first
+    cluster.helm.upgrade(CHART, {"tls": {"names": ["govern.example.com"]}})
+    named = certificates(cluster)
+    assert {part for part, one in named.items() if one != first[part]} == {"server"}
+    cluster.helm.upgrade(CHART, {"tls": {"names": ["govern.example.com"], "generate": {"renewal": 1}}})
+    renewed = certificates(cluster)
+    assert all(one != named[part] for part, one in renewed.items())
+    authority = x509.load_pem_x509_certificate(cluster.secret("ca")["tls.crt"])
+    for one in map(x509.load_pem_x509_certificate, [*first.values(), *renewed.values()]):
+        one.verify_directly_issued_by(authority)
+    assert b"govern.example.com" in x509.load_pem_x509_certificate(renewed["server"]).public_bytes(Encoding.DER)
+
+
+def certificates(cluster: Cluster) -> dict[str, bytes]:
+    """The certificates that the chart has made, by their part."""
+    return {part: cluster.secret(f"{part}-tls")["tls.crt"] for part in ("server", "postgresql", "redis")}
