@@ -38,6 +38,7 @@ REFUSED: dict[str, tuple[str, Values]] = {
     "a cluster without nodes": ("redis.nodes", _production({"redis": {"mode": "cluster", "host": ""}})),
     "a hook before its PostgreSQL": ("trial.postgresql.enabled", {"migrations": {"mode": "hook"}}),
     "a backup to nowhere": ("backup.s3.endpoint", _production({"backup": {"s3": {"endpoint": ""}}})),
+    "a claim for backups that nothing would bind": ("backup.claim.existingClaim", {"backup": {"enabled": True}}),
     "a backup over plain HTTP": ("backup.s3.endpoint", _production({"backup": {"s3": {"endpoint": "http://storage.example.com"}}})),
     "a backup without a passphrase": ("secrets.backupPassphrase", _production({
         "secrets": {"existingSecret": "", **{name: {"existingSecret": "a"} for name in (

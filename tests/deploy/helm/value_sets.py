@@ -89,7 +89,8 @@ _COMBINED: dict[str, tuple[str, Values]] = {
         "trial": {"postgresql": {"image": {"digest": _DIGEST}}, "redis": {"image": {"digest": _DIGEST}}},
     }),
     "backup-and-erasure-on-claims": ("defaults", {
-        "backup": {"enabled": True}, "sharedDirectory": {"enabled": True, "storageClass": "shared"},
+        "backup": {"enabled": True, "claim": {"accessMode": "ReadWriteMany"}},
+        "sharedDirectory": {"enabled": True, "storageClass": "shared"},
         "retention": {"cronJob": {"enabled": True}}, "replicas": 1,
     }),
     "restore": ("production", merged(_PRODUCTION, {"restore": {"enabled": True, "backup": "20260101T000000Z"}})),

@@ -83,6 +83,10 @@
 {{- if and .Values.backup.s3.bucket (not (and .Values.secrets.storageAccessKey.existingSecret .Values.secrets.storageSecretKey.existingSecret)) }}
 {{- fail "backup.s3.bucket needs secrets.storageAccessKey.existingSecret and secrets.storageSecretKey.existingSecret" }}
 {{- end }}
+{{- $claim := .Values.backup.claim }}
+{{- if and .Values.backup.enabled (not .Values.backup.s3.bucket) (not $claim.existingClaim) (ne $claim.accessMode "ReadWriteMany") }}
+{{- fail "backup.claim.existingClaim: name a claim of yours, or set backup.claim.accessMode to ReadWriteMany, or use backup.s3. One that is made here and that no server mounts stays unbound until the first backup, and `helm --wait` would wait for it in vain" }}
+{{- end }}
 {{- if and .Values.restore.enabled (not .Values.backup.enabled) }}
 {{- fail "restore.enabled needs backup.enabled, which says where backups are" }}
 {{- end }}
