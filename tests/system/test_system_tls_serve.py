@@ -189,7 +189,14 @@ def test_the_operators_commands_work_as_in_a_container(migrated: dict[str, str],
     )  # fmt: skip
     assert link[0] == 0
     assert link[1].startswith("https://governlayer.example/setup#invite=glt_")
-    assert {one[0] for one in (created, keys, users, reset, held, holds)} == {0}
+    assert {one[0] for one in (created, keys, users, reset, held, holds)} == {0}, (
+        created,
+        keys,
+        users,
+        reset,
+        held,
+        holds,
+    )
     assert reset[1].startswith("https://governlayer.example/reset#token=")
     assert again[0] == 1
     assert "there is an organization already" in again[1]
