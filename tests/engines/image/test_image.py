@@ -17,6 +17,12 @@ find / -xdev \( -name pip -o -name 'pip-*' -o -name ensurepip -o -name setuptool
     -o -name .venv -o -name wheelhouse -o -name pip.conf -o -path '*/governlayer_*/tests'
     -o ! -type d \( -name gcc -o -name 'gcc-[0-9]*' -o -name cc -o -name 'cc1*' -o -name g++ -o -name make \) \) -print
 """
+_INSTALLED = """
+import json, re
+from importlib.metadata import distributions
+print(json.dumps(json.load(open("/usr/share/governlayer/sbom.cdx.json"))))
+print(json.dumps({re.sub("[-_.]+", "-", one.name).lower(): one.version for one in distributions()}))
+"""
 _ELEVATING = (
     r"find / -xdev \( -type f -o -type d \) -perm /6000 -print; command -v getcap >/dev/null && getcap -r / || true"
 )
@@ -94,6 +100,16 @@ def test_what_it_says_of_itself_names_no_host_and_holds_no_secret(machine: Machi
     ]
     assert config["Labels"]["org.opencontainers.image.licenses"] == "Apache-2.0"
     assert config["Labels"]["org.opencontainers.image.created"] == "2025-10-09T08:53:20Z"
+
+
+def test_its_bill_of_materials_is_what_is_installed(machine: Machine, say: Say) -> None:
+    shown = machine.docker("run", "--rm", "--network=none", "--entrypoint=python", OURS, "-c", _INSTALLED)
+    bill, installed = (json.loads(line) for line in shown.splitlines())
+    listed = {item["name"]: item["version"] for item in bill["components"]}
+    ours = {"governlayer-server", "governlayer-verifier"}
+    say(f"bill of materials: {len(listed)} packages; installed: {len(installed)} with our own")
+    assert {name: version for name, version in installed.items() if name not in ours} == listed
+    assert bill["metadata"]["component"]["version"] == installed["governlayer-server"]
 
 
 def test_up_has_no_servers_in_it_and_says_what_to_do(machine: Machine) -> None:
