@@ -1,10 +1,11 @@
 #!/bin/sh
-# Build the image with Buildah, out of this checkout; the same sources, base and time give the same digest, which is printed.
+# Build the image with Buildah, skopeo and jq, out of this checkout; the same sources, base and time give the same digest, which
+# is printed.
 #
 #   deploy/image/build.sh REFERENCE [OPTION…]
 #
 # OPTIONs are Buildah's, such as
-#   --build-arg BASE=docker.io/library/python@sha256:…    the base by digest (deploy/image/images.txt)
+#   --build-arg BASE=docker.io/library/python@sha256:…    the base by digest (lock-images.sh tells it)
 #   --secret id=pip,src=/etc/pip.conf                     settings of pip for the one stage that asks an index
 #   --secret id=ca,src=/etc/ssl/certs/ca-certificates.crt authorities to trust in that stage
 # SOURCE_DATE_EPOCH (seconds) is the time in the image; default: that of the commit. REVISION: the commit.
@@ -15,11 +16,23 @@ cd "$(dirname "$0")/../.."
 reference=$1
 shift
 SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}
-export SOURCE_DATE_EPOCH
-buildah build --format docker --layers=false --timestamp "$SOURCE_DATE_EPOCH" --file deploy/image/Containerfile \
+buildah build --format docker --identity-label=false --layers=false --timestamp "$SOURCE_DATE_EPOCH" \
     --build-arg "SOURCE_DATE_EPOCH=$SOURCE_DATE_EPOCH" \
     --build-arg "CREATED=$(date -u -d "@$SOURCE_DATE_EPOCH" +%Y-%m-%dT%H:%M:%SZ)" \
     --build-arg "REVISION=${REVISION:-$(git rev-parse HEAD)}" \
     --build-arg "VERSION=$(sed -n 's/^version = "\(.*\)"/\1/p' server/pyproject.toml)" \
-    --tag "$reference" "$@" .
-buildah images --format '{{.Name}}:{{.Tag}}@{{.Digest}}' "$reference"
+    --file deploy/image/Containerfile --tag "$reference" "$@" .
+
+# Docker's format, which alone has health checks, also keeps the names of the containers of this build: they are taken out.
+image=$(mktemp -d "${TMPDIR:-/var/tmp}/image.XXXXXX")
+trap 'rm -r "$image"' EXIT
+skopeo copy --quiet "containers-storage:$reference" "dir:$image"
+config=$image/$(jq -r '.config.digest | ltrimstr("sha256:")' "$image/manifest.json")
+jq -cS 'del(.container) | .config.Hostname = "" | .container_config.Hostname = ""' "$config" >"$image/config"
+digest=$(sha256sum "$image/config" | cut -d ' ' -f 1)
+jq -cS --arg digest "sha256:$digest" --argjson size "$(stat -c %s "$image/config")" \
+    '.config.digest = $digest | .config.size = $size' "$image/manifest.json" >"$image/manifest.new"
+mv "$image/config" "$image/$digest"
+mv "$image/manifest.new" "$image/manifest.json"
+skopeo copy --quiet "dir:$image" "containers-storage:$reference"
+echo "$reference@sha256:$(sha256sum "$image/manifest.json" | cut -d ' ' -f 1)"
