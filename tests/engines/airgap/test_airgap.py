@@ -18,10 +18,10 @@ table inet watch {
     counter others { }
     set near { type ipv4_addr; flags interval; elements = { 127.0.0.0/8, 172.16.0.0/12, 224.0.0.0/4 } }
     set near6 { type ipv6_addr; flags interval; elements = { ::1, fe80::/10, ff00::/8 } }
-    chain leaving { meta l4proto { tcp, udp } th dport 53 counter name lookups return; counter name others }
-    chain watched { ip daddr != @near goto leaving; ip6 daddr != @near6 goto leaving }
-    chain containers { type filter hook prerouting priority raw; iifname != "lo" goto watched }
-    chain host { type filter hook output priority raw; goto watched }
+    chain leaving { meta l4proto { tcp, udp } th dport 53 counter name lookups return; counter name others; }
+    chain watched { ip daddr != @near goto leaving; ip6 daddr != @near6 goto leaving; }
+    chain containers { type filter hook prerouting priority raw; iifname != "lo" goto watched; }
+    chain host { type filter hook output priority raw; goto watched; }
 }
 """
 _ATTEMPTS = """
@@ -42,6 +42,7 @@ def packets(machine: Machine, *, reset: bool = False) -> dict[str, int]:
 @pytest.fixture(scope="module")
 def watched(machine: Machine) -> Machine:
     machine.run("nft", "--file", "-", input=_WATCH)
+    machine.run("tee", "/etc/resolv.conf", input="nameserver 192.0.2.53\n")  # of documentation (RFC 5737): nobody
     return machine
 
 

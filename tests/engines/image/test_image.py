@@ -107,7 +107,9 @@ def test_its_bill_of_materials_is_what_is_installed(machine: Machine, say: Say) 
     shown = machine.docker("run", "--rm", "--network=none", "--entrypoint=python", OURS, "-c", _INSTALLED)
     version, bill, installed = (json.loads(line) for line in shown.splitlines())
     listed = {item["name"]: item["version"] for item in bill["components"]}
-    say(f"bill of materials: {len(listed)} packages; installed: {len(installed)}, on Python {'.'.join(map(str, version))}")
+    say(
+        f"bill of materials: {len(listed)} packages; installed: {len(installed)}, on Python {'.'.join(map(str, version))}"
+    )
     # The bill is that of the newest Python 3.11; the stand-in's is older, and redis needs one more package there.
     if version < [3, 11, 3]:
         installed.pop("async-timeout")
