@@ -3,6 +3,7 @@
 import hashlib
 import io
 import os
+import shutil
 import stat
 import sys
 from importlib.util import module_from_spec, spec_from_file_location
@@ -153,6 +154,15 @@ def test_what_is_missing_later_is_named_and_never_made_anew(place: Place, missin
     with pytest.raises(SystemExit, match=f"{missing}: restore a backup"):
         place.init().make()
     assert missing not in place.contents()
+
+
+def test_where_the_authoritys_volume_is_lost_no_key_is_written_over(place: Place) -> None:
+    place.init().make()
+    before = place.contents()
+    shutil.rmtree(place.authority)
+    place.authority.mkdir()
+    place.init().make()
+    assert place.contents() == before
 
 
 def test_for_a_restore_the_keys_are_left_to_the_backup(place: Place) -> None:
