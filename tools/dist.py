@@ -43,7 +43,7 @@ def build_wheels(root: Path = ROOT) -> Mapping[str, bytes]:
 def normalized(wheel: bytes) -> bytes:
     """Return *wheel* with all content as it is, in entries of one time and mode that are stored uncompressed."""
     result = io.BytesIO()
-    with zipfile.ZipFile(io.BytesIO(wheel)) as source, zipfile.ZipFile(result, "w", zipfile.ZIP_STORED) as out:
+    with zipfile.ZipFile(io.BytesIO(wheel)) as source, zipfile.ZipFile(result, "w") as out:
         for info in source.infolist():
             out.writestr(pyz.entry(info.filename), source.read(info))
     return result.getvalue()

@@ -42,16 +42,27 @@ def test_a_tampered_hash_in_the_lock_turns_it_red(
     assert not list((tmp_path / ".venv").glob("lib/python3*/site-packages/iniconfig*"))
 
 
-def test_what_builds_the_wheels_has_hashes_too(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("hashes", "why"),
+    [
+        (("sha256:....", "sha256:0000"), r"Hash mismatch for `[\w-]+=="),
+        ((r'    \{ requirement = "pluggy==[^}]*\},\n', ""), "Hash-checking is required, but no trusted hash"),
+    ],
+)
+def test_what_builds_the_wheels_has_hashes_too(
+    hashes: tuple[str, str], why: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     project = (ROOT / "pyproject.toml").read_text()
     section = project[project.index("build-constraint-dependencies") : project.index("[tool.uv.workspace]")]
-    (tmp_path / "pyproject.toml").write_text(project.replace(section, re.sub("sha256:....", "sha256:0000", section)))
+    changed = re.sub(*hashes, section)
+    assert changed != section
+    (tmp_path / "pyproject.toml").write_text(project.replace(section, changed))
     for folder in ("server", "sdk", "verifier"):
         (tmp_path / folder).mkdir()
         shutil.copy(ROOT / folder / "pyproject.toml", tmp_path / folder)
     with pytest.raises(subprocess.CalledProcessError):
         run_uv("build", "--wheel", "--package", "governlayer-verifier", folder=tmp_path)
-    assert re.search(r"Hash mismatch for `[\w-]+==", capfd.readouterr().err)
+    assert re.search(why, capfd.readouterr().err)
 
 
 def test_a_command_that_installs_without_hashes_turns_it_red(
