@@ -46,7 +46,7 @@ class RedisServers:
         home = self.tree.place / name
         inside = self.tree.inside(home)
         lines = [
-            f"bind {HOSTS[name]}", "port 0", f"tls-port {port}", f"dir {inside}", "tls-auth-clients no",
+            f"bind {HOSTS[name]}", f"bind-source-addr {HOSTS[name]}", "port 0", f"tls-port {port}", f"dir {inside}", "tls-auth-clients no",
             f"tls-cert-file {inside}/server.crt", f"tls-key-file {inside}/server.key", f"tls-ca-cert-file {inside}/ca.crt",
             f"tls-client-cert-file {inside}/client.crt", f"tls-client-key-file {inside}/client.key",
             "tls-replication yes", f"requirepass {PASSWORD}", *options,
