@@ -49,6 +49,7 @@ _OWNER = {
     "DATABASE_USER": "governlayer_owner",
     "DATABASE_PASSWORD_FILE": "/home/secrets/database-owner-password",
 }
+_PATIENCE_S = 300.0  # the machine may have other things to do
 QUESTION = {
     "stage": "model_request",
     "agent": {"id": "support-bot"},
@@ -105,14 +106,19 @@ class Stack:
         self.machine.docker("run", "--detach", "--name=postgres", *store, *postgres, POSTGRES, "postgres", *given)
         self.machine.docker("run", "--detach", "--name=redis", *store, VALKEY, "valkey-server", "/store/redis.conf")
         # Not over the socket, on which the first start's own server answers already.
-        wait_until(lambda: self._in("postgres", "pg_isready", "-h", "127.0.0.1") == 0, "PostgreSQL does not start")
+        wait_until(
+            lambda: self._in("postgres", "pg_isready", "-h", "127.0.0.1") == 0, "PostgreSQL does not start", _PATIENCE_S
+        )
 
     def start_server(self, *options: str) -> float:
         """Start the server as hardened as it is to run; return the seconds until Docker calls it healthy."""
         begun = time.monotonic()
         run = ["run", "--detach", "--name=server", "--network=data", "--health-interval=1s", *options]
         self.machine.docker(*run, *self._home(), *HARDENED, *self._environment(), OURS)
-        wait_until(lambda: self.health() == "healthy", f"not healthy: {self.logs()}")
+        try:
+            wait_until(lambda: self.health() == "healthy", "not healthy", _PATIENCE_S)
+        except TimeoutError as error:
+            raise AssertionError(f"{error}: {self.logs()}") from None
         return time.monotonic() - begun
 
     def stop_server(self) -> tuple[int, float]:
