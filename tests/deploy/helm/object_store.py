@@ -91,6 +91,10 @@ class ObjectStore:
         if error:
             self.invalid.append(f"{manifest['kind']}/{key.name}: {error}")
             raise Refused(422, "Invalid", self.invalid[-1])
+        if is_changed_for_good(self.objects.get(key, {}), manifest):
+            raise Refused(
+                422, "Invalid", f'{key.plural} "{key.name}" is invalid: field is immutable when `immutable` is set'
+            )
         manifest["metadata"] |= {"resourceVersion": str(next(self._versions)), "uid": f"uid-{key.name}"}
         if key.namespace:
             manifest["metadata"]["namespace"] = key.namespace
@@ -115,6 +119,11 @@ class ObjectStore:
         """Remove the object and return it. Not there: ``Refused`` 404."""
         self.get(key)
         return self.objects.pop(key)
+
+
+def is_changed_for_good(old: Manifest, new: Manifest) -> bool:
+    """Tell whether a Secret or ConfigMap would change that says of itself that it never does."""
+    return bool(old.get("immutable")) and any(old.get(name) != new.get(name) for name in ("immutable", "data"))
 
 
 def _json_merge(current: Any, patch: Any) -> Any:

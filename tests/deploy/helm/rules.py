@@ -68,7 +68,7 @@ def _loose_mounts(owner: str, spec: Manifest, manifests: list[Manifest]) -> Iter
 
 def unmatched(manifests: list[Manifest]) -> list[str]:
     """Return selectors that choose nothing, or not the pods of their own object, and ports that nobody has."""
-    templates = [template for _, template in pods(manifests)]
+    templates = [*(template for _, template in pods(manifests)), *_pods_of_clusters(manifests)]
     found = [f"{name_of(manifest)}: {text}" for manifest in manifests for text in _unmatched(manifest, templates)]
     names = {name_of(manifest) for manifest in manifests}
     for manifest in (manifest for manifest in manifests if manifest["kind"] == "HorizontalPodAutoscaler"):
@@ -76,6 +76,13 @@ def unmatched(manifests: list[Manifest]) -> list[str]:
         if f"{target['kind']}/{target['name']}" not in names:
             found.append(f"{name_of(manifest)}: {target['name']}")
     return found + _backends(manifests)
+
+
+def _pods_of_clusters(manifests: list[Manifest]) -> Iterator[Manifest]:
+    """Return what is known here of the pods that CloudNativePG makes."""
+    for manifest in manifests:
+        if manifest["kind"] == "Cluster":
+            yield {"metadata": {"labels": {"cnpg.io/cluster": manifest["metadata"]["name"]}}}
 
 
 def _unmatched(manifest: Manifest, templates: list[Manifest]) -> Iterator[str]:

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from tests.deploy.helm.api_server import ApiServer
 from tests.deploy.helm.engines import CHART, NAME, NAMESPACE, Helm, Helm3, Helm4, HelmFailed, helm3
-from tests.deploy.helm.object_store import Key, Manifest
+from tests.deploy.helm.object_store import Key, Manifest, Refused
 
 
 class Cluster:
@@ -120,6 +120,20 @@ def test_the_operators_own_secrets_are_never_touched(cluster: Cluster) -> None:
     cluster.helm.upgrade(CHART, {**own, "replicas": 3})
     assert f"secrets/{NAME}-secrets" not in cluster.names
     assert "secrets/mine" not in cluster.names
+
+
+def test_no_rollback_brings_back_a_key_that_was_rotated(cluster: Cluster) -> None:
+    cluster.helm.install(CHART, {})
+    made = cluster.kept
+    key = Key("v1", "secrets", NAMESPACE, f"{NAME}-secrets")
+    exchanged = copy.deepcopy(cluster.server.store.objects[key])
+    exchanged["data"]["key-encryption-key"] = base64.b64encode(b"another").decode()
+    with pytest.raises(Refused, match="immutable"):
+        cluster.server.store.put(key, exchanged)
+    cluster.helm.upgrade(CHART, {"secrets": {"keyEncryptionKey": {"existingSecret": "mine"}}})
+    assert cluster.kept == made
+    cluster.helm.rollback(1)
+    assert cluster.kept == made
 
 
 def _without_releases(objects: dict[Key, Manifest]) -> dict[Key, Manifest]:

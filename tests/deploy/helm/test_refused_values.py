@@ -56,6 +56,12 @@ REFUSED: dict[str, tuple[str, Values]] = {
     "a label that selectors need": ("app.kubernetes.io.name", {"podLabels": {"app.kubernetes.io/name": "other"}}),
     "no limits": ("resources", {"resources": {"limits": {"memory": None, "cpu": None}}}),
     "an Ingress without a host": ("ingress.hosts", {"ingress": {"enabled": True}}),
+    "an Ingress without TLS": ("ingress.tlsSecret", {"ingress": {"enabled": True, "hosts": ["a.example.com"]}}),
+    "a gateway's listener that has no TLS": (
+        "gateway.parentRefs",
+        {"gateway": {"enabled": True, "hostnames": ["a.example.com"], "parentRefs": [{"name": "public"}]}},
+    ),
+    "everybody as a proxy": ("trustedProxies", {"trustedProxies": ["0.0.0.0/0"]}),
     "a gateway without a parent": ("gateway.parentRefs", {"gateway": {"enabled": True, "hostnames": ["a.example.com"]}}),
     "a public address without TLS": ("publicUrl", {"publicUrl": "http://govern.example.com"}),
     "a name too long": ("fullnameOverride", {"fullnameOverride": "a" * 39}),

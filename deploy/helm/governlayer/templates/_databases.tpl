@@ -78,6 +78,7 @@ GOVERNLAYER_DATABASE_KEY: /run/governlayer/database/client.key
 {{- if .Values.trial.redis.enabled }}
 GOVERNLAYER_REDIS_HOST: {{ include "governlayer.fullname" . }}-redis
 GOVERNLAYER_REDIS_PORT: "6379"
+GOVERNLAYER_REDIS_USER: governlayer
 {{- else if eq .Values.redis.mode "sentinel" }}
 GOVERNLAYER_REDIS_SENTINELS: {{ .Values.redis.nodes | join "," | quote }}
 GOVERNLAYER_REDIS_MASTER: {{ .Values.redis.master | quote }}
@@ -87,8 +88,10 @@ GOVERNLAYER_REDIS_CLUSTER: {{ .Values.redis.nodes | join "," | quote }}
 GOVERNLAYER_REDIS_HOST: {{ .Values.redis.host | quote }}
 GOVERNLAYER_REDIS_PORT: {{ .Values.redis.port | quote }}
 {{- end }}
+{{- if not .Values.trial.redis.enabled }}
 {{- with .Values.redis.user }}
 GOVERNLAYER_REDIS_USER: {{ . | quote }}
+{{- end }}
 {{- end }}
 {{- with .Values.redis.sentinelUser }}
 GOVERNLAYER_REDIS_SENTINEL_USER: {{ . | quote }}
@@ -97,4 +100,9 @@ GOVERNLAYER_REDIS_SENTINEL_USER: {{ . | quote }}
 {{- if or (get $ca "secret") (get $ca "configMap") }}
 GOVERNLAYER_REDIS_CA: /run/governlayer/redis/ca.crt
 {{- end }}
+{{- end }}
+
+{{/* What keeps values of rows out of PostgreSQL's log, as a JSON object: errors go to the client. */}}
+{{- define "governlayer.quietLog" -}}
+{{- dict "log_min_error_statement" "panic" "log_error_verbosity" "terse" "log_statement" "none" "log_min_duration_statement" "-1" "log_parameter_max_length" "0" "log_parameter_max_length_on_error" "0" | toJson }}
 {{- end }}

@@ -62,6 +62,14 @@
 {{- end }}
 
 {{- define "governlayer.validateNetwork" -}}
+{{- if and .Values.ingress.enabled (not .Values.ingress.tlsSecret) (not .Values.ingress.passthrough) }}
+{{- fail "ingress.tlsSecret: name the Secret with the certificate for the hosts, or set ingress.passthrough: without TLS, keys would cross the network in the clear" }}
+{{- end }}
+{{- range .Values.gateway.parentRefs }}
+{{- if not .sectionName }}
+{{- fail "gateway.parentRefs: each needs a sectionName, that of an HTTPS or TLS listener: without it the route is attached to listeners without TLS too" }}
+{{- end }}
+{{- end }}
 {{- $policy := .Values.networkPolicy }}
 {{- if $policy.enabled }}
 {{- if and .Values.database.host (not $policy.databaseTo) }}

@@ -1,8 +1,10 @@
-# The password goes into a file in memory: on the command line every process could read it.
+# The one user may do what the server does, and nothing that others would miss: @dangerous holds CONFIG, FLUSHALL, DEBUG,
+# KEYS and the like.
 set -eu
 umask 077
-{
-  cat /etc/governlayer/valkey.conf
-  printf 'requirepass %s\n' "$(cat /run/governlayer/secrets/redis-password)"
-} > /tmp/valkey.conf
-exec valkey-server /tmp/valkey.conf
+hash=$(printf %s "$(cat /run/governlayer/secrets/redis-password)" | sha256sum)
+cat > /tmp/users.acl <<ACL
+user default reset off
+user governlayer reset on #${hash%% *} ~* &* -@all +@read +@write +@transaction +@connection +@pubsub +eval +evalsha +script|load +script|exists +time -@dangerous -@admin +client|setinfo +client|setname
+ACL
+exec valkey-server /etc/governlayer/valkey.conf --aclfile /tmp/users.acl
