@@ -4,7 +4,7 @@ here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd) || exit 1
 cd "$here" || exit 1
 umask 077
 
-say() { printf '%s\n' "$*"; }
+say() { printf '%s\n' "$@"; }
 step() { printf '\n== %s\n' "$*"; }
 fail() {
     printf '%s: %s\n' "${0##*/}" "$*" >&2
@@ -81,9 +81,18 @@ readable() {
     chmod 644 files/* config/policies.cedar
 }
 
-# doctor: in the backup service, which sees all that the server sees, and the backups. A machine that has just started
-# everything may not answer in time: what fails is looked at once more.
-doctor() { compose exec -T backup governlayer doctor || { say "once more:"; sleep 10; compose exec -T backup governlayer doctor; }; }
+# doctor: in the backup service, which sees all that the server sees, and the backups. Where everything has just started,
+# or the machine is busy, something may not answer in time: it is looked at again for a while.
+doctor() {
+    tries=0
+    until found=$(compose exec -T backup governlayer doctor 2>/dev/null); do
+        tries=$((tries + 1))
+        [ "$tries" -lt 6 ] || fail "the doctor still finds after a while:
+$found"
+        sleep 5
+    done
+    say "$found"
+}
 
 # first_backup: made and verified now, by this or by the schedule, which begins at the same time.
 first_backup() {

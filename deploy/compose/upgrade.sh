@@ -46,7 +46,7 @@ step "This machine"
 preflight ""
 
 step "What runs now"
-(cd "$from" && compose exec -T backup governlayer doctor)
+(cd "$from" && doctor)
 
 step "Backup"
 backup_id=$(cd "$from" && compose exec -T backup governlayer backup --json 2>/dev/null |
