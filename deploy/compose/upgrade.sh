@@ -76,4 +76,5 @@ compose up --detach --wait --remove-orphans
 step "Doctor"
 doctor
 rm -f .env.before
-say "" "Upgraded. The backup $backup_id and $from are the way back; what is decided from now on is not in that backup."
+say "" "Upgraded. The backup $backup_id and $from are the way back; what is decided from now on is not in that backup." \
+    "Backups are in $(setting BACKUPS): keep that, whatever becomes of $from."

@@ -95,3 +95,11 @@ async def test_what_is_refused_leaves_no_file(machine: Machine) -> None:
     refused = await machine.run("rewrap-master", machine.kek)
     assert "transit" in str(refused.exception)
     assert not machine.made.exists()
+
+
+async def test_where_nothing_can_be_written_the_place_is_named(machine: Machine) -> None:
+    machine.use(KEY_PROVIDER="file")
+    machine.made = Path("/proc/key")
+    done = await machine.run("new-master")
+    assert isinstance(done.exception, ConfigurationError) or done.exit_code == 1
+    assert "/proc/key cannot be written" in str(done.exception) + done.output

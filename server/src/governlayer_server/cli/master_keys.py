@@ -33,7 +33,7 @@ def new_master(output: Path) -> None:
     """
     _require_free(output)
     provider = key_provider_from(os.environ)
-    write_once(output, run(provider.protect(SystemEntropy().bytes(KEY_BYTES))) + "\n")
+    _write(output, run(provider.protect(SystemEntropy().bytes(KEY_BYTES))))
     click.echo(
         f"next: keep it where GOVERNLAYER_KEY_ENCRYPTION_KEY[_NEXT]_FILE of `{provider.name}` reads it", err=True
     )
@@ -48,10 +48,17 @@ def rewrap_master(file: Path, output: Path) -> None:
     provider = key_provider_from(os.environ)
     if not isinstance(provider, TransitKeys):
         raise ConfigurationError("only GOVERNLAYER_KEY_PROVIDER=transit has ciphertexts")
-    write_once(output, run(provider.rewrap(read_line(file, CIPHERTEXT) or "")) + "\n")
+    _write(output, run(provider.rewrap(read_line(file, CIPHERTEXT) or "")))
     click.echo(f"next: move it to {file}; restart nothing", err=True)
 
 
 def _require_free(output: Path) -> None:
     if os.path.lexists(output):
         raise ConfigurationError(f"{output} is there already: nothing was made")
+
+
+def _write(output: Path, key: str) -> None:
+    try:
+        write_once(output, key + "\n")
+    except OSError as error:
+        raise ConfigurationError(f"{output} cannot be written: {error.strerror}") from None
