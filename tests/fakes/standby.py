@@ -1,4 +1,4 @@
-"""Two PostgreSQL over TLS, one of them the standby of the other; the primary can die and the standby be promoted."""
+"""Two PostgreSQL over TLS, one of them the standby of the other; the primary can hang and the standby be promoted."""
 
 import asyncio
 import os
@@ -6,7 +6,7 @@ import shutil
 import signal
 import tempfile
 from collections.abc import AsyncIterator, Iterator
-from contextlib import ExitStack, asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,7 @@ class Couple:
         self._place = place
         self._servers = [DebianPostgres(place / "primary")]
         self._running = ExitStack()
+        self._frozen: list[int] = []
 
     def start(self) -> None:
         """Start both, with all tables of the appliance in them."""
@@ -109,23 +110,28 @@ class Couple:
             while await self.ask(host, condition) != [True]:  # noqa: ASYNC110  # another process says when
                 await asyncio.sleep(0.05)
 
-    def kill_first(self) -> None:
-        """kill -9."""
-        os.kill(self._postmaster(0), signal.SIGKILL)
+    async def freeze_first(self) -> None:
+        """Stop the primary where it is, as a machine does that hangs: connections stay open, and nothing answers."""
+        query = "SELECT pid FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+        self._frozen = [self._postmaster(0), *await self.ask(self.first, query)]
+        for pid in self._frozen:
+            os.kill(pid, signal.SIGSTOP)
+
+    def thaw_first(self) -> None:
+        """Let the former primary go on: it does not know that the other was promoted."""
+        while self._frozen:
+            with suppress(ProcessLookupError):
+                os.kill(self._frozen.pop(), signal.SIGCONT)
 
     def kill_second(self) -> None:
         """kill -9."""
         os.kill(self._postmaster(1), signal.SIGKILL)
 
-    def back_again(self) -> None:
-        """Start the first once more, as its operator should not: it does not know that the other was promoted."""
-        (self._servers[0].data / "postmaster.pid").unlink()
-        self.first = self._serve(0)
-
     def _postmaster(self, number: int) -> int:
         return int((self._servers[number].data / "postmaster.pid").read_text().split()[0])
 
     def close(self) -> None:
+        self.thaw_first()
         self._running.close()
 
 
