@@ -66,6 +66,7 @@ build() {
 }
 
 is_complete && exit 0
+mkdir -p "$(dirname "$target")"
 scratch=$(mktemp -d -p "$(dirname "$target")")
 trap 'chmod -R u+w "$scratch" && rm -rf "$scratch"' EXIT
 fetch

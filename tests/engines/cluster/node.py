@@ -14,7 +14,7 @@ from tools.engines.machine import ENGINES, HERE, PATH, Machine, wait_until
 
 _START_S = 240.0
 # Claims of the trial's servers bind to these.
-_VOLUMES = 6
+_VOLUMES = 12
 
 
 class Node:

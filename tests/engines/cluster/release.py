@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.deploy.helm.engines import NAME, NAMESPACE, RELEASE
+from tests.deploy.helm.engines import NAMESPACE, RELEASE, Values
 from tests.engines.cluster.node import Node
 
-SERVER = f"app.kubernetes.io/instance={RELEASE},app.kubernetes.io/component=server"
-URL = f"https://{NAME}.{NAMESPACE}.svc.cluster.local:8600"
+# The image that is in the node; nothing can be fetched there.
+VALUES: Values = {"image": {"registry": "localhost", "tag": "0.1.0", "pullPolicy": "Never"}, "replicas": 2}
+LIMIT_S = 2400
 _WAIT_S = 180.0
 
 
@@ -24,15 +25,20 @@ class Release:
 
     node: Node
     home: Path
+    release: str = RELEASE
     acknowledged: dict[int, str] = field(default_factory=dict)
     organization: str = ""
     key: str = ""
 
+    @property
+    def name(self) -> str:
+        """How the chart calls the release's objects."""
+        return f"{self.release}-governlayer"
+
     def admin(self, *arguments: str) -> str:
-        """Run ``governlayer …`` in a pod of the server and return what it printed."""
-        return self.node.kubectl(
-            "exec", "-n", NAMESPACE, f"deployment/{NAME}", "-c", "server", "--", "governlayer", *arguments
-        )
+        """Run ``governlayer …`` in a server that is ready, not in one that is about to go, and return what it printed."""
+        pod = next(pod for pod in self.pods() if _is_ready(pod))["metadata"]["name"]
+        return self.node.kubectl("exec", "-n", NAMESPACE, pod, "-c", "server", "--", "governlayer", *arguments)
 
     def begin(self) -> None:
         """Make an organization and a key."""
@@ -50,7 +56,7 @@ class Release:
     def authority(self) -> Path:
         """Write the certificate by which clients know the server, as the chart hands it out, and return its path."""
         path = self.home / "ca.crt"
-        path.write_text(self.node.get(NAMESPACE, "configmap", f"{NAME}-ca")["data"]["ca.crt"])
+        path.write_text(self.node.get(NAMESPACE, "configmap", f"{self.name}-ca")["data"]["ca.crt"])
         return path
 
     @contextmanager
@@ -61,8 +67,9 @@ class Release:
         Afterwards the mapping tells what came of it.
         """
         program = Path(__file__).with_name("writer.py")
+        url = f"https://{self.name}.{NAMESPACE}.svc.cluster.local:8600"
         process = subprocess.Popen(
-            [*self.node.network, sys.executable, program, URL, self.authority(), self.home / "witness"],
+            [*self.node.network, sys.executable, program, url, self.authority(), self.home / "witness"],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
         assert process.stdin is not None
@@ -80,9 +87,21 @@ class Release:
             result |= json.loads(out)
             self.acknowledged |= {int(place): decision for place, decision in result.pop("decisions").items()}
 
+    def run_job(self, schedule: str) -> str:
+        """Run the job of a schedule now, wait until it is complete, and return what it wrote."""
+        job = f"{schedule}-now"
+        self.node.kubectl("create", "job", "-n", NAMESPACE, job, f"--from=cronjob/{self.name}-{schedule}")
+        self.wait_for_job(f"job/{job}")
+        return self.node.kubectl("logs", "-n", NAMESPACE, f"job/{job}", "--all-containers")
+
+    def wait_for_job(self, *which: str) -> None:
+        """Return when the job is complete."""
+        self.node.kubectl("wait", "-n", NAMESPACE, "--for=condition=complete", "--timeout", "300s", *which)
+
     def pods(self) -> list[dict[str, Any]]:
         """Return the server's pods that are not going."""
-        found = self.node.get(NAMESPACE, "pods", selector=SERVER)
+        server = f"app.kubernetes.io/instance={self.release},app.kubernetes.io/component=server"
+        found = self.node.get(NAMESPACE, "pods", selector=server)
         return [pod for pod in found if "deletionTimestamp" not in pod["metadata"]]
 
     def restarts(self) -> int:
@@ -91,12 +110,7 @@ class Release:
 
     def ready(self) -> int:
         """Return how many of the server's pods are ready."""
-        return sum(
-            condition["status"] == "True"
-            for pod in self.pods()
-            for condition in pod["status"].get("conditions", [])
-            if condition["type"] == "Ready"
-        )
+        return sum(_is_ready(pod) for pod in self.pods())
 
     def verify(self) -> str:
         """
@@ -121,9 +135,27 @@ class Release:
         return next(line for line in done.stdout.splitlines() if line.startswith("VALID"))
 
 
+def _is_ready(pod: dict[str, Any]) -> bool:
+    conditions = pod["status"].get("conditions", [])
+    return any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions)
+
+
 def wait_until(condition: Callable[[], bool], what: str) -> None:
     """Return when *condition* holds."""
     deadline = time.monotonic() + _WAIT_S
     while not condition():
         assert time.monotonic() < deadline, f"waited in vain for: {what}"
         time.sleep(0.5)
+
+
+@contextmanager
+def timed(what: str) -> Iterator[None]:
+    """Print how long the steps inside took."""
+    start_s = time.monotonic()
+    yield
+    print(f"  {what}: {time.monotonic() - start_s:.1f} s", flush=True)
+
+
+def tell(during: dict[str, Any]) -> None:
+    """Print what came of a writer."""
+    print(f"  writer: {during}", flush=True)

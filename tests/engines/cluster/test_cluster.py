@@ -1,40 +1,23 @@
 """The trial on a real Kubernetes, by both Helms: it lives, is upgraded, broken, removed and put back, and loses nothing."""
 
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from tests.deploy.helm.engines import NAMESPACE, HelmFailed, Values
+from tests.deploy.helm.engines import HelmFailed, Values
 from tests.engines.cluster.helms import both
 from tests.engines.cluster.node import Node
-from tests.engines.cluster.release import Release, wait_until
+from tests.engines.cluster.release import LIMIT_S, VALUES, Release, tell, timed, wait_until
 
-# The image that is in the node; nothing can be fetched there.
-VALUES: Values = {"image": {"registry": "localhost", "tag": "0.1.0", "pullPolicy": "Never"}, "replicas": 2}
 NEVER_MADE: Values = {**VALUES, "image": {**VALUES["image"], "tag": "0.1.0-never-made"}}
 _TOO_LONG_S = 30
-pytestmark = pytest.mark.timeout(2400)
-
-
-@pytest.fixture
-def release(node: Node, tmp_path: Path) -> Iterator[Release]:
-    yield Release(node, tmp_path)
-    node.kubectl("delete", "namespace", NAMESPACE, "--wait", "--timeout", "120s")
-
-
-@contextmanager
-def timed(what: str) -> Iterator[None]:
-    start_s = time.monotonic()
-    yield
-    print(f"  {what}: {time.monotonic() - start_s:.1f} s", flush=True)
+pytestmark = pytest.mark.timeout(LIMIT_S)
 
 
 @pytest.mark.parametrize("name", ["helm3", "helm4"])
-def test_life_of_a_release(name: str, node: Node, release: Release, chart: Path, tmp_path: Path) -> None:
-    helm = both(node, tmp_path)[name]
+@pytest.mark.usefixtures("namespace")
+def test_life_of_a_release(name: str, node: Node, chart: Path, tmp_path: Path) -> None:
+    helm, release = both(node, tmp_path)[name], Release(node, tmp_path)
     print(f"\n{name}", flush=True)
     with timed("install --wait"):
         helm.install(chart, VALUES)
@@ -44,7 +27,7 @@ def test_life_of_a_release(name: str, node: Node, release: Release, chart: Path,
 
     with timed("rolling upgrade"), release.writer() as during:
         helm.upgrade(chart, {**VALUES, "podAnnotations": {"example.com/rolled": "once"}})
-    _tell(during)
+    tell(during)
     assert during["answered"] > 0
     assert during["failed"] == []
 
@@ -54,14 +37,14 @@ def test_life_of_a_release(name: str, node: Node, release: Release, chart: Path,
         pytest.raises(HelmFailed),
     ):
         helm.upgrade(chart, NEVER_MADE, wait_s=_TOO_LONG_S)
-    _tell(during)
+    tell(during)
     assert during["failed"] == []
     assert helm.revisions()[-2:] == ["failed", "deployed"]
     assert release.ready() == 2
 
     with timed("kill -9 of one server"), release.writer() as during:
         _kill_one_server(node, release)
-    _tell(during)
+    tell(during)
     assert during["failed"] == []
 
     with timed("uninstall"):
@@ -71,7 +54,7 @@ def test_life_of_a_release(name: str, node: Node, release: Release, chart: Path,
         helm.install(chart, VALUES)
     with release.writer() as during:
         pass
-    _tell(during)
+    tell(during)
     print(f"  acknowledged decisions, all on the ledger: {len(release.acknowledged)}; gl-verify: {release.verify()}")
 
 
@@ -79,7 +62,3 @@ def _kill_one_server(node: Node, release: Release) -> None:
     restarts = release.restarts()
     node.run("sh", "-c", "kill -9 $(pgrep -f 'governlayer serve' | head -n 1)")
     wait_until(lambda: release.restarts() > restarts and release.ready() == 2, "the container was started again")
-
-
-def _tell(during: dict[str, object]) -> None:
-    print(f"  writer: {during}", flush=True)
