@@ -223,3 +223,5 @@ async def test_each_host_of_postgresql_is_told_of_and_that_nothing_waits_for_a_s
     assert checks["ledgers"].ok
     alone = await seen(migrated)
     assert not {"hosts", "standby", "readers"} & alone.keys()
+    one_name = await seen(replace(migrated, standbys=migrated.database))
+    assert failing(one_name) == {"standby"}

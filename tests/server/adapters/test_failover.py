@@ -2,15 +2,20 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
 from uuid import uuid4
 
 import pytest
+from governlayer_server.adapters.postgres import connecting
+from governlayer_server.adapters.postgres.address import HostAndPort, PostgresAddress
+from governlayer_server.adapters.postgres.connecting import connect_primary, connect_to
 from governlayer_server.adapters.postgres.database import Database, connect
 from governlayer_server.adapters.postgres.ledger_store import PostgresLedgerStore
 from governlayer_server.domain.errors import ConfigurationError, LedgerUnavailable
 from governlayer_server.domain.ledger.record import Actor, ActorKind, Draft
 from governlayer_server.ports.ledger import AnswerExists, Append, RecordFilter, Remember, SealedPayload
+from governlayer_server.wiring.host_checks import host_checks
 
 from tests.fakes.clock import FakeClock
 from tests.fakes.standby import Couple, couple
@@ -71,6 +76,14 @@ async def test_each_host_must_show_a_certificate_for_its_own_name(servers: Coupl
     untrusted = ("localhost", servers.second[1])
     database = await connect(servers.address("governlayer_app", untrusted, servers.first))  # the primary is trusted
     await database.close()
+
+
+async def test_behind_one_name_too_the_doctor_tells_that_no_commit_waits_for_the_standby(servers: Couple) -> None:
+    await servers.until(servers.first, "SELECT count(*) = 1 FROM pg_stat_replication")
+    one_name = servers.address("governlayer_app", servers.first)
+    assert [(check.name, check.ok) for check in await host_checks(one_name, None)] == [("standby", False)]
+    async with servers.held_back():
+        assert [(check.name, check.ok) for check in await host_checks(one_name, None)] == [("standby", True)]
 
 
 async def test_what_the_standby_does_not_have_is_told_nobody(servers: Couple) -> None:
@@ -138,9 +151,37 @@ async def hold(database: Database) -> None:
         await connection.execute("SELECT pg_sleep(0.3)")
 
 
-async def test_after_a_failover_all_goes_on_and_never_goes_back(servers: Couple) -> None:
+async def where(database: Database) -> set[int]:
+    """Return the ports that seven connections of the pool lead to."""
+    async with AsyncExitStack() as stack:
+        lent = [await stack.enter_async_context(database.connection()) for _ in range(7)]
+        return {await connection.fetchval("SELECT inet_server_port()") for connection in lent}
+
+
+async def require_newest(servers: Couple, idle: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both answer as the primary: who comes takes the newer, though it is slower, and who is there goes over to it."""
+
+    async def slowly(address: PostgresAddress, host: HostAndPort, **options: Any) -> Any:
+        await asyncio.sleep(0.05 * (host == servers.second))
+        return await connect_to(address, host, **options)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(connecting, "connect_to", slowly)
+        connection = await connect_primary(servers.address("governlayer_app", servers.first, servers.second))
+        assert await connection.fetchval("SELECT inet_server_port()") == servers.second[1]
+        await connection.close()
+    assert await where(idle) == {servers.first[1]}
+    await idle.look_for_promotion()
+    assert await where(idle) == {servers.second[1]}
+
+
+async def test_after_a_failover_all_goes_on_and_never_goes_back(
+    servers: Couple, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with servers.held_back():
         pass  # from now on commits wait
+    idle = await connect(servers.address("governlayer_app", servers.first, servers.second))
+    assert await where(idle) == {servers.first[1]}
     async with opened(servers, reads=True) as (database, ledger):
         before = await ledger.append(append())
         await asyncio.gather(*(hold(database) for _ in range(7)))
@@ -155,6 +196,8 @@ async def test_after_a_failover_all_goes_on_and_never_goes_back(servers: Couple)
         servers.thaw_first()
         assert await servers.ask(servers.first, "SELECT NOT pg_is_in_recovery()") == [True]
         assert [one.hash for one in await ledger.records(LEDGER, -1, 1000, ALL)][-1] == after.record.hash
+        await require_newest(servers, idle, monkeypatch)
+        await idle.close()
         servers.kill_second()
         async with asyncio.timeout(10):
             while await database.answers():  # noqa: ASYNC110  # until its processes are gone

@@ -82,6 +82,7 @@ from governlayer_server.wiring.scheduled_backups import ScheduledBackups
 _USAGE_S, _FAILURES_S, _STALE_S, _CLOSED_S, _RETENTION_S = 5.0, 30.0, 3600.0, 5.0, 3600.0
 _ROTATIONS_S = 30.0
 _TILES_S, _CHECKPOINTS_S, _HEADS_S, _ERASURES_S = 1.0, 1.0, 60.0, 10.0
+_PROMOTION_S = 5.0
 _BACKUPS_S = 60.0
 _TOMBSTONES_S = 5.0
 Record = Callable[[RecordType, Mapping[str, object]], Awaitable[None]]
@@ -173,6 +174,7 @@ def _use_cases(
     parts.background.every(_ROTATIONS_S, operations.rotations.unfinished.look, at_end=False)
     record_heads = RecordHeads(ledger=operations.ledger, accounts=accounts, clock=parts.clock)
     parts.background.every(_HEADS_S, record_heads, at_end=False)
+    parts.background.every(_PROMOTION_S, parts.database.look_for_promotion, at_end=False)
     parts.background.every(_ERASURES_S, operations.erasures.finish_later, at_end=False)
     if settings.ledgers.retention_job:
         parts.background.every(_RETENTION_S, operations.holds.retention, at_end=False)

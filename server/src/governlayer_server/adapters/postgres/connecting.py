@@ -15,6 +15,8 @@ import asyncpg
 from governlayer_server.adapters.postgres.address import HostAndPort, PostgresAddress
 
 _CONNECT_S = 5.0
+# How long the other hosts have, once one says that it is the primary, to show that they were promoted after it.
+_OTHERS_S = 0.1
 # The first eight digits of a segment's name are its timeline: each promotion begins a new one.
 _ROLE = """
 SELECT pg_is_in_recovery() AS is_standby,
@@ -62,15 +64,24 @@ class Careful(asyncpg.Connection):  # type: ignore[misc]  # asyncpg has no types
         super()._process_log_message(fields, last_query)
 
 
+async def _nothing() -> None:
+    """There are no other connections."""
+
+
 class Primary:
     """
     Connects to the primary among the hosts of *address*.
 
     It never goes back to a former one: a host whose timeline is older than the newest seen is none any more.
+
+    Args:
+        address: of all hosts.
+        on_promotion: called when a newer timeline is seen: what was connected before leads to a former primary.
     """
 
-    def __init__(self, address: PostgresAddress) -> None:
+    def __init__(self, address: PostgresAddress, on_promotion: Callable[[], Awaitable[None]] = _nothing) -> None:
         self._address = address
+        self._on_promotion = on_promotion
         self._newest_timeline = ""
 
     async def __call__(self, **options: Any) -> "asyncpg.Connection[Any]":
@@ -86,24 +97,47 @@ class Primary:
         """
         return await first_of(self._address.hosts, lambda host: self._of(host, options))
 
+    async def look(self) -> None:
+        """
+        Ask every host, so that a promotion is noticed by who would otherwise stay with a former primary that answers.
+
+        One name may lead elsewhere than before, and is asked too; one socket of this machine does not.
+        """
+        if self._address.tls is None and not self._address.others:
+            return
+        options = {"command_timeout": _CONNECT_S}
+        asked = [asyncio.ensure_future(self._of(host, options)) for host in self._address.hosts]
+        try:
+            await asyncio.wait(asked)
+        finally:
+            for task in asked:
+                task.cancel()
+                task.add_done_callback(lambda done: _close_unless(None, done))
+
     async def _of(self, host: HostAndPort, options: Mapping[str, Any]) -> "asyncpg.Connection[Any]":
         """Return a connection to *host* if it is the primary."""
         connection = await connect_to(self._address, host, **options)
         try:
             row = await connection.fetchrow(_ROLE)
             _require_durable(host, row)
-            self._require_newest(host, row["timeline"])
+            await self._require_newest(host, row["timeline"])
+            if self._address.others:
+                await asyncio.sleep(_OTHERS_S)
+                await self._require_newest(host, row["timeline"])
         except BaseException:
             connection.terminate()
             raise
         return connection
 
-    def _require_newest(self, host: HostAndPort, timeline: str | None) -> None:
+    async def _require_newest(self, host: HostAndPort, timeline: str | None) -> None:
         if timeline is None:
             raise NoPrimary(f"{_named(host)} is a standby")
         if timeline < self._newest_timeline:
             raise NoPrimary(f"{_named(host)} is no primary any more: another host was promoted after it")
+        was_promoted = "" < self._newest_timeline < timeline
         self._newest_timeline = timeline
+        if was_promoted:
+            await self._on_promotion()
 
 
 async def first_of(

@@ -52,8 +52,9 @@ FROM pg_roles WHERE rolname = current_user
 class Database:
     """An open pool. Piccolo's engine is process-wide, so there is one of these in a process at a time."""
 
-    def __init__(self, engine: PostgresEngine, replica: Replica | None = None) -> None:
+    def __init__(self, engine: PostgresEngine, primary: Primary, replica: Replica | None = None) -> None:
         self._engine = engine
+        self._primary = primary
         self._replica = replica
         # However many read, one connection is left for who writes the records of all.
         self._places = asyncio.Semaphore(_POOL_SIZE - 1)
@@ -186,6 +187,10 @@ class Database:
             return False
         return True
 
+    async def look_for_promotion(self) -> None:
+        """Ask all hosts; if another was promoted, no connection to the former primary is lent any more."""
+        await self._primary.look()
+
     async def close(self) -> None:
         """Close the pool; waits for running statements for a moment only."""
         if self._replica is not None:
@@ -236,7 +241,12 @@ async def connect(
         ConfigurationError: TLS is asked for, and it has none or its certificate does not hold; no password was sent.
             Or it is not durable (fsync, full_page_writes or synchronous_commit is off).
     """
-    primary = Primary(address)
+
+    async def expire() -> None:
+        if engine.pool is not None:
+            await engine.pool.expire_connections()
+
+    primary = Primary(address, expire)
     engine = _QuietEngine(
         config={
             "connect": lambda _dsn, **options: primary(**options),
@@ -256,7 +266,7 @@ async def connect(
     piccolo_conf.DB = engine
     for table in (*tables.TABLES, Migration):
         table._meta.db = engine  # Piccolo's documented way; a table left out would keep the engine of its first use
-    database = Database(engine, None if standbys is None else await open_replica(standbys))
+    database = Database(engine, primary, None if standbys is None else await open_replica(standbys))
     try:
         with failures_named():
             await engine.start_connection_pool(min_size=1, max_size=_POOL_SIZE)

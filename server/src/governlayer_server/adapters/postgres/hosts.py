@@ -9,7 +9,8 @@ from governlayer_server.adapters.postgres.address import HostAndPort, PostgresAd
 from governlayer_server.adapters.postgres.connecting import LOST, connect_to
 
 _ASK = """
-SELECT pg_is_in_recovery() AS is_standby, current_setting('synchronous_standby_names') <> '' AS waits
+SELECT pg_is_in_recovery() AS is_standby, current_setting('synchronous_standby_names') <> '' AS waits,
+    EXISTS (SELECT FROM pg_stat_replication) AS has_standbys
 """
 
 
@@ -21,12 +22,14 @@ class HostState(Struct, frozen=True, kw_only=True):
         name: ``host:port``.
         is_standby: None where it could not be asked.
         waits: whether commits there wait for a standby.
+        has_standbys: whether others receive its log. That they do is shown to every role, how far they are is not.
         fault: why it could not be asked.
     """
 
     name: str
     is_standby: bool | None = None
     waits: bool = False
+    has_standbys: bool = False
     fault: str | None = None
 
     def __str__(self) -> str:
@@ -51,4 +54,4 @@ async def _look(address: PostgresAddress, host: HostAndPort) -> HostState:
             connection.terminate()
     except LOST as error:
         return HostState(name=name, fault=f"does not answer as it should ({error or type(error).__name__})")
-    return HostState(name=name, is_standby=row["is_standby"], waits=row["waits"])
+    return HostState(name=name, **row)
