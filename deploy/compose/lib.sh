@@ -94,6 +94,9 @@ $found"
     say "$found"
 }
 
+# backup_id_in: the id, out of what `governlayer backup … --json` printed.
+backup_id_in() { sed -n 's/.*"id": "\([A-Za-z0-9.:_-]*\)".*/\1/p'; }
+
 # first_backup: made and verified now, by this or by the schedule, which begins at the same time.
 first_backup() {
     tries=0

@@ -33,9 +33,16 @@ case $chosen in *[!A-Za-z0-9.:_-]*) fail "--backup takes an id" ;; esac
 
 if [ -n "$replace" ]; then
     installed
-    confirm "replace $(setting DEPLOYMENT)" "The database of this installation is destroyed, and restored from a backup."
+    step "Backup"
+    # Before anything is destroyed: that the backup is there, opens and is whole. The one that was verified is restored.
+    # shellcheck disable=SC2086  # an id without blanks, or nothing
+    found=$(compose run --rm -T --no-deps backup backup verify --json $chosen </dev/null) ||
+        fail "the backup ${chosen:-in $(setting BACKUPS)} cannot be restored: nothing was changed"
+    chosen=$(printf '%s' "$found" | backup_id_in)
+    [ -n "$chosen" ] || fail "it was not said which backup was verified: nothing was changed"
+    confirm "replace $(setting DEPLOYMENT)" "The database of this installation is destroyed, and restored from the backup $chosen."
     compose --profile restore down --remove-orphans
-    docker volume rm governlayer_database >/dev/null
+    docker volume rm --force governlayer_database >/dev/null
 else
     [ ! -f .env ] || fail "an installation is here: --replace throws its database away and keeps its keys"
     [ -r "$passphrase" ] || fail "--passphrase-file FILE is needed: the backup's passphrase, as ./backup.sh --passphrase printed it"

@@ -49,8 +49,7 @@ step "What runs now"
 (cd "$from" && doctor)
 
 step "Backup"
-backup_id=$(cd "$from" && compose exec -T backup governlayer backup --json 2>/dev/null |
-    sed -n 's/.*"id": "\([A-Za-z0-9.:_-]*\)".*/\1/p')
+backup_id=$(cd "$from" && compose exec -T backup governlayer backup --json 2>/dev/null | backup_id_in)
 [ -n "$backup_id" ] || fail "no backup was made"
 (cd "$from" && compose exec -T backup governlayer backup verify "$backup_id")
 

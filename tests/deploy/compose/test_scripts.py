@@ -38,6 +38,17 @@ def run(unpacked: Path, *command: str, answer: str = "") -> "subprocess.Complete
     )  # fmt: skip
 
 
+def engine(unpacked: Path, answers: str = "") -> Path:
+    """Put a `docker` on the path that writes down what it is told; *answers* are branches of a `case` over that."""
+    calls, program = unpacked.parent / "calls", unpacked.parent / "bin" / "docker"
+    known = """*'{{.Server.Version}}'*) echo 27.0.0 ;; *'compose version'*) echo 2.30.0 ;;
+        *MemTotal*) echo 8000000000 ;; *NCPU*) echo 4 ;; *DockerRootDir*) echo / ;; *'image inspect'*) echo sha256:1 ;;"""
+    program.write_text(f'#!/bin/sh\nprintf "%s\\n" "$*" >>{calls}\ncase $* in {answers}\n        {known}\nesac\n')
+    program.chmod(0o755)
+    calls.touch()
+    return calls
+
+
 def snapshot(unpacked: Path) -> dict[str, str]:
     return {
         str(file.relative_to(unpacked)): hashlib.sha256(file.read_bytes()).hexdigest()
@@ -157,6 +168,29 @@ def test_data_is_deleted_only_when_its_name_is_typed(unpacked: Path) -> None:
     assert "--volumes" not in called.read_text()
     assert run(unpacked, "./uninstall.sh", "--delete-data", answer="delete govern.example.com\n").returncode == 0
     assert "--volumes" in called.read_text()
+
+
+def test_a_database_is_destroyed_only_for_a_backup_that_was_verified(unpacked: Path) -> None:
+    (unpacked / ".env").write_text('DEPLOYMENT="govern.example.com"\n')
+    whole = "20261126T100000Z-0a1b2c3d"
+    calls = engine(
+        unpacked,
+        f"""*'backup verify --json nope') exit 1 ;;
+        *'backup verify --json'*) cat >/dev/null; echo '{{"deployment": "x", "id": "{whole}", "sound": true}}' ;;
+        *'volume rm'*) exit 7 ;;""",  # far enough
+    )
+    answer = "replace govern.example.com\n"
+    refused = run(unpacked, "./restore.sh", "--replace", "--backup", "nope", answer=answer)
+    assert "the backup nope cannot be restored: nothing was changed" in refused.stderr
+    told = calls.read_text().splitlines()
+    assert len(told) == 1, told
+    assert "run --rm -T --no-deps backup backup verify --json nope" in told[0]
+    done = run(unpacked, "./restore.sh", "--replace", answer=answer)
+    assert f"from the backup {whole}" in done.stdout
+    told = [line.partition("--progress quiet ")[2] or line for line in calls.read_text().splitlines()[1:]]
+    assert [line[:30].strip() for line in told] == [
+        "run --rm -T --no-deps backup b", "--profile restore down --remov", "volume rm --force governlayer_",
+    ]  # fmt: skip
 
 
 def test_an_upgrade_and_a_restore_do_not_mix_installations(unpacked: Path) -> None:
