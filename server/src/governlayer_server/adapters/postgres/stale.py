@@ -8,31 +8,41 @@ from governlayer_server.domain.stale import Stale
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
 
+# Chosen once and for all: as a subquery that locks, it may be run again for each row, and the limit would not hold.
 _SESSIONS = """
-DELETE FROM session WHERE id IN (
-    SELECT id FROM session WHERE organization_id = $1 AND (ended_us < $2 OR created_us < $3) LIMIT $4
-    FOR UPDATE SKIP LOCKED)
+WITH chosen AS MATERIALIZED (
+    SELECT ctid FROM session WHERE organization_id = $1 AND (ended_us < $2 OR created_us < $3) LIMIT $4
+    FOR UPDATE SKIP LOCKED
+)
+DELETE FROM session USING chosen WHERE session.ctid = chosen.ctid
 """
 _TOKENS = """
-DELETE FROM one_time_token WHERE fingerprint IN (
-    SELECT fingerprint FROM one_time_token WHERE tenant = $1 AND expires_us < $2 LIMIT $3
-    FOR UPDATE SKIP LOCKED)
+WITH chosen AS MATERIALIZED (
+    SELECT ctid FROM one_time_token WHERE tenant = $1 AND expires_us < $2 LIMIT $3
+    FOR UPDATE SKIP LOCKED
+)
+DELETE FROM one_time_token USING chosen WHERE one_time_token.ctid = chosen.ctid
 """
 _ANSWERS = """
-DELETE FROM idempotent_answer WHERE (ledger_id, key) IN (
-    SELECT ledger_id, key FROM idempotent_answer WHERE ledger_id = $1 AND expires_us < $2 LIMIT $3
-    FOR UPDATE SKIP LOCKED)
+WITH chosen AS MATERIALIZED (
+    SELECT ctid FROM idempotent_answer WHERE ledger_id = $1 AND expires_us < $2 LIMIT $3
+    FOR UPDATE SKIP LOCKED
+)
+DELETE FROM idempotent_answer USING chosen WHERE idempotent_answer.ctid = chosen.ctid
 """
 _ADDRESSES = """
-DELETE FROM familiar_address WHERE (user_id, address) IN (
-    SELECT user_id, address FROM familiar_address WHERE organization_id = $1 AND seen_us < $2 LIMIT $3
-    FOR UPDATE SKIP LOCKED)
+WITH chosen AS MATERIALIZED (
+    SELECT ctid FROM familiar_address WHERE organization_id = $1 AND seen_us < $2 LIMIT $3
+    FOR UPDATE SKIP LOCKED
+)
+DELETE FROM familiar_address USING chosen WHERE familiar_address.ctid = chosen.ctid
 """
 _USAGE = """
-DELETE FROM usage_count WHERE (organization_id, principal_id, day, outcome) IN (
-    SELECT organization_id, principal_id, day, outcome FROM usage_count
-    WHERE organization_id = $1 AND day < $2 LIMIT $3
-    FOR UPDATE SKIP LOCKED)
+WITH chosen AS MATERIALIZED (
+    SELECT ctid FROM usage_count WHERE organization_id = $1 AND day < $2 LIMIT $3
+    FOR UPDATE SKIP LOCKED
+)
+DELETE FROM usage_count USING chosen WHERE usage_count.ctid = chosen.ctid
 """
 
 
