@@ -24,12 +24,12 @@ from=$(CDPATH='' cd -- "$from" && pwd) || exit 1
 [ -f "$from/.env" ] || fail "nothing is installed in $from"
 [ "$from" = "$here" ] || [ ! -f .env ] || fail "$here has an .env already: an upgrade goes into a new directory"
 
-reached=nothing backup_id=
+reached=nothing backup_id='' saved=''
 way_back() {
     status=$?
     [ "$status" -ne 0 ] || exit 0
-    [ "$from" != "$here" ] || [ ! -f .env.before ] || mv .env.before .env
-    [ "$from" = "$here" ] || rm -f .env
+    [ -z "$saved" ] || [ "$from" != "$here" ] || mv .env.before .env
+    [ -z "$saved" ] || [ "$from" = "$here" ] || rm -f .env
     say "" "upgrade.sh: FAILED. The way back:"
     if [ "$reached" = migration ]; then
         say "The database may have the new version's schema. The old version takes the backup from before:" \
@@ -56,6 +56,7 @@ backup_id=$(cd "$from" && compose exec -T backup governlayer backup --json 2>/de
 step "Images"
 load_images
 cp "$from/.env" .env.before
+saved=yes
 [ "$from" = "$here" ] || cp "$from/.env" .env
 [ "$from" = "$here" ] || cp -Rp "$from/config" .
 pin_images

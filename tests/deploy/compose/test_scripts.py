@@ -229,3 +229,10 @@ def test_what_containers_read_is_readable_and_keys_of_ones_own_stay_closed(unpac
     assert modes == {
         "config/policies.cedar": 0o644, "config/settings.env": 0o600, "config/tls": 0o755, "config/tls/server.key": 0o400,
     }  # fmt: skip
+
+
+def test_an_upgrade_that_fails_at_once_brings_back_no_settings_of_an_earlier_one(unpacked: Path) -> None:
+    (unpacked / ".env").write_text('GOVERNLAYER_IMAGE="sha256:new"\n')
+    (unpacked / ".env.before").write_text('GOVERNLAYER_IMAGE="sha256:old"\n')
+    assert run(unpacked, "./upgrade.sh").returncode == 1
+    assert (unpacked / ".env").read_text() == 'GOVERNLAYER_IMAGE="sha256:new"\n'
