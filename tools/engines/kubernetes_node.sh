@@ -135,6 +135,7 @@ load_images() {
     done
 }
 
+# Images are never removed, however full the disk is: there is nowhere to fetch them again.
 start_kubelet() {
     cat >kubelet.yaml <<EOF
 apiVersion: kubelet.config.k8s.io/v1beta1
@@ -146,6 +147,7 @@ clusterDomain: cluster.local
 failSwapOn: false
 cgroupDriver: cgroupfs
 enforceNodeAllocatable: []
+imageGCHighThresholdPercent: 100
 evictionHard: {imagefs.available: "1%", nodefs.available: "1%"}
 EOF
     run kubelet kubelet --config kubelet.yaml --kubeconfig kubelet.conf --root-dir "$PWD/kubelet" \
