@@ -13,8 +13,12 @@ from typing import Any
 from tests.deploy.helm.engines import NAMESPACE, RELEASE, Values
 from tests.engines.cluster.node import Node
 
-# The image that is in the node; nothing can be fetched there.
-VALUES: Values = {"image": {"registry": "localhost", "tag": "0.1.0", "pullPolicy": "Never"}, "replicas": 2}
+# The image that is in the node, where nothing can be fetched, and more questions than a plan admits.
+VALUES: Values = {
+    "image": {"registry": "localhost", "tag": "0.1.0", "pullPolicy": "Never"},
+    "replicas": 2,
+    "settings": {"GOVERNLAYER_ENTERPRISE_LIMIT": 60000, "GOVERNLAYER_ADDRESS_LIMIT": 60000},
+}
 LIMIT_S = 2400
 _WAIT_S = 180.0
 
