@@ -45,7 +45,9 @@ def test_life_of_a_release(name: str, node: Node, chart: Path, tmp_path: Path) -
     with timed("kill -9 of one server"), release.writer() as during:
         _kill_one_server(node, release)
     tell(during)
-    assert during["failed"] == []
+    # Until the Service has seen it, some connections go to the dead one; all tries of a question may meet it.
+    assert all(failed.startswith("GovernanceUnavailable: ") for failed in during["failed"])
+    assert len(during["failed"]) < during["answered"] / 10
 
     with timed("uninstall"):
         helm.uninstall()
