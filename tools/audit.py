@@ -123,7 +123,9 @@ def ask_controlled(source: Source, pins: Mapping[str, str]) -> Reply:
 
 
 def ask(source: Source, pins: Mapping[str, str]) -> Reply:
-    """Run pip-audit on *pins* alone, without its cache, and return what *source* said."""
+    """Run pip-audit on *pins* alone, without its cache and its settings, and return what *source* said."""
+    # A variable could name another service than the one that was meant.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PIP_AUDIT_")}
     with tempfile.TemporaryDirectory(prefix="governlayer-audit-") as scratch:
         listed, result = Path(scratch) / "pins.txt", Path(scratch) / "result.json"
         listed.write_text("".join(f"{name}=={version}\n" for name, version in pins.items()), encoding="utf-8")
@@ -138,7 +140,9 @@ def ask(source: Source, pins: Mapping[str, str]) -> Reply:
             scratch,
         ]
         command = [sys.executable, "-m", "pip_audit", "-r", listed, *options, "-o", result, *source.arguments]
-        run = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+        run = subprocess.run(
+            command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+        )
         if not result.exists():
             return Reply(reason=(run.stderr.strip().splitlines() or ["pip-audit gave no result"])[-1])
         return _read(json.loads(result.read_text(encoding="utf-8")), pins)

@@ -135,7 +135,7 @@ def install_from(mirror: str, uv: Path, environment: dict) -> None:
     environment = {**environment, "UV_DEFAULT_INDEX": mirror, "UV_PYTHON": str(VENV / "bin" / "python")}
     # The list is whole; asked again, uv would not know what the lock overrides.
     run([uv, "pip", "install", "--quiet", "--no-deps", "--require-hashes", "-r", locked], environment)
-    members = [item for name in ("server", "sdk", "verifier") for item in ("-e", ROOT / name)]
+    members = ["-e", ROOT / "server", "-e", ROOT / "sdk", "-e", ROOT / "verifier"]
     run([uv, "pip", "install", "--quiet", "--no-deps", *members], environment)
 
 

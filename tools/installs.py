@@ -3,9 +3,11 @@ Nothing is installed without its hash: the lock is whole, and every command in t
 
     python -m tools.installs
 
-A command passes if it checks hashes (`--require-hashes`, or `-c` with an export of uv.lock, which holds them), if it
-takes no dependencies (`--no-deps`: what was built or fetched before, by a command that is looked at too), or if it
-installs what uv.lock says (`--locked`, `--frozen`). Documentation, for people who choose themselves, is not looked at.
+A command of pip passes if it checks hashes (`--require-hashes`, or `-c` with `pins`, an export of uv.lock, which holds
+them), or if it takes nothing but what is here already (`--no-deps` with `--no-index` or with paths alone: what was
+built or fetched before, by a command that is looked at too). One of uv passes if it installs what uv.lock says
+(`--locked`, `--frozen`). Others that install, or that run what they fetched, never pass. A command is looked at line by
+line; what is put together at run time is not seen. Documentation, for people who choose themselves, is not looked at.
 """
 
 import ast
@@ -19,11 +21,25 @@ from tools.locked import LOCK, LockError, read_lock
 
 ROOT = Path(__file__).parents[1]
 PLACES = (".ci", ".github", "deploy", "noxfile.py", "run", "tools")
-_INSTALLS = re.compile(
-    r"\b(pip3? (?:\S+ )*?(?:install|download)|uv (?:sync|run|export)|(?:npm|gem|cargo|go) install)\b"
+_OPTIONS = r"(?:-\S+ (?:[^-\s]\S* )?)*?"
+_PIP = re.compile(rf"\bpip[\d.]* {_OPTIONS}(?:install|download|wheel|sync)(?!\S)")
+_UV = re.compile(rf"(?:\b|_)uv {_OPTIONS}(?:sync|run|export)(?!\S)")
+_PINNED = re.compile(r"(?<!\S)(?:--require-hashes|-c pins)(?!\S)")
+_LOCKED = re.compile(r"(?<!\S)--(?:locked|frozen)(?!\S)")
+# Options of pip and uv with a value that names nothing to install.
+_WITH_VALUE = {"--target", "--python", "--prefix", "--root", "--dest", "--find-links", "-f", "-d", "-t", "-p"}
+_SHELL = r"(?:sudo (?:\S+ )*?)?(?:\S*/)?(?:(?:ba|da|z|k)?sh|python[\d.]*)(?!\S)"
+_NEVER = (
+    re.compile(r"(?<!\S)--(?:no-hashes|no-verify-hashes|trusted-host|allow-insecure-host)(?![\w-])"),
+    re.compile(rf"(?:\b|_)uv {_OPTIONS}(?:add|tool (?:install|run|upgrade)|run (?:\S+ )*?--with\S*)(?!\S)"),
+    re.compile(r"(?<!\S)(?:\S*/)?(?:uvx|npx|bunx|easy_install|pipx (?:install|inject|run|upgrade)) "),
+    re.compile(rf"\b(?:npm|pnpm|yarn|bun) {_OPTIONS}(?:i|ci|install|add|exec|dlx)(?!\S)"),
+    re.compile(r"\b(?:(?:gem|cargo) install|go (?:install|get|run \S+@\S+))(?!\S)"),
+    # What is fetched is run, unless its hash is looked at in between.
+    re.compile(rf"\|\s*{_SHELL}"),
+    re.compile(rf"\b(?:curl|wget) (?!.*\bsha256sum\b).*(?:&&|;)\s*(?:{_SHELL}|chmod |source |\.{{0,2}}/|\. )"),
+    re.compile(rf"(?<!\S){_SHELL}.*[(`]\s*(?:curl|wget) "),
 )
-_CHECKED = re.compile(r"(?<!\S)(--require-hashes|--no-deps|-c|--locked|--frozen)(?!\S)")
-_NEVER = re.compile(r"(?<!\S)--(no-hashes|no-verify-hashes|trusted-host|allow-insecure-host)\b|\|\s*(ba)?sh\b")
 
 
 def unpinned(name: str, text: str) -> list[str]:
@@ -35,7 +51,33 @@ def unpinned(name: str, text: str) -> list[str]:
         text: its content.
     """
     commands = _of_python(text) if name.endswith(".py") else _of_shell(text)
-    return [line for line in commands if _NEVER.search(line) or (_INSTALLS.search(line) and not _CHECKED.search(line))]
+    return [line for line in commands if _is_forbidden(line) or not all(map(_is_checked, re.split("[;&|]+", line)))]
+
+
+def _is_forbidden(line: str) -> bool:
+    return any(pattern.search(line) for pattern in _NEVER)
+
+
+def _is_checked(command: str) -> bool:
+    """Return whether *command* installs nothing, or only what has the hash that it should have."""
+    stated = re.sub(r"(?<!\S)#.*", "", command)
+    if found := _PIP.search(command):
+        return bool(_PINNED.search(stated, found.end())) or _is_local(stated, stated[found.end() :].split())
+    return not _UV.search(command) or bool(_LOCKED.search(stated))
+
+
+def _is_local(command: str, arguments: Sequence[str]) -> bool:
+    """Return whether pip, run by *command* with *arguments*, takes only what is on this machine already."""
+    if "--no-deps" not in command.split() or "://" in command:
+        return False
+    if "--no-index" in command.split():
+        return True
+    named = [
+        word
+        for before, word in zip(["", *arguments], arguments, strict=False)
+        if before not in _WITH_VALUE and (word in {"-r", "--requirement"} or not word.startswith("-"))
+    ]
+    return bool(named) and all(word.startswith(("./", "../", "/")) for word in named)
 
 
 def _of_shell(text: str) -> Iterator[str]:
@@ -45,7 +87,7 @@ def _of_shell(text: str) -> Iterator[str]:
 
 
 def _of_python(text: str) -> Iterator[str]:
-    """Yield the words of each list and each call, as far as they are constants, also those that a name stands for."""
+    """Yield the words of each list and each call; a name that does not stand for a list is a word itself."""
     tree = ast.parse(text)
     names = {
         target.id: node.value.elts
@@ -64,10 +106,22 @@ def _of_python(text: str) -> Iterator[str]:
 
 def _words(nodes: Iterable[ast.expr], names: Mapping[str, Sequence[ast.expr]]) -> Iterator[str]:
     for node in nodes:
-        if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            yield node.value
-        elif isinstance(node, ast.Starred) and isinstance(node.value, ast.Name):
-            yield from _words(names.get(node.value.id, []), names)
+        if isinstance(node, ast.Starred) and isinstance(node.value, ast.Name):
+            yield from _words(names[node.value.id], names) if node.value.id in names else [node.value.id]
+        else:
+            yield from _word(node)
+
+
+def _word(node: ast.AST) -> Iterator[str]:
+    match node:
+        case (
+            ast.Constant(value=str(text)) | ast.Name(id=text) | ast.Call(func=ast.Name("str"), args=[ast.Name(id=text)])
+        ):
+            yield text
+        case ast.JoinedStr(values=parts):
+            yield "".join(word for part in parts for word in [*_word(part), "_"][:1])
+        case ast.BinOp(op=ast.Div()):  # a path below another
+            yield "./"
 
 
 def tracked() -> Mapping[str, str]:

@@ -8,6 +8,8 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
 LOCK = Path(__file__).parents[1] / "uv.lock"
+# What is made here, and where.
+MEMBERS = {"governlayer": "sdk", "governlayer-server": "server", "governlayer-verifier": "verifier"}
 _SHA256 = re.compile("sha256:[0-9a-f]{64}")
 
 
@@ -39,25 +41,21 @@ def read_lock(text: str) -> Mapping[str, Package]:
     Return the packages of the lock *text* by name.
 
     Raises:
-        LockError: a package comes from elsewhere than an index over HTTPS, a file has no SHA-256, or a package stands
-            twice. Nothing of such a lock is to be installed.
+        LockError: a package comes from elsewhere than an index over HTTPS or its folder here, a file has no SHA-256, or
+            a package stands twice. Nothing of such a lock is to be installed.
     """
     packages: dict[str, Package] = {}
     for entry in tomllib.loads(text)["package"]:
         package = _package(entry)
-        if package and package.name in packages:
+        if package.name in packages:
             raise LockError(f"{package.name}: stands twice")
-        if package:
-            packages[package.name] = package
+        packages[package.name] = package
     return packages
 
 
-def _package(entry: Mapping) -> Package | None:
-    """Return the package of *entry*; None for the workspace itself, which is no package."""
+def _package(entry: Mapping) -> Package:
     name, source = entry["name"], entry["source"]
-    if "virtual" in source:
-        return None
-    if "editable" in source:
+    if name in MEMBERS and source == {"editable": MEMBERS[name]}:
         return Package(name, entry["version"], (), is_ours=True)
     if not source.get("registry", "").startswith("https://"):
         raise LockError(f"{name}: does not come from an index over HTTPS")

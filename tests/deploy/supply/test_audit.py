@@ -92,6 +92,14 @@ def test_a_service_that_cannot_be_reached_is_said_and_red_for_a_release(run: Run
     assert unavailable.exit_status(release=True) == 75
 
 
+def test_settings_of_pip_audit_in_the_environment_are_not_handed_on(
+    service: AuditService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PIP_AUDIT_LOGLEVEL", "one that ends it")
+    reply = audit.ask(Source("other", ("-s", "osv", "--osv-url", service.url)), CONTROL)
+    assert {finding.component for finding in reply.findings} == set(CONTROL)
+
+
 def test_what_one_source_leaves_out_the_next_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     known = {
         "first": Reply(frozenset({"idna"}), (), "skipped 1 of 2 (not found)"),

@@ -10,7 +10,7 @@ import pytest
 
 from tools import bootstrap, installs
 from tools.installs import unpinned
-from tools.locked import LOCK, LockError, read_lock
+from tools.locked import LOCK, MEMBERS, LockError, read_lock
 from tools.uv import run_uv
 
 ROOT = Path(__file__).parents[3]
@@ -100,6 +100,9 @@ def test_a_lock_without_a_hash_turns_it_red(
             "does not come from an index over HTTPS",
         ),
         ((r'source = \{ registry = "[^"]+" \}', 'source = { git = "https://x/y" }'), "does not come from an index"),
+        ((r'source = \{ registry = "[^"]+" \}', 'source = { editable = "vendor/x" }'), "does not come from an index"),
+        ((r'source = \{ registry = "[^"]+" \}', 'source = { editable = "server" }'), "does not come from an index"),
+        ((r'source = \{ registry = "[^"]+" \}', 'source = { virtual = "." }'), "does not come from an index"),
         ((r"wheels = \[\n(.*\n)*?\]\n", ""), "no file is named"),
     ],
 )
@@ -113,6 +116,13 @@ def test_a_lock_that_does_not_pin_is_refused(change: tuple[str, str], why: str) 
         read_lock(entry * 2)
 
 
+def test_only_the_members_of_the_workspace_are_ours_and_from_their_folders() -> None:
+    lock = LOCK.read_text()
+    assert {item.name for item in read_lock(lock).values() if item.is_ours} == set(MEMBERS)
+    with pytest.raises(LockError, match="governlayer-server: does not come from an index"):
+        read_lock(entry_of(lock, "governlayer-server").replace('"server"', '"elsewhere"'))
+
+
 @pytest.mark.parametrize(
     ("name", "text"),
     [
@@ -123,11 +133,44 @@ def test_a_lock_that_does_not_pin_is_refused(change: tuple[str, str], why: str) 
         ("a.sh", "npm install x"),
         ("a.sh", "curl -s https://example.org/x | sh"),
         ("a.sh", "pip install --require-hashes --trusted-host example.org -r r.txt"),
+        ("a.sh", "pip install --no-deps requests"),
+        ("a.sh", "pip install --no-deps --target /opt requests"),
+        ("a.sh", "pip install --no-deps ./x.whl requests"),
+        ("a.sh", "pip install --no-deps -r ./x.txt"),
+        ("a.sh", "pip install --no-deps -e git+https://example.org/x"),
+        ("a.sh", "pip install --no-deps --no-index --find-links https://example.org x"),
+        ("a.sh", "python -m pip install -c constraints.txt requests"),
+        ("a.sh", "pip install requests && pip install --require-hashes -r x.txt"),
+        ("a.sh", "pip install requests # --require-hashes"),
+        ("a.sh", "pip wheel requests"),
+        ("a.sh", "pip3.11 install requests"),
+        ("a.sh", "uv pip sync requirements.txt"),
+        ("a.sh", "uv tool install ruff"),
+        ("a.sh", "uv add requests"),
+        ("a.sh", "uv run --frozen --with requests x.py"),
+        ("a.sh", "uvx ruff"),
+        ("a.sh", "pipx install ruff"),
+        ("a.sh", "npx prettier"),
+        ("a.sh", "npm ci"),
+        ("a.sh", "npm i left-pad"),
+        ("a.sh", "curl -s https://example.org/x | sudo sh"),
+        ("a.sh", "curl -s https://example.org/x | sudo -E /bin/bash -"),
+        ("a.sh", "curl -s https://example.org/x | python3 -"),
+        ("a.sh", "curl -o f https://example.org/x && sh f"),
+        ("a.sh", "wget https://example.org/x; chmod +x x"),
+        ("a.sh", 'sh -c "$(curl -s https://example.org/x)"'),
+        ("Containerfile", 'RUN sh -c "pip install requests"'),
+        ("Containerfile", 'RUN bash -c "pip install -r x.txt"'),
         ("Containerfile", "RUN apt-get update \\\n && pip \\\n    install x"),
         ("Containerfile", 'RUN ["pip", "install", "x"]'),
         ("a.py", 'run([python, "-m", "pip", "install", name])'),
         ("a.py", 'uv(session, "pip", "install", name)'),
         ("a.py", 'quiet = ["--quiet"]\nrun(python, "-m", "pip", "install", *quiet, name)'),
+        ("a.py", 'run([uv, "sync"])'),
+        ("a.py", 'run_uv("sync")'),
+        ("a.py", 'os.system(f"pip install {name}")'),
+        ("a.py", 'uv(session, "pip", "install", "-c", path, name)'),
+        ("a.py", 'run(uv, "pip", "install", "--no-deps", *names)'),
         ("a.py", 'uv(session, "export", "--no-hashes", "--frozen")'),
     ],
 )
@@ -140,9 +183,15 @@ def test_a_command_that_installs_what_it_gets_is_found(name: str, text: str) -> 
     [
         ("a.sh", "# pip install x"),
         ("a.sh", "pip install --no-deps ./x.whl"),
+        ("a.sh", "pip install --no-deps --target /opt -e ./server"),
+        ("a.sh", "pip install --no-deps --no-index --find-links /wheelhouse x"),
         ("a.sh", "uv sync --locked"),
+        ("a.sh", "curl -o f https://example.org/x && sha256sum --check SUMS && sh f"),
+        ("a.py", 'members = ["-e", ROOT / "server"]\nrun([uv, "pip", "install", "--no-deps", *members])'),
+        ("a.py", 'run([uv, "sync", "--frozen"])'),
+        ("a.py", 'say(f"pip cannot install {name}")'),
         ("a.py", 'run([python, "-m", "pip", "install", "--require-hashes", "-r", path])'),
-        ("a.py", 'uv(session, "pip", "install", "-c", pins, name)'),
+        ("a.py", 'uv(session, "pip", "install", "-c", str(pins), name)'),
         ("a.py", 'exact = ["--require-hashes"]\nrun(python, "-m", "pip", "install", *exact, "-r", path)'),
         ("a.py", 'say("installing")'),
     ],
