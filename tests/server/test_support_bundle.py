@@ -7,6 +7,7 @@ import tarfile
 from pathlib import Path
 from typing import Any
 
+import pytest
 from governlayer_server.domain.ledger.record import SYSTEM
 from governlayer_server.domain.plan import Plan
 from governlayer_server.domain.scrub import Scrub
@@ -164,6 +165,37 @@ def test_names_of_the_bundles_are_left_in_messages() -> None:
     assert hidden_values({PREFIX + name: text for name, text in given.items()}, hosts=False) == {}
     assert not HARMLESS & HOSTS
     assert not NAMES & HOSTS
+
+
+def test_a_host_is_hidden_however_it_is_written() -> None:
+    hosts = {"DATABASE_HOST": "DB1.Corp.Example:5432,[2001:db8::5]:5432", "S3_ENDPOINT": "https://[2001:db8::6]:9000"}
+    hosts["REDIS_HOST"] = "cache.corp.example"
+    given = {PREFIX + name: text for name, text in hosts.items()}
+    scrub = Scrub(hidden_values(given, hosts=False), addresses=True)
+    told = json.dumps("\ndb1.corp.example refused, [2001:db8::5]:5432 and 2001:DB8::6 too\ncache.corp.example")
+    hidden = '"\\n[DATABASE_HOST] refused, [[DATABASE_HOST]]:5432 and [S3_ENDPOINT] too\\n[REDIS_HOST]"'
+    assert scrub(told) == hidden
+
+
+@pytest.mark.parametrize("address", ["192.0.2.77", "2001:db8::77", "2001:DB8:0:0:0:0:0:77", "::ffff:192.0.2.77"])
+def test_an_address_that_a_name_stands_for_is_hidden(address: str) -> None:
+    told = json.dumps(f"[Errno 111] Connect call failed ('{address}', 9)\n{address}: away, at {address}.")
+    assert address not in Scrub({})(told)
+    assert json.loads(Scrub({})(told)).count("[address]") == 3
+    assert Scrub({}, addresses=True)(told) == told
+
+
+def test_versions_and_this_machine_are_no_addresses_to_hide() -> None:
+    assert Scrub({})("127.0.0.1 ::1 [::]:80 0.0.0.0 12:34:56 300.1.2.3") == (
+        "127.0.0.1 ::1 [::]:80 0.0.0.0 12:34:56 300.1.2.3"
+    )
+    assert Scrub({})('{"a": "1.2.3.4"}', versions=True) == '{"a": "1.2.3.4"}'
+
+
+@pytest.mark.parametrize("secret", ['pa"ss\\word-ä', "first\nsecond", "tab\there"])
+def test_a_secret_is_found_as_json_writes_it(secret: str) -> None:
+    text = json.dumps({"error": f"x{secret}x"}, ensure_ascii=False)
+    assert Scrub({secret: "PEPPER"})(text) == '{"error": "x[PEPPER]x"}'
 
 
 @given(st.dictionaries(st.text("abcXYZ0189+/=.*[-]", min_size=4), st.just("NAME"), min_size=1), st.data())

@@ -39,7 +39,7 @@ _TIMEOUT_S = 5.0
 )
 @click.option("--list", "only_list", is_flag=True, help="Only say what would be in it, and write nothing.")
 @click.option("--show", metavar="NAME", help="Only print one of its files, and write nothing.")
-@click.option("--with-hosts", is_flag=True, help="Leave names of hosts and URLs of settings in it.")
+@click.option("--with-hosts", is_flag=True, help="Leave hosts and URLs of settings, and IP addresses, in it.")
 @click.option(
     "--port", type=click.IntRange(1, 65_535), default=DEFAULT_PORT, help="Of the running server, for figures."
 )
@@ -87,7 +87,7 @@ async def _collect(data: Path | None, port: int, now_us: int, *, hosts: bool) ->
         settings_shown=shown_settings(os.environ, hosts=hosts),
         ask=_asker(port, directory),
     )
-    return await collect(facts, Scrub(hidden), now_us)
+    return await collect(facts, Scrub(hidden, addresses=hosts), now_us)
 
 
 def _secrets_in(directory: DataDirectory | None) -> Mapping[str, str]:

@@ -77,7 +77,7 @@ def client_address(peer: str, forwarded_for: Sequence[str], trusted: Sequence[Ne
         return peer
     hops = [hop for field in forwarded_for for hop in field.split(",")]
     while hops and _is_in(nearest, trusted):
-        further = _address(_without_port(hops.pop().strip()))
+        further = _address(without_port(hops.pop().strip()))
         if further is None:
             break
         nearest = further
@@ -106,6 +106,18 @@ def is_within(address: str | None, networks: Iterable[str]) -> bool:
     return parsed is not None and any(parsed in ip_network(network) for network in networks)
 
 
+def without_port(place: str) -> str:
+    """
+    Return the host of a place with or without a port; IPv6 has brackets where there is a port.
+
+    >>> [without_port(place) for place in ("1.2.3.4:80", "db.example", "[2001:db8::1]:80", "2001:db8::1")]
+    ['1.2.3.4', 'db.example', '2001:db8::1', '2001:db8::1']
+    """
+    if place.startswith("["):
+        return place[1:].partition("]")[0]
+    return place.partition(":")[0] if place.count(":") == 1 else place
+
+
 def _is_in(address: Address, networks: Sequence[Network]) -> bool:
     return any(address in network for network in networks)
 
@@ -116,10 +128,3 @@ def _address(text: str) -> Address | None:
     except ValueError:
         return None
     return getattr(address, "ipv4_mapped", None) or address
-
-
-def _without_port(hop: str) -> str:
-    """Return the address of ``1.2.3.4:80`` and ``[2001:db8::1]:80``, as some proxies write it."""
-    if hop.startswith("["):
-        return hop[1:].partition("]")[0]
-    return hop.partition(":")[0] if hop.count(":") == 1 else hop

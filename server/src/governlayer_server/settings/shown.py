@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from governlayer_server.domain.network import is_loopback
+from governlayer_server.domain.network import is_loopback, without_port
 from governlayer_server.settings.reading import PREFIX, Environment
 
 HARMLESS = frozenset({
@@ -83,9 +83,9 @@ def _parts(name: str, text: str) -> Iterator[str]:
     for one in re.split(r"[\s,]+", text):
         url = _URL.match(one)
         if url or name in HOSTS:
-            host = url[1] if url else re.sub(r":[0-9]+$", "", one)
+            host = without_port(url[1] if url else one)
             # Names of one part, such as `redis`, are those of the bundles, and words besides.
-            yield from [host] if "." in host and not is_loopback(host) else []
+            yield from [host] if re.search("[.:]", host) and not is_loopback(host) else []
 
 
 def _content(file: Path) -> Sequence[str]:

@@ -2,7 +2,7 @@
 What support asks for, in one file: facts about the installation, never what it governs.
 
 Each part is collected by itself, so that what is broken costs no other part. All texts are scrubbed at the end,
-whatever they came from: of the values of settings, of the contents of secret files, of e-mail addresses.
+whatever they came from: of the values of settings, of the contents of secret files, of addresses.
 """
 
 import io
@@ -80,7 +80,10 @@ async def collect(facts: Facts, scrub: Scrub, now_us: int) -> Sequence[Entry]:
         "ready.json": ("what /readyz says", lambda: _asked(facts, "/readyz?verbose=true")),
         "metrics.txt": ("figures, refusals by route, status and code among them", lambda: _asked(facts, "/metrics")),
     }
-    entries = [Entry(name=name, about=about, text=scrub(await _text(part))) for name, (about, part) in parts.items()]
+    entries = [
+        Entry(name=name, about=about, text=scrub(await _text(part), versions=name == "versions.json"))
+        for name, (about, part) in parts.items()
+    ]
     manifest = {
         "created": time_text(now_us),
         "files": [
