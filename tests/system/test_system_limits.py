@@ -113,11 +113,12 @@ def test_over_two_replicas_and_ten_keys_admitted_equals_the_limit_over_the_edge_
     running: tuple[Appliance, list[Replica]],
 ) -> None:
     plans = {"free": 20, "starter": 100, "pro": 500}
-    floods, alone = flooded(*running, plans)
-    if alone:
-        # Redis did not answer within 250 ms, as on a machine that is too busy: what holds then is the next test's.
+    for _ in range(3):
         floods, alone = flooded(*running, plans)
-    assert not alone, "Redis did not answer in time, twice"
+        # Redis did not answer within 250 ms, as on a machine that is too busy: what holds then is the next test's.
+        if not alone:
+            break
+    assert not alone, "Redis did not answer in time, three times"
     for plan, flood in floods.items():
         assert flood.faults == []
         assert set(flood.answers) == {200, 429}
