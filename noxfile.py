@@ -19,6 +19,8 @@ nox.options.default_venv_backend = "none"
 nox.options.sessions = ["test"]
 ROOT = Path(__file__).parent
 PYTHON = sys.executable
+# Real engines of the sessions that CI does not run: tools/engines makes them there.
+ENGINES = os.environ.get("GOVERNLAYER_ENGINES", str(ROOT / ".tools" / "engines"))
 SOURCES = ("server", "sdk", "verifier", "tests", "bench", "demo", "deploy", "tools", "noxfile.py")
 PACKAGES = {"server": "governlayer-server", "sdk": "governlayer", "verifier": "governlayer-verifier"}
 # The wheel's own tests, and what they need besides it. Of the server's those that go through all that is installed; the
@@ -147,9 +149,8 @@ def browser(session: nox.Session) -> None:
 @nox.session
 def cluster(session: nox.Session) -> None:
     """The chart on a real Kubernetes, made from Debian's source; needs root and half an hour the first time."""
-    engines = os.environ.get("GOVERNLAYER_ENGINES", str(ROOT / ".tools" / "engines"))
     session.run("tools/helm.sh", external=True)
-    session.run("tools/engines/kubernetes.sh", f"{engines}/k8sbin", external=True)
+    session.run("tools/engines/kubernetes.sh", f"{ENGINES}/k8sbin", external=True)
     session.run(PYTHON, "-m", "pytest", "-s", "tests/engines/cluster", *session.posargs)
 
 
@@ -179,8 +180,7 @@ def airgap(session: nox.Session) -> None:
 @nox.session
 def failover(session: nox.Session) -> None:
     """Primaries of PostgreSQL and masters of Redis killed under load, KILLS times each (20); needs root and an hour."""
-    engines = os.environ.get("GOVERNLAYER_ENGINES", str(ROOT / ".tools" / "engines"))
-    session.run("tools/engines/tree.sh", f"{engines}/trixie", external=True)
+    session.run("tools/engines/tree.sh", f"{ENGINES}/trixie", external=True)
     alone = ["unshare", "--pid", "--fork", "--mount-proc", "--net", "--mount", "--propagation", "private"]
     # The shell reaps what was killed: Patroni waits for a process that is a zombie.
     reaping = ["bash", "-c", '"$@"; exit $?', "failover"]

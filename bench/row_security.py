@@ -17,7 +17,7 @@ import sys
 import time
 
 from governlayer_server.adapters.postgres.appending import append_within
-from governlayer_server.adapters.postgres.database import SET_TENANT
+from governlayer_server.adapters.postgres.tenancy import SET_TENANT
 from governlayer_server.adapters.system import SystemClock, SystemEntropy
 from governlayer_server.domain.ledger.record import SYSTEM
 from governlayer_server.domain.tenants import SYSTEM_LEDGER

@@ -7,6 +7,7 @@ from governlayer_server.domain.errors import ConfigurationError
 
 Network = IPv4Network | IPv6Network
 Address = IPv4Address | IPv6Address
+HostAndPort = tuple[str, int]
 
 
 def is_loopback(host: str) -> bool:

@@ -7,9 +7,9 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from governlayer_server.adapters.postgres.address import PostgresAddress, PostgresTls
-from governlayer_server.adapters.redis.address import HostAndPort, RedisAddress
+from governlayer_server.adapters.redis.address import RedisAddress
 from governlayer_server.domain.errors import ConfigurationError
-from governlayer_server.domain.network import is_loopback
+from governlayer_server.domain.network import HostAndPort, is_loopback
 from governlayer_server.settings.reading import PREFIX, Environment, path, port, secret, switch, text
 
 # A bare IPv6 address has more than one colon, and no port.

@@ -8,7 +8,7 @@ from uuid import UUID
 from asyncpg import UniqueViolationError
 
 from governlayer_server.adapters.postgres.appending import append_within
-from governlayer_server.adapters.postgres.database import LOCK, SET_TENANT, Database
+from governlayer_server.adapters.postgres.database import LOCK, Database
 from governlayer_server.adapters.postgres.keys import PostgresKeys
 from governlayer_server.adapters.postgres.rows import organization_columns, organization_of
 from governlayer_server.adapters.postgres.sessions import (
@@ -18,6 +18,7 @@ from governlayer_server.adapters.postgres.sessions import (
 )
 from governlayer_server.adapters.postgres.stale import remove_stale
 from governlayer_server.adapters.postgres.tables import OrganizationRow
+from governlayer_server.adapters.postgres.tenancy import SET_TENANT
 from governlayer_server.adapters.postgres.usage import PostgresUsage
 from governlayer_server.adapters.postgres.users import PostgresUsers
 from governlayer_server.domain.errors import Fault, InvalidRequest, NotFound

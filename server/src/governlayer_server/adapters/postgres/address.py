@@ -7,9 +7,7 @@ from msgspec import Struct
 
 from governlayer_server.adapters.tls.contexts import client_context
 from governlayer_server.domain.errors import ConfigurationError
-from governlayer_server.domain.network import is_loopback
-
-HostAndPort = tuple[str, int]
+from governlayer_server.domain.network import HostAndPort, is_loopback
 
 
 class PostgresTls(Struct, frozen=True, kw_only=True):

@@ -12,7 +12,8 @@ from typing import Any
 
 import asyncpg
 
-from governlayer_server.adapters.postgres.address import HostAndPort, PostgresAddress
+from governlayer_server.adapters.postgres.address import PostgresAddress
+from governlayer_server.domain.network import HostAndPort
 
 _CONNECT_S = 5.0
 # How long the other hosts have, once one says that it is the primary, to show that they were promoted after it.

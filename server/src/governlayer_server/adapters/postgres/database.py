@@ -21,6 +21,7 @@ from governlayer_server.adapters.postgres import piccolo_conf, tables
 from governlayer_server.adapters.postgres.address import PostgresAddress
 from governlayer_server.adapters.postgres.connecting import LOST, Careful, Primary, Unfit
 from governlayer_server.adapters.postgres.replica import Replica, open_replica
+from governlayer_server.adapters.postgres.tenancy import SET_TENANT, UNBOUND
 from governlayer_server.domain.errors import ConfigurationError, GovernLayerError, LedgerUnavailable
 
 if TYPE_CHECKING:
@@ -40,13 +41,6 @@ _GONE = (
 # Keeps others from changing a row, and not from adding one that refers to it: a new session refers to its organization,
 # and would wait for who manages members there while they wait for its user.
 LOCK: Literal["NO KEY UPDATE"] = "NO KEY UPDATE"
-SET_TENANT = "SELECT set_config('governlayer.tenant', $1, true)"
-_UNBOUND = """
-SELECT rolsuper OR rolbypassrls OR EXISTS (
-    SELECT FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'
-    AND pg_has_role(current_user, relowner, 'MEMBER'))
-FROM pg_roles WHERE rolname = current_user
-"""
 
 
 class Database:
@@ -172,7 +166,7 @@ class Database:
             ConfigurationError: it is a superuser, has BYPASSRLS, or owns the tables.
         """
         async with self.connection() as connection:
-            if await connection.fetchval(_UNBOUND):
+            if await connection.fetchval(UNBOUND):
                 raise ConfigurationError(
                     "the database role must not be a superuser, have BYPASSRLS or own the tables: row level security "
                     "would not bind it. Connect as governlayer_app; the owner is for `governlayer migrate` only"

@@ -10,9 +10,10 @@ from asyncpg import Range
 from asyncpg import Record as Row
 
 from governlayer_server.adapters.postgres.appending import LOCK, Growing, Placed, append_within, lock_heads, write
-from governlayer_server.adapters.postgres.database import SET_TENANT, Database
+from governlayer_server.adapters.postgres.database import Database
 from governlayer_server.adapters.postgres.legal_holds import PostgresLedgerHolds
 from governlayer_server.adapters.postgres.rows import organization_of
+from governlayer_server.adapters.postgres.tenancy import SET_TENANT
 from governlayer_server.domain.erasure import Target, Tombstone
 from governlayer_server.domain.errors import NotFound
 from governlayer_server.domain.ledger.chain import Head

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from governlayer_server.adapters.postgres.address import HostAndPort, PostgresAddress
+from governlayer_server.adapters.postgres.address import PostgresAddress
 from governlayer_server.adapters.postgres.connecting import LOST, connect_to
+from governlayer_server.domain.network import HostAndPort
 
 _ASK = """
 SELECT pg_is_in_recovery() AS is_standby, current_setting('synchronous_standby_names') <> '' AS waits,

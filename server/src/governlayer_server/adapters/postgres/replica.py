@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 from asyncpg import Record as Row
 
-from governlayer_server.adapters.postgres.address import HostAndPort, PostgresAddress
+from governlayer_server.adapters.postgres.address import PostgresAddress
 from governlayer_server.adapters.postgres.connecting import LOST, Unfit, connect_to, first_of
+from governlayer_server.adapters.postgres.tenancy import SET_TENANT, UNBOUND
+from governlayer_server.domain.network import HostAndPort
 
 if TYPE_CHECKING:
     from asyncpg.pool import Pool, PoolConnectionProxy
@@ -24,9 +26,7 @@ _POOL_SIZE = 8
 _REST_S = 5.0
 # A standby that works is behind by milliseconds.
 _LOOKS, _LOOK_S = 10, 0.02
-_SET_TENANT = "SELECT set_config('governlayer.tenant', $1, true)"
 _HAS = "SELECT EXISTS (SELECT FROM ledger_record WHERE ledger_id = $1 AND seq = $2)"
-_UNBOUND = "SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user"
 
 
 class Replica:
@@ -55,7 +55,7 @@ class Replica:
             return None
         try:
             async with self._pool.acquire(timeout=_TIMEOUT_S) as connection, connection.transaction(readonly=True):
-                await connection.execute(_SET_TENANT, ledger_id)
+                await connection.execute(SET_TENANT, ledger_id)
                 if await _has(connection, ledger_id, last):
                     return list(await connection.fetch(query, ledger_id, *arguments))
         except LOST:
@@ -99,7 +99,7 @@ async def open_replica(address: PostgresAddress) -> Replica:
 async def _connect(address: PostgresAddress, host: HostAndPort, options: Any) -> "asyncpg.Connection[Any]":
     """Return a connection to a host on which row level security binds the role."""
     connection = await connect_to(address, host, **options)
-    if await connection.fetchval(_UNBOUND):
+    if await connection.fetchval(UNBOUND):
         connection.terminate()
         raise Unfit(f"{host[0]}: row level security does not bind the role")
     return connection

@@ -5,9 +5,10 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from governlayer_server.adapters.postgres.database import LOCK, SET_TENANT
+from governlayer_server.adapters.postgres.database import LOCK
 from governlayer_server.adapters.postgres.rows import columns_of, struct_of
 from governlayer_server.adapters.postgres.tables import OneTimeTokenRow, SessionRow
+from governlayer_server.adapters.postgres.tenancy import SET_TENANT
 from governlayer_server.domain.account import OneTimeToken, Purpose, Session
 from governlayer_server.domain.tenants import SYSTEM_TENANT
 

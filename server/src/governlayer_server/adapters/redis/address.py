@@ -5,9 +5,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from governlayer_server.domain.errors import ConfigurationError
-from governlayer_server.domain.network import is_loopback
-
-HostAndPort = tuple[str, int]
+from governlayer_server.domain.network import HostAndPort, is_loopback
 
 
 class RedisAddress(Struct, frozen=True, kw_only=True):
