@@ -196,6 +196,8 @@ async def test_readiness_names_what_fails(migrated: Settings, tmp_path: Path) ->
     async with open_appliance(without_redis) as appliance:
         transport = httpx.ASGITransport(app=await appliance.application(without_redis, LINKS))
         async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
-            answer = await client.get("/readyz")
+            answer, without = [await client.get(path) for path in ("/readyz", "/readyz?exclude=redis")]
     assert answer.status_code == 503
     assert answer.json() == {"status": "unavailable", "failing": ["redis"], "degraded": ["rate_limits"]}
+    assert without.status_code == 200
+    assert without.json() == {"status": "ok", "degraded": ["rate_limits"], "excluded": ["redis"]}

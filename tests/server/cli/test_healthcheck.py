@@ -62,6 +62,13 @@ async def test_live_asks_for_no_more_than_life(pair: Pair) -> None:
     assert host.paths == ["/livez"]
 
 
+async def test_what_is_excluded_is_asked_for_and_nothing_else_can_be(pair: Pair) -> None:
+    host = Host()
+    done = await host.check(pair, "--exclude", "redis", TLS_CERTIFICATE=str(pair.certificate))
+    assert (done.exit_code, host.paths) == (0, ["/readyz?exclude=redis"])
+    assert invoke("--exclude", "ledger").exit_code == 2
+
+
 async def test_not_ready_is_1_and_names_what_fails(pair: Pair) -> None:
     answer = json.dumps({"status": "unavailable", "failing": ["ledger", "redis"]}).encode()
     done = await Host(http(503, answer)).check(pair, TLS_CERTIFICATE=str(pair.certificate))

@@ -184,6 +184,32 @@ async def test_health_says_what_fails_to_anyone(site: Site, client: httpx.AsyncC
     assert (answer.status_code, answer.json()) == (503, {"status": "unavailable", "failing": ["ledger", "redis"]})
 
 
+async def test_who_excludes_redis_is_told_of_it_and_still_of_all_else_that_fails(
+    site: Site, client: httpx.AsyncClient
+) -> None:
+    assert (await client.get("/readyz?exclude=redis")).json() == {"status": "ok"}
+    site.probes = {"ledger": True, "redis": False}
+    for query in ("exclude=redis", "exclude=redis&exclude=redis"):
+        answer = await client.get(f"/readyz?{query}")
+        assert (answer.status_code, answer.json()) == (200, {"status": "ok", "excluded": ["redis"]})
+    site.probes = {"ledger": False, "redis": False}
+    answer = await client.get("/readyz?exclude=redis")
+    told = {"status": "unavailable", "failing": ["ledger"], "excluded": ["redis"]}
+    assert (answer.status_code, answer.json()) == (503, told)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "exclude=ledger", "exclude=postgresql", "exclude=migrations", "exclude=redis&exclude=ledger",
+        "exclude=redis,ledger", "exclude=REDIS", "exclude=%00", "exclude=", "exclude",
+    ],
+)  # fmt: skip
+async def test_what_decisions_need_cannot_be_excluded(query: str, client: httpx.AsyncClient) -> None:
+    refused = assert_problem(await client.get(f"/readyz?{query}"), 422, "invalid_request")
+    assert refused["errors"] == [{"pointer": "", "detail": "parameter `exclude`: only redis can be excluded"}]
+
+
 async def test_every_answer_has_a_request_id_of_its_own_and_one_log_line(
     site: Site, client: httpx.AsyncClient, key: str
 ) -> None:

@@ -230,7 +230,7 @@ def test_every_parameter_is_described_where_it_is(document: dict[str, Any]) -> N
         ("post", "/v1/privacy/legal-holds/{hold_id}/release"): {("path", "hold_id", True)},
         ("post", "/v1/privacy/subject-exports"): {("header", "Idempotency-Key", False)},
         ("post", "/v1/keys/{key_id}/rotate"): {("path", "key_id", True), ("header", "Idempotency-Key", False)},
-        ("get", "/readyz"): {("query", "verbose", False)},
+        ("get", "/readyz"): {("query", name, False) for name in ("exclude", "verbose")},
         ("get", "/v1/ledger/checkpoint"): {("query", "cosigned", False)},
         ("get", "/v1/ledger/records"): {("query", name, False) for name in queries},
         ("get", "/v1/ledger/records/{seq}"): {("path", "seq", True)},

@@ -8,9 +8,9 @@
 {{- define "governlayer.probe" -}}
 {{- if include "governlayer.demandsClientCertificates" .root }}
 exec:
-  command: [governlayer, healthcheck{{ if eq .path "/livez" }}, --live{{ end }}]
+  command: [governlayer, healthcheck{{ if eq .path "/livez" }}, --live{{ else }}, --exclude, redis{{ end }}]
 {{- else }}
-httpGet: {path: {{ .path }}, port: https, scheme: HTTPS}
+httpGet: {path: {{ .path | quote }}, port: https, scheme: HTTPS}
 {{- end }}
 {{ toYaml .numbers }}
 {{- end }}

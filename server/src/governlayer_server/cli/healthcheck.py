@@ -3,12 +3,15 @@
 import http.client
 import json
 import sys
+from collections.abc import Sequence
 from ipaddress import ip_address
 from pathlib import Path
+from urllib.parse import urlencode
 
 import click
 
 from governlayer_server.adapters.tls.contexts import pinned_context
+from governlayer_server.domain.readiness import DISPENSABLE
 
 # Started every few seconds: what it imports is kept small, and the names of settings stand here in full.
 _FILE = click.Path(path_type=Path, dir_okay=False)
@@ -18,6 +21,12 @@ _OK = 200
 
 @click.command(epilog="Exit status: 0 healthy, 1 not, 2 wrong arguments.")
 @click.option("--live", is_flag=True, help="Only ask whether the process is alive (/livez), not whether it can decide.")
+@click.option(
+    "--exclude",
+    type=click.Choice(DISPENSABLE),
+    multiple=True,
+    help="Healthy too while this fails, which decisions can do without.",
+)
 @click.option("--host", metavar="ADDRESS", envvar="GOVERNLAYER_HOST", default="127.0.0.1", show_default=True)
 @click.option("--port", type=click.IntRange(1, 65_535), default=8600, show_default=True)
 @click.option(
@@ -37,6 +46,7 @@ _OK = 200
 )
 def healthcheck(
     live: bool,
+    exclude: tuple[str, ...],
     host: str,
     port: int,
     tls_certificate: Path | None,
@@ -50,9 +60,13 @@ def healthcheck(
     else:
         context = pinned_context(tls_certificate, client_certificate, client_key)
         connection = http.client.HTTPSConnection(reached(host), port, timeout=_TIMEOUT_S, context=context)
-    status, line = _ask(connection, "/livez" if live else "/readyz")
+    status, line = _ask(connection, "/livez" if live else "/readyz" + _query(exclude))
     click.echo(line, err=status != _OK)
     sys.exit(status != _OK)
+
+
+def _query(exclude: Sequence[str]) -> str:
+    return "?" + urlencode([("exclude", name) for name in exclude]) if exclude else ""
 
 
 def reached(host: str) -> str:

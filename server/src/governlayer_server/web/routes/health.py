@@ -8,7 +8,8 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, QueryParameter
 from msgspec import Struct
 
-from governlayer_server.domain.errors import NotFound
+from governlayer_server.domain.errors import Fault, InvalidRequest, NotFound
+from governlayer_server.domain.readiness import DISPENSABLE
 from governlayer_server.domain.times import time_text
 from governlayer_server.usecases.anchors_state import AnchorFact
 from governlayer_server.usecases.read_ledger import ReadLedger
@@ -18,6 +19,11 @@ from governlayer_server.web.throttle import UNLIMITED
 
 _PUBLIC = {"access": PUBLIC}
 _HEALTH = {"access": PUBLIC, UNLIMITED: True}
+_EXCLUDE = QueryParameter(
+    max_items=8,
+    description="what shall not count, repeatable",
+    schema_extra={"items": {"type": "string", "enum": list(DISPENSABLE)}},
+)
 
 
 class Anchor(Struct, frozen=True):
@@ -30,11 +36,16 @@ class Anchor(Struct, frozen=True):
 
 
 class Health(Struct, frozen=True, omit_defaults=True):
-    """Whether the process works; ``failing`` names what does not, ``degraded`` what works with less."""
+    """
+    Whether the process works; ``failing`` names what does not, ``degraded`` what works with less.
+
+    ``excluded`` names what does not work and was asked not to count.
+    """
 
     status: str
     failing: list[str] | None = None
     degraded: list[str] | None = None
+    excluded: list[str] | None = None
     anchors: list[Anchor] | None = None
 
 
@@ -74,21 +85,35 @@ async def livez_route() -> Health:
 async def readyz_route(
     probes: NamedDependency[Probes],
     verbose: Annotated[str | None, QueryParameter(max_length=8, description="tell of the anchors too")] = None,
+    exclude: Annotated[tuple[str, ...], _EXCLUDE] = (),
 ) -> Response[Health]:
     """
     Answer 200 if PostgreSQL, Redis, migrations and the ledger are in order, else 503 with the failing names.
 
     ``degraded`` names ``rate_limits`` while this replica limits requests by its own count and share, and ``ledgers``
     while one is closed to writing: its organization gets no decision, the others do. With *verbose*, ``anchors`` tells
-    of the witnesses and copies outside, as this replica has seen them; none changes the status.
+    of the witnesses and copies outside, as this replica has seen them; none changes the status. With *exclude*, what
+    decisions can do without does not change it either: it is named by ``excluded`` while it fails. Nothing else can be
+    excluded.
     """
+    _refuse_indispensable(exclude)
     found = await probes()
-    failing = sorted(name for name, works in found.works.items() if not works)
-    degraded = list(found.degraded) or None
-    anchors = None if verbose is None else [_anchor(fact) for fact in found.anchors]
-    if failing:
-        return Response(Health("unavailable", failing, degraded, anchors), status_code=503)
-    return Response(Health("ok", degraded=degraded, anchors=anchors))
+    fails = sorted(name for name, works in found.works.items() if not works)
+    failing = [name for name in fails if name not in exclude]
+    health = Health(
+        status="unavailable" if failing else "ok",
+        failing=failing or None,
+        degraded=list(found.degraded) or None,
+        excluded=[name for name in fails if name not in failing] or None,
+        anchors=None if verbose is None else [_anchor(fact) for fact in found.anchors],
+    )
+    return Response(health, status_code=503 if failing else 200)
+
+
+def _refuse_indispensable(exclude: Sequence[str]) -> None:
+    if not set(exclude) <= set(DISPENSABLE):
+        fault = Fault("", f"parameter `exclude`: only {', '.join(DISPENSABLE)} can be excluded")
+        raise InvalidRequest("a parameter has a wrong value", [fault])
 
 
 def _anchor(fact: AnchorFact) -> Anchor:
