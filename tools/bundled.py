@@ -12,6 +12,8 @@ import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import Distribution, PackageMetadata, PackagePath, distributions
+from itertools import pairwise
+from operator import attrgetter
 from pathlib import Path
 
 from packaging.utils import canonicalize_name
@@ -54,9 +56,18 @@ class Environment:
         return next(self.home.glob("lib/python3.*/site-packages"))
 
     def distributions(self) -> Mapping[str, Installed]:
-        """Return what is installed, by name."""
-        found = (Installed.read(item) for item in distributions(path=[str(self.packages)]))
-        return {item.name: item for item in sorted(found, key=lambda item: item.name)}
+        """
+        Return what is installed, by name.
+
+        Raises:
+            BundleError: something is there twice: which of them is run, nobody knows.
+        """
+        found = sorted(
+            (Installed.read(item) for item in distributions(path=[str(self.packages)])), key=attrgetter("name")
+        )
+        if twice := {above.name for above, below in pairwise(found) if above.name == below.name}:
+            raise BundleError(f"installed twice: {', '.join(sorted(twice))}")
+        return {item.name: item for item in found}
 
 
 @dataclass(frozen=True)

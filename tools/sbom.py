@@ -8,7 +8,8 @@ The software bill of materials of a distribution, in CycloneDX 1.6: what is inst
 
 The same lock gives the same bytes on the same kind of machine: no serial number, a time only with SOURCE_DATE_EPOCH.
 Hashes are those of the wheels in uv.lock that fit this interpreter. Libraries and programs inside wheels stand below
-their wheel: as its own SBOM declares them (PEP 770), or as security/bundled.toml lists them.
+their wheel: as its own SBOM declares them (PEP 770), or as security/bundled.toml lists them. --check looks at each
+installed file, too; tools/installed_files.py tells what that proves.
 """
 
 import argparse
@@ -45,6 +46,7 @@ from tools.bundled import (
     tell_version,
     unaccounted,
 )
+from tools.installed_files import record_digest, wrong_files
 from tools.locked import LOCK, File, LockError, Package, read_lock
 from tools.uv import UV, run_uv
 from tools.wheelhouse import export
@@ -52,6 +54,7 @@ from tools.wheelhouse import export
 ROOT = Path(__file__).parents[1]
 DISTRIBUTIONS = {"server": "governlayer-server", "sdk": "governlayer", "verifier": "governlayer-verifier"}
 IMAGE = "image"
+_RECORD = "governlayer:record"
 _PREFERRED = {tag: rank for rank, tag in reversed(list(enumerate(sys_tags())))}
 
 
@@ -99,7 +102,8 @@ def _lines(bill: Mapping) -> set[str]:
 
 def _walk(component: Mapping, above: str) -> Iterator[str]:
     name = f"{above}{component['name']} {component.get('version', '(version unknown)')}"
-    yield " ".join([name, *(each["content"] for each in component.get("hashes", []))])
+    recorded = [each["value"] for each in component.get("properties", []) if each["name"] == _RECORD]
+    yield " ".join([name, *(each["content"] for each in component.get("hashes", [])), *recorded])
     for inner in component.get("components", []):
         yield from _walk(inner, f"{name} > ")
 
@@ -153,7 +157,10 @@ def _component(item: Installed, package: Package | None, known: BundleList, envi
         bom_ref=f"{name}=={item.version}",
         licenses=_licenses(item),
         hashes=[HashType(alg=HashAlgorithm.SHA_256, content=file.sha256)],
-        properties=[Property(name="governlayer:file", value=file.name)],
+        properties=[
+            Property(name="governlayer:file", value=file.name),
+            Property(name=_RECORD, value=record_digest(item)),
+        ],
         components=[*_listed(item, known, environment), *_declared(item), *_inner(item)],
     )
 
@@ -262,7 +269,8 @@ def main() -> int:
 def _answer(options: argparse.Namespace, environment: Environment) -> int:
     text = to_json(describe(options.distribution, environment))
     if options.check:
-        lines = differences(json.loads(options.check.read_text(encoding="utf-8")), json.loads(text))
+        bill = json.loads(options.check.read_text(encoding="utf-8"))
+        lines = [*differences(bill, json.loads(text)), *wrong_files(environment)]
         print("\n".join([f"sbom: {'RED' if lines else 'the bill equals what is installed'}", *lines]))
         return 1 if lines else 0
     if options.output is None:

@@ -166,12 +166,19 @@ def another_hash(bill: Bill) -> str:
     return f"not installed: httpx 0.28.1 {'0' * 64}"
 
 
+def another_record(bill: Bill) -> str:
+    component(bill, "httpx")["properties"][1]["value"] = "0" * 64
+    return f"not installed: httpx 0.28.1 {component(bill, 'httpx')['hashes'][0]['content']} {'0' * 64}"
+
+
 def one_too_many(bill: Bill) -> str:
     bill["components"].append({"type": "library", "name": "left-pad", "version": "1.3.0"})
     return "not installed: left-pad 1.3.0"
 
 
-@pytest.mark.parametrize("change", [removed, removed_within, another_version, another_hash, one_too_many])
+@pytest.mark.parametrize(
+    "change", [removed, removed_within, another_version, another_hash, another_record, one_too_many]
+)
 def test_a_difference_is_named(change: Callable[[Bill], str], bill: Bill, text: str) -> None:
     installed = json.loads(text)
     assert differences(bill, installed) == []
@@ -179,7 +186,7 @@ def test_a_difference_is_named(change: Callable[[Bill], str], bill: Bill, text: 
     assert any(line.startswith(expected) for line in differences(bill, installed))
 
 
-def test_a_missing_component_turns_it_red(
+def test_a_missing_component_and_a_planted_file_turn_it_red(
     bill: Bill, server: Environment, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "bill.json"
@@ -187,8 +194,17 @@ def test_a_missing_component_turns_it_red(
     file.write_text(json.dumps(bill))
     assert sbom.main() == 0
     file.write_text(json.dumps(bill | {"components": [item for item in bill["components"] if item["name"] != "redis"]}))
-    assert sbom.main() == 1
-    assert re.search(r"^sbom: RED\nnot in the bill: redis 8\S+ \S{64}\n\Z", capsys.readouterr().out, flags=re.MULTILINE)
+    planted = server.packages / "planted.pth"
+    planted.write_text("import os")
+    try:
+        assert sbom.main() == 1
+    finally:
+        planted.unlink()
+    assert re.search(
+        r"^sbom: RED\nnot in the bill: redis 8\S+ \S{64} \S{64}\nin no RECORD: planted\.pth\n\Z",
+        capsys.readouterr().out,
+        flags=re.MULTILINE,
+    )
 
 
 @pytest.fixture

@@ -2,13 +2,18 @@
 
 import json
 import subprocess
+import tarfile
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from tests.engines.stack import HARDENED, Stack
+from tools.bundled import Environment
 from tools.engines.images import OURS
-from tools.engines.machine import Machine, wait_until
+from tools.engines.machine import ROOT, Machine, wait_until
+from tools.installed_files import wrong_files
+from tools.sbom import describe, differences, to_json
 
 pytestmark = pytest.mark.timeout(3600)  # on a machine that has other things to do
 Say = Callable[[str], None]
@@ -100,8 +105,9 @@ def test_what_it_says_of_itself_names_no_host_and_holds_no_secret(machine: Machi
         for word in ("http", "index", "proxy", "cert", "token", "secret", "pip")
         if word in told.replace("governlayer-", "")
     ]
-    assert config["Labels"]["org.opencontainers.image.licenses"] == "Apache-2.0"
-    assert config["Labels"]["org.opencontainers.image.created"] == "2025-10-09T08:53:20Z"
+    labels = {name.removeprefix("org.opencontainers.image."): text for name, text in config["Labels"].items()}
+    assert (labels["licenses"], labels["created"]) == ("Apache-2.0", "2025-10-09T08:53:20Z")
+    assert labels["base.digest"] == "unpinned"  # a stand-in
 
 
 def test_its_bill_of_materials_is_what_is_installed(machine: Machine, say: Say) -> None:
@@ -115,6 +121,21 @@ def test_its_bill_of_materials_is_what_is_installed(machine: Machine, say: Say) 
     if version < [3, 11, 3]:
         installed.pop("async-timeout")
     assert installed == listed
+
+
+def test_each_file_of_its_environment_is_as_the_bill_says(machine: Machine, tmp_path: Path) -> None:
+    container = machine.docker("create", OURS)
+    with (tmp_path / "copy.tar").open("wb") as file:
+        subprocess.run(
+            machine.inside(["docker", "cp", f"{container}:/opt/governlayer", "-"]), stdout=file, check=True, timeout=600
+        )
+    with tarfile.open(tmp_path / "copy.tar") as archive:
+        archive.extractall(tmp_path, filter="tar")  # its links to the interpreter lead out of it
+    environment = Environment(tmp_path / "governlayer")
+    bill = json.loads((ROOT / "deploy" / "image" / "sbom.cdx.json").read_text())
+    lines = differences(bill, json.loads(to_json(describe("image", environment))))
+    assert [line for line in lines if not line.startswith("not in the bill: async-timeout ")] == []
+    assert wrong_files(environment) == []
 
 
 def test_up_has_no_servers_in_it_and_says_what_to_do(machine: Machine) -> None:
