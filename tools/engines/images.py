@@ -81,7 +81,8 @@ def build(machine: Machine, reference: str, sources: str = "/src") -> str:
     secrets = [f"--secret=id={name},src=/lent{file}" for name, file in lent if Path(file).exists()]
     settings = [f"SOURCE_DATE_EPOCH={EPOCH}", "REVISION=unknown"]
     script = f"{sources}/deploy/image/build.sh"
-    done = machine.run("env", *settings, script, reference, *_common(), *secrets)
+    # The stand-in for the base is made here, and no registry knows a digest of it.
+    done = machine.run("env", *settings, script, "--unpinned", reference, *_common(), *secrets)
     return done.stdout.strip().splitlines()[-1].rpartition("@")[2]
 
 

@@ -112,3 +112,54 @@ def test_digests_are_those_that_the_registry_tells(tmp_path: Path) -> None:
         name.rpartition(":")[0] for name in listed()
     ]
     assert all(re.search(r"@sha256:[0-9a-f]{64} # \S+$", line) for line in done.stdout.splitlines())
+
+
+@pytest.fixture
+def buildah(tmp_path: Path) -> Path:
+    """A Buildah that notes what it was asked and builds nothing; build.sh ends with its 7."""
+    program = tmp_path / "buildah"
+    program.write_text('#!/bin/sh\nprintf "%s\\n" "$@" >"$0.asked"\nexit 7\n')
+    program.chmod(0o755)
+    return program
+
+
+def build(buildah: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {"PATH": f"{buildah.parent}:/usr/bin:/bin", "SOURCE_DATE_EPOCH": "1", "REVISION": "x"}
+    command = [IMAGE / "build.sh", *arguments]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+
+PINNED = f"python@sha256:{'a1' * 32}"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        [],
+        ["--build-arg", "BASE=python:3.11"],
+        ["--build-arg=BASE=python:3.11"],
+        ["--build-arg", f"BASE={PINNED[:-1]}"],
+        ["--build-arg", f"BASE={PINNED}:3.11"],
+        ["--build-arg", f"OTHER={PINNED}"],
+        ["--label", f"BASE={PINNED}"],
+        ["--build-arg", f"BASE={PINNED}", "--build-arg", "BASE=python:3.11"],
+    ],
+)
+def test_a_base_without_a_digest_is_refused_before_anything_is_built(buildah: Path, options: list[str]) -> None:
+    done = build(buildah, "us:1", *options)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("build: the base has no digest: give --build-arg BASE=")
+    assert not buildah.with_name("buildah.asked").exists()
+    assert build(buildah, "--unpinned", "us:1", *options).returncode == 7
+    assert "BASE_DIGEST=unpinned" in buildah.with_name("buildah.asked").read_text().splitlines()
+
+
+@pytest.mark.parametrize("options", [["--build-arg", f"BASE={PINNED}"], [f"--build-arg=BASE={PINNED}"]])
+@pytest.mark.parametrize("first", [[], ["--unpinned"]])
+def test_the_label_has_the_digest_of_the_base(buildah: Path, first: list[str], options: list[str]) -> None:
+    assert build(buildah, *first, "us:1", *options).returncode == 7
+    asked = buildah.with_name("buildah.asked").read_text().splitlines()
+    assert f"BASE_DIGEST=sha256:{'a1' * 32}" in asked
+    assert asked[-len(options) - 1 : -1] == options
+    assert of("ARG", STAGES[-1])[0].split()[:2] == ["BASE", "BASE_DIGEST=unpinned"]
+    assert 'org.opencontainers.image.base.digest="${BASE_DIGEST}"' in of("LABEL", STAGES[-1])[0]
