@@ -1,7 +1,9 @@
 """The secrets of a new deployment are made once, for their owner alone, as the settings want them."""
 
 import json
+import os
 import re
+import stat
 from pathlib import Path
 
 import pytest
@@ -92,6 +94,57 @@ def test_a_directory_that_others_can_write_is_refused(tmp_path: Path) -> None:
     refused = init("--directory", tmp_path / "s")
     assert "chmod go-w" in str(refused.exception)
     assert not list((tmp_path / "s").iterdir())
+
+
+def belongs(monkeypatch: pytest.MonkeyPatch, path: Path, uid: int) -> None:
+    """Let *path* and what is in it be files of the user *uid*, as only root could make them."""
+    lstat = Path.lstat
+
+    def owned(file: Path) -> os.stat_result:
+        found = list(lstat(file))
+        found[stat.ST_UID] = uid if file.is_relative_to(path) else found[stat.ST_UID]
+        return os.stat_result(found)
+
+    monkeypatch.setattr(Path, "lstat", owned)
+
+
+def test_a_directory_that_is_a_link_or_of_another_user_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "s").mkdir(mode=0o700)
+    (tmp_path / "link").symlink_to(tmp_path / "s")
+    assert "is a link" in str(init("--directory", tmp_path / "link").exception)
+    belongs(monkeypatch, tmp_path, os.geteuid() + 1)
+    assert f"belongs to user {os.geteuid() + 1}: run as that user" in str(init("--directory", tmp_path / "s").exception)
+    assert not list((tmp_path / "s").iterdir())
+
+
+@pytest.mark.parametrize("mode", [0o440, 0o404, 0o420, 0o402, 0o600, 0o400])
+def test_a_secret_that_others_may_know_is_not_kept(tmp_path: Path, mode: int) -> None:
+    init("--directory", tmp_path / "s")
+    file = tmp_path / "s" / "pepper"
+    before = file.read_text()
+    file.chmod(mode)
+    done = init("--directory", tmp_path / "s")
+    assert bool(done.exit_code) == bool(mode & 0o077)
+    if done.exit_code:
+        assert f"{file} (user {os.geteuid()}, mode {mode:04o}) may be known to others" in str(done.exception)
+        assert f"`chmod 0400 {file}`" in str(done.exception)
+    assert file.read_text() == before
+
+
+def test_a_secret_of_another_user_is_not_kept_and_one_of_root_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "s" / "pepper"
+    init("--directory", tmp_path / "s")
+    monkeypatch.setattr(os, "geteuid", lambda: 12345)
+    belongs(monkeypatch, tmp_path, 0)
+    assert init("--directory", tmp_path / "s").exit_code == 0
+    belongs(monkeypatch, file, 54321)
+    refused = init("--directory", tmp_path / "s")
+    assert f"{file} (user 54321, mode 0400) may be known to others" in str(refused.exception)
+    assert f"`chown 12345 {file}`" in str(refused.exception)
 
 
 def parsed(manifest: str) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 import re
 import stat
 from collections.abc import Callable, Mapping
@@ -13,6 +14,8 @@ from governlayer_server.domain.errors import ConfigurationError
 from governlayer_server.ports import Entropy
 from governlayer_server.settings.reading import encode_secret
 
+_ROOT = 0
+_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 _OBJECT_NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
 
@@ -58,16 +61,27 @@ def make_files(directory: Path, entropy: Entropy) -> dict[str, bool]:
         Each secret, and whether it was made now.
 
     Raises:
-        ConfigurationError: the directory cannot be written or is open to others, or a secret that is there is an
-            empty file or none. Other secrets may have been made; running it again completes them.
+        ConfigurationError: the directory cannot be written, is a link, or others own it or can write to it; or a secret
+            that is there is an empty file or none, or somebody else may know it. Other secrets may have been made;
+            running it again completes them.
     """
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if directory.stat().st_mode & _OTHERS_WRITE:
-            raise ConfigurationError(f"others can write to {directory}: `chmod go-w {directory}`")
+        _check_directory(directory)
         return {name: _make(directory / name, partial(make, entropy)) for name, make in FIRST_SECRETS.items()}
     except OSError as error:
         raise ConfigurationError(f"{directory} cannot be used: {error.strerror}") from None
+
+
+def _check_directory(directory: Path) -> None:
+    """Refuse a directory in which somebody else could put a secret of theirs in the place of ours."""
+    status = directory.lstat()
+    if not stat.S_ISDIR(status.st_mode):
+        raise ConfigurationError(f"{directory} is a link: give the path of the directory itself")
+    if status.st_uid not in {os.geteuid(), _ROOT}:
+        raise ConfigurationError(f"{directory} belongs to user {status.st_uid}: run as that user, or choose another")
+    if status.st_mode & _OTHERS_WRITE:
+        raise ConfigurationError(f"others can write to {directory}: `chmod go-w {directory}`")
 
 
 def _make(file: Path, make: Callable[[], str]) -> bool:
@@ -78,6 +92,12 @@ def _make(file: Path, make: Callable[[], str]) -> bool:
         return True
     if not stat.S_ISREG(status.st_mode) or not status.st_size:
         raise ConfigurationError(f"{file} is no file with a secret: restore it, or remove it if it was never used")
+    if status.st_uid not in {os.geteuid(), _ROOT} or status.st_mode & _OTHERS:
+        shown = f"{file} (user {status.st_uid}, mode {stat.S_IMODE(status.st_mode):04o})"
+        raise ConfigurationError(
+            f"{shown} may be known to others, or come from them: if you put it there, `chown {os.geteuid()} {file}` "
+            f"and `chmod 0400 {file}`; else remove it"
+        )
     return False
 
 
