@@ -108,6 +108,22 @@ class Release:
         found = self.node.get(NAMESPACE, "pods", selector=server)
         return [pod for pod in found if "deletionTimestamp" not in pod["metadata"]]
 
+    def health(self) -> str:
+        """Return what a server says of itself, well or not."""
+        try:
+            return self.admin("healthcheck")
+        except AssertionError as failed:
+            return str(failed)
+
+    def scale_redis(self, replicas: int) -> None:
+        """Return when the trial's Redis has so many pods, none that is going."""
+        redis = f"{self.name}-redis"
+        self.node.kubectl("scale", "-n", NAMESPACE, f"deployment/{redis}", f"--replicas={replicas}")
+        self.node.kubectl("rollout", "status", "-n", NAMESPACE, f"deployment/{redis}", "--timeout", "120s")
+        if not replicas:
+            selector = f"app.kubernetes.io/instance={self.release},app.kubernetes.io/component=redis"
+            wait_until(lambda: not self.node.get(NAMESPACE, "pods", selector=selector), "Redis is gone")
+
     def restarts(self) -> int:
         """Return how often containers of the server's pods were started again."""
         return sum(state["restartCount"] for pod in self.pods() for state in pod["status"].get("containerStatuses", []))

@@ -1,5 +1,6 @@
 """The trial on a real Kubernetes, by both Helms: it lives, is upgraded, broken, removed and put back, and loses nothing."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from tests.engines.cluster.release import LIMIT_S, VALUES, Release, tell, timed,
 
 NEVER_MADE: Values = {**VALUES, "image": {**VALUES["image"], "tag": "0.1.0-never-made"}}
 _TOO_LONG_S = 30
+_AWAY_S = 60.0
 pytestmark = pytest.mark.timeout(LIMIT_S)
 
 
@@ -49,6 +51,12 @@ def test_life_of_a_release(name: str, node: Node, chart: Path, tmp_path: Path) -
     assert all(failed.startswith("GovernanceUnavailable: ") for failed in during["failed"])
     assert len(during["failed"]) < during["answered"] / 10
 
+    with timed("Redis away for a minute, and back"), release.writer() as during:
+        _lose_redis(release)
+    tell(during)
+    assert during["answered"] > 0
+    assert during["failed"] == []
+
     with timed("uninstall"):
         helm.uninstall()
         wait_until(lambda: not release.pods(), "no pod is left")
@@ -64,3 +72,17 @@ def _kill_one_server(node: Node, release: Release) -> None:
     restarts = release.restarts()
     node.run("sh", "-c", "kill -9 $(pgrep -f 'governlayer serve' | head -n 1)")
     wait_until(lambda: release.restarts() > restarts and release.ready() == 2, "the container was started again")
+
+
+def _lose_redis(release: Release) -> None:
+    """Have no Redis for a minute: the servers say so to whom asks for it, and stay ready for agents."""
+    restarts = release.restarts()
+    release.scale_redis(0)
+    until = time.monotonic() + _AWAY_S
+    while time.monotonic() < until:
+        assert release.ready() == 2
+        time.sleep(2)
+    assert "/readyz: 503 redis" in release.health()
+    release.scale_redis(1)
+    wait_until(lambda: release.health() == "/readyz: 200\n", "the servers have found it")
+    assert release.restarts() == restarts
