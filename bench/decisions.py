@@ -1,5 +1,5 @@
 """
-How many decisions a second a real `governlayer up` answers over HTTP, and how long each takes: by clients and by length.
+How many decisions a second a real `governlayer up` answers over HTTP, and how long each takes, by clients and length.
 
 PostgreSQL, Redis, the server and the clients share this machine. Each client has one connection and an organization of
 its own, because a plan admits no more than 2,000 requests a minute; a client that would be refused waits. Questions are
@@ -15,6 +15,7 @@ import tempfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 from support.figures import Run, run_of, tell
@@ -61,11 +62,9 @@ def key_of(place: Path, number: int) -> str:
     name = f"bench-{number}"
     data = ["--data", str(place / "data"), "--json"]
     owner = ["--owner-email", f"{name}@bench.example", "--plan", "enterprise"]
-    run = {"check": True, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-    subprocess.run([GOVERNLAYER, "orgs", "create", *data, "--name", name, *owner], **run)
-    made = subprocess.run(
-        [GOVERNLAYER, "keys", "create", *data, "--org", name, "--name", "bench", "--scopes", "govern"], **run
-    )
+    run = partial(subprocess.run, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    run([GOVERNLAYER, "orgs", "create", *data, "--name", name, *owner])
+    made = run([GOVERNLAYER, "keys", "create", *data, "--org", name, "--name", "bench", "--scopes", "govern"])
     return json.loads(made.stdout)["key"]
 
 

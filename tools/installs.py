@@ -3,11 +3,14 @@ Nothing is installed without its hash: the lock is whole, and every command in t
 
     python -m tools.installs
 
-A command of pip passes if it checks hashes (`--require-hashes`, or `-c` with `pins`, an export of uv.lock, which holds
-them), or if it takes nothing but what is here already (`--no-deps` with `--no-index` or with paths alone: what was
+A command of pip passes if it checks hashes (`--require-hashes`: a list of constraints alone lets through what is not in
+it), or if it takes nothing but what is here already (`--no-deps` with `--no-index` or with paths alone: what was
 built or fetched before, by a command that is looked at too). One of uv passes if it installs what uv.lock says
 (`--locked`, `--frozen`). Others that install, or that run what they fetched, never pass. A command is looked at line by
 line; what is put together at run time is not seen. Documentation, for people who choose themselves, is not looked at.
+
+Nor may the repository hold what is made here: a program or an environment where `./run` looks for its own, which it
+takes as it is, or compiled code.
 """
 
 import ast
@@ -24,7 +27,20 @@ PLACES = (".ci", ".github", "deploy", "noxfile.py", "run", "tools")
 _OPTIONS = r"(?:-\S+ (?:[^-\s]\S* )?)*?"
 _PIP = re.compile(rf"\bpip[\d.]* {_OPTIONS}(?:install|download|wheel|sync)(?!\S)")
 _UV = re.compile(rf"(?:\b|_)uv {_OPTIONS}(?:sync|run|export)(?!\S)")
-_PINNED = re.compile(r"(?<!\S)(?:--require-hashes|-c pins)(?!\S)")
+_PINNED = re.compile(r"(?<!\S)--require-hashes(?!\S)")
+# Where `./run` finds what it installed, and what Python imports without a source or runs at each start.
+MADE = (
+    ".tools",
+    ".venv",
+    ".nox",
+    "*.pyc",
+    "*.so",
+    "*.pth",
+    "*.dist-info/*",
+    "*.egg-info/*",
+    "*sitecustomize.py",
+    "*usercustomize.py",
+)
 _LOCKED = re.compile(r"(?<!\S)--(?:locked|frozen)(?!\S)")
 # Options of pip and uv with a value that names nothing to install.
 _WITH_VALUE = {"--target", "--python", "--prefix", "--root", "--dest", "--find-links", "-f", "-d", "-t", "-p"}
@@ -126,9 +142,12 @@ def _word(node: ast.AST) -> Iterator[str]:
 
 def tracked() -> Mapping[str, str]:
     """Return the repository's files that run something, by name."""
-    command = ["git", "ls-files", "--", *PLACES]
-    names = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\n")
-    return {name: _text(ROOT / name) for name in names if name and (ROOT / name).is_file()}
+    return {name: _text(ROOT / name) for name in _listed(*PLACES) if (ROOT / name).is_file()}
+
+
+def _listed(*patterns: str) -> Sequence[str]:
+    command = ["git", "ls-files", "-z", "--", *patterns]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\0")[:-1]
 
 
 def _text(path: Path) -> str:
@@ -144,6 +163,7 @@ def main() -> int:
         return 1
     files = tracked()
     found = [f"{name}: {line}" for name, text in files.items() for line in unpinned(name, text)]
+    found += [f"{name}: is in the repository, though it is made here or runs unseen" for name in _listed(*MADE)]
     print("\n".join([f"installs: {'RED' if found else f'{count} locked packages, {len(files)} files'}", *found]))
     return 1 if found else 0
 

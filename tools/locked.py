@@ -2,7 +2,8 @@
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
@@ -28,12 +29,13 @@ class File:
 
 @dataclass(frozen=True)
 class Package:
-    """One package of the lock; what is made here has no files."""
+    """One package of the lock, and the index and hosts that it comes from; what is made here has no files."""
 
     name: str
     version: str
     files: tuple[File, ...]
     is_ours: bool
+    places: frozenset[str] = frozenset()
 
 
 def read_lock(text: str) -> Mapping[str, Package]:
@@ -41,8 +43,8 @@ def read_lock(text: str) -> Mapping[str, Package]:
     Return the packages of the lock *text* by name.
 
     Raises:
-        LockError: a package comes from elsewhere than an index over HTTPS or its folder here, a file has no SHA-256, or
-            a package stands twice. Nothing of such a lock is to be installed.
+        LockError: a package comes from elsewhere than an index over HTTPS or its folder here, or not from the index of
+            the others; a file has no SHA-256, or a package stands twice. Nothing of such a lock is to be installed.
     """
     packages: dict[str, Package] = {}
     for entry in tomllib.loads(text)["package"]:
@@ -50,7 +52,16 @@ def read_lock(text: str) -> Mapping[str, Package]:
         if package.name in packages:
             raise LockError(f"{package.name}: stands twice")
         packages[package.name] = package
+    _check_places([package for package in packages.values() if not package.is_ours])
     return packages
+
+
+def _check_places(packages: Sequence[Package]) -> None:
+    """Refuse a second index or host of files: uv fetches from where the lock says, and finds such a lock in order."""
+    usual = Counter(package.places for package in packages).most_common(1)
+    for package in packages:
+        if others := package.places - usual[0][0]:
+            raise LockError(f"{package.name}: comes from another place than most: {', '.join(sorted(others))}")
 
 
 def _package(entry: Mapping) -> Package:
@@ -62,7 +73,9 @@ def _package(entry: Mapping) -> Package:
     found = [*entry.get("wheels", []), *([entry["sdist"]] if "sdist" in entry else [])]
     if not found:
         raise LockError(f"{name}: no file is named")
-    return Package(name, entry["version"], tuple(_file(name, item) for item in found), is_ours=False)
+    files = tuple(_file(name, item) for item in found)
+    places = frozenset({source["registry"], *(urlsplit(file.url).netloc for file in files)})
+    return Package(name, entry["version"], files, is_ours=False, places=places)
 
 
 def _file(package: str, item: Mapping) -> File:

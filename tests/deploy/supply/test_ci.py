@@ -14,13 +14,15 @@ BAD = "import subprocess\n\n\ndef run(text):\n    subprocess.call(text, shell=Tr
 
 
 def test_a_planted_bandit_finding_turns_it_red(tmp_path: Path) -> None:
-    """The session itself, in a copy of the repository with one file in it; without that file CI runs it anyway."""
+    """The session itself, in a copy of the repository with one file in it that wants to be skipped; without it CI runs it anyway."""
     shutil.copy(ROOT / "noxfile.py", tmp_path)
     (tmp_path / "security").mkdir()
-    shutil.copy(ROOT / "security" / "bandit.toml", tmp_path / "security")
+    for settings in ("bandit.toml", "bandit.ini"):
+        shutil.copy(ROOT / "security" / settings, tmp_path / "security")
     for folder in ("server", "sdk", "verifier"):
         (tmp_path / folder / "src").mkdir(parents=True)
     (tmp_path / "server" / "src" / "planted.py").write_text(BAD)
+    (tmp_path / "server" / "src" / ".bandit").write_text("[bandit]\nskips = B602\n")  # not heeded
     result = subprocess.run(
         [sys.executable, "-m", "nox", "-s", "audit"], cwd=tmp_path, capture_output=True, text=True, check=False
     )

@@ -80,6 +80,24 @@ def test_a_command_that_installs_without_hashes_turns_it_red(
     assert capsys.readouterr().out.endswith("installs: RED\ntools/set_up.sh: pip install requests\n")
 
 
+@pytest.mark.parametrize(
+    "name",
+    [".tools/uv-1/bin/uv", ".venv/bin/python", "server/src/x.pyc", "tests/x.so", "x.pth", "tests/sitecustomize.py"],
+)
+def test_what_is_made_here_turns_it_red_when_it_is_in_the_repository(
+    name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    subprocess.run(["git", "init", "--quiet", tmp_path], check=True)
+    planted = tmp_path / name
+    planted.parent.mkdir(parents=True, exist_ok=True)
+    planted.touch()
+    monkeypatch.setattr(installs, "ROOT", tmp_path)
+    assert installs.main() == 0
+    subprocess.run(["git", "add", "--force", name], cwd=tmp_path, check=True)
+    assert installs.main() == 1
+    assert capsys.readouterr().out.endswith(f"\n{name}: is in the repository, though it is made here or runs unseen\n")
+
+
 def test_a_lock_without_a_hash_turns_it_red(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -116,6 +134,16 @@ def test_a_lock_that_does_not_pin_is_refused(change: tuple[str, str], why: str) 
         read_lock(entry * 2)
 
 
+@pytest.mark.parametrize("field", ["registry", "url"])
+def test_a_package_from_another_place_than_the_others_is_refused(field: str) -> None:
+    """`uv lock --check` is content with such a lock."""
+    lock = LOCK.read_text()
+    entry = entry_of(lock, "iniconfig")
+    planted = re.sub(f'{field} = "https://[^/"]+', f'{field} = "https://other.example', entry)
+    with pytest.raises(LockError, match=r"iniconfig: comes from another place than most: \S*other\.example"):
+        read_lock(lock.replace(entry, planted))
+
+
 def test_only_the_members_of_the_workspace_are_ours_and_from_their_folders() -> None:
     lock = LOCK.read_text()
     assert {item.name for item in read_lock(lock).values() if item.is_ours} == set(MEMBERS)
@@ -140,6 +168,7 @@ def test_only_the_members_of_the_workspace_are_ours_and_from_their_folders() -> 
         ("a.sh", "pip install --no-deps -e git+https://example.org/x"),
         ("a.sh", "pip install --no-deps --no-index --find-links https://example.org x"),
         ("a.sh", "python -m pip install -c constraints.txt requests"),
+        ("a.sh", "uv pip install -c pins requests"),
         ("a.sh", "pip install requests && pip install --require-hashes -r x.txt"),
         ("a.sh", "pip install requests # --require-hashes"),
         ("a.sh", "pip wheel requests"),
@@ -170,6 +199,7 @@ def test_only_the_members_of_the_workspace_are_ours_and_from_their_folders() -> 
         ("a.py", 'run_uv("sync")'),
         ("a.py", 'os.system(f"pip install {name}")'),
         ("a.py", 'uv(session, "pip", "install", "-c", path, name)'),
+        ("a.py", 'uv(session, "pip", "install", "-c", str(pins), name)'),
         ("a.py", 'run(uv, "pip", "install", "--no-deps", *names)'),
         ("a.py", 'uv(session, "export", "--no-hashes", "--frozen")'),
     ],
@@ -191,7 +221,6 @@ def test_a_command_that_installs_what_it_gets_is_found(name: str, text: str) -> 
         ("a.py", 'run([uv, "sync", "--frozen"])'),
         ("a.py", 'say(f"pip cannot install {name}")'),
         ("a.py", 'run([python, "-m", "pip", "install", "--require-hashes", "-r", path])'),
-        ("a.py", 'uv(session, "pip", "install", "-c", str(pins), name)'),
         ("a.py", 'exact = ["--require-hashes"]\nrun(python, "-m", "pip", "install", *exact, "-r", path)'),
         ("a.py", 'say("installing")'),
     ],
