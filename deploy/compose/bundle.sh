@@ -1,9 +1,11 @@
 #!/bin/sh
 # Make the offline bundle: everything that an installation needs, in one directory, with checksums.
 #
-#   ./bundle.sh [--pull] [--images FILE] [--chart DIRECTORY] OUTPUT
+#   ./bundle.sh [--pull] [--lock FILE] [--images FILE] [--chart DIRECTORY] OUTPUT
 #
 #   --pull              pull the images first; without it they have to be here
+#   --lock FILE         the digests that pulled images must have, as lock-images.sh prints them; default:
+#                       ../image/images.lock if it is there. An image without a line there ends it, too
 #   --images FILE       other names of the images than those in images.txt
 #   --chart DIRECTORY   of the Helm chart, to add it; default: ../helm/governlayer if it is there
 #
@@ -13,11 +15,12 @@
 set -eu
 . "$(dirname -- "$0")/lib.sh"
 
-pull='' list=$here/images.txt chart=$here/../helm/governlayer output=
+pull='' lock='' list=$here/images.txt chart=$here/../helm/governlayer output=
 while [ $# -gt 0 ]; do
     case $1 in
         --help | -h) usage; exit 0 ;;
         --pull) pull=yes; shift; continue ;;
+        --lock) lock=$(value "$@") ;;
         --images) list=$(value "$@") ;;
         --chart) chart=$(value "$@") ;;
         -*) fail "unknown option $1 (--help)" ;;
@@ -27,6 +30,24 @@ while [ $# -gt 0 ]; do
 done
 [ -n "$output" ] || fail "say where the bundle goes (--help)"
 [ ! -e "$output" ] || fail "$output is there already"
+[ -n "$lock" ] || [ ! -f ../image/images.lock ] || lock=../image/images.lock
+[ -z "$lock" ] || [ -r "$lock" ] || fail "--lock: $lock cannot be read"
+locked=''
+[ -z "$lock" ] || locked=$(cat "$lock")
+
+# pull_image NAME: and hold it against the lock, if there is one.
+pull_image() {
+    docker pull --quiet "$1"
+    [ -n "$locked" ] || return 0
+    digest=$(say "$locked" | awk -v name="${1%:*}@" -v tag="${1##*:}" \
+        'index($1, name) == 1 && $3 == tag {print substr($1, length(name) + 1)}')
+    [ -n "$digest" ] || fail "$1 is not in $lock: lock-images.sh $1 >>$lock"
+    case "$(docker image inspect --format '{{join .RepoDigests " "}} ' "$1")" in
+        *"@$digest "*) ;;
+        *) fail "$1 is not $digest, which $lock says it is: no bundle was made" ;;
+    esac
+}
+
 umask 022
 mkdir -p "$output/files"
 
@@ -41,7 +62,7 @@ chmod 644 images.txt
 printf 'built=%s\n' "$(date +%s)" >VERSION
 set --
 while read -r _ name optional; do
-    [ -z "$pull" ] || docker pull --quiet "$name"
+    [ -z "$pull" ] || pull_image "$name"
     [ -z "$optional" ] || [ -n "$(image_id "$name")" ] || continue
     docker image inspect --format "$name {{.Id}} {{.Architecture}}" "$name" >>VERSION
     set -- "$@" "$name"

@@ -38,33 +38,48 @@ case $names$bind$deployment in *[!A-Za-z0-9.:\ _-]*) fail "names have letters, d
 case $port in '' | *[!0-9]*) fail "--port takes a number" ;; esac
 case $backups in /*) ;; *) backups=$here/$backups ;; esac
 
+# make_settings MARK: .env, whole or not at all.
+make_settings() {
+    first=${names# }
+    first=${first%% *}
+    cat >.env.new <<END
+INSTALLATION="$1"
+DEPLOYMENT="${deployment:-${first:-localhost}}"
+PUBLIC_URL="https://${first:-localhost}:$port"
+SERVER_NAMES="localhost 127.0.0.1$names"
+BIND="$bind"
+PORT="$port"
+BACKUPS="$backups"
+COMPOSE_FILE="compose.yaml"
+END
+    mv .env.new .env
+}
+
 step "This machine"
 if [ -f .env ]; then
     port=$(setting PORT)
     backups=$(setting BACKUPS)
 fi
 preflight "$port"
+refuse_foreign_settings
 [ "$only" != --check ] || exit 0
 
 step "Images"
-load_images
+load_images .
 
 step "Settings"
+known=${known:-$(setting INSTALLATION)}
+known=${known:-$(od -A n -N 16 -t x1 /dev/urandom | tr -d ' \n')}
+# An .env from before there were marks gets it first: cut off here, it still has its volumes to show.
+[ ! -f .env ] || set_setting INSTALLATION "$known"
+docker volume create --label "$project" --label "$mark=$known" governlayer_installation >/dev/null
 if [ -f .env ]; then
     say "kept: .env"
 else
-    first=${names# }
-    first=${first%% *}
-    set_setting DEPLOYMENT "${deployment:-${first:-localhost}}"
-    set_setting PUBLIC_URL "https://${first:-localhost}:$port"
-    set_setting SERVER_NAMES "localhost 127.0.0.1$names"
-    set_setting BIND "$bind"
-    set_setting PORT "$port"
-    set_setting BACKUPS "$backups"
-    set_setting COMPOSE_FILE compose.yaml
+    make_settings "$known"
     say "made: .env"
 fi
-pin_images
+pin_images keep
 mkdir -p config "$backups"
 if [ ! -f config/policies.cedar ]; then
     docker run --rm --network none --read-only --cap-drop ALL --security-opt no-new-privileges --user 10001:10001 \

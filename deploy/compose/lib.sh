@@ -27,8 +27,8 @@ compose() {
     COMPOSE_FILE=${files:-compose.yaml} docker compose --progress quiet "$@"
 }
 
-# setting NAME: what .env says.
-setting() { [ ! -f .env ] || sed -n "s/^$1=//p" .env | tail -n 1 | tr -d '"'; }
+# setting NAME [DIRECTORY]: what .env says, here or there.
+setting() { [ ! -f "${2:-.}/.env" ] || sed -n "s/^$1=//p" "${2:-.}/.env" | tail -n 1 | tr -d '"'; }
 
 # set_setting NAME VALUE: in .env, whole or not at all.
 set_setting() {
@@ -36,7 +36,36 @@ set_setting() {
     mv .env.new .env
 }
 
-installed() { [ -f .env ] || fail "nothing is installed here: ./install.sh"; }
+installed() {
+    [ -f .env ] || fail "nothing is installed here: ./install.sh"
+    refuse_foreign_settings
+}
+
+# An installation is marked in the engine, where no bundle brings anything: a volume has the label that .env repeats.
+project=com.docker.compose.project=governlayer
+mark=governlayer.installation
+
+# refuse_foreign_settings: what is obeyed was made on this machine, and did not come along with a bundle. Sets $known to
+# the mark that the engine has, or to nothing.
+refuse_foreign_settings() {
+    volumes=$(docker volume ls --filter "label=$project" --format "{{.Name}} {{.Label \"$mark\"}}") ||
+        fail "no Docker Engine answers: nothing was done"
+    known=$(say "$volumes" | sed -n 's/^governlayer_installation //p')
+    is_from_here || for one in .env config; do
+        { [ ! -e "$one" ] && [ ! -L "$one" ]; } || fail "$one in $here is not from an installation on this machine, and \
+would be obeyed. Nothing was changed. Move .env and config away (look where they come from), and run this again"
+    done
+}
+
+# is_from_here: whether .env is of an installation on this machine: an older one has no mark, but volumes.
+is_from_here() {
+    [ -f .env ] && [ ! -L .env ] || return 1
+    if [ -n "$known" ]; then
+        [ "$(setting INSTALLATION)" = "$known" ]
+    else
+        say "$volumes" | grep -q '^governlayer_secrets'
+    fi
+}
 
 # images: the lines of images.txt, without comments.
 images() { grep -v '^#' images.txt | grep . ; }
@@ -51,22 +80,54 @@ have_images() {
     done
 }
 
-# load_images: from images.tar, where it is beside this script, after everything was verified against the checksums.
-load_images() {
-    if [ -f images.tar ]; then
-        [ -f SHA256SUMS ] || fail "SHA256SUMS is missing: images.tar cannot be verified"
-        sha256sum --quiet --check --strict SHA256SUMS || fail "the bundle is damaged or was changed: nothing was loaded"
-        have_images || docker load --quiet --input images.tar
+# verify_bundle DIRECTORY: each file is what SHA256SUMS says, and none is here that it does not name, but for what
+# installations make, and Compose files that .env in DIRECTORY names. A checkout has no SHA256SUMS.
+verify_bundle() {
+    if [ ! -f SHA256SUMS ]; then
+        [ ! -f images.tar ] || fail "SHA256SUMS is missing: images.tar cannot be verified"
+        return 0
     fi
+    if [ -f images.tar ]; then cat SHA256SUMS; else grep -v ' \./images\.tar$' SHA256SUMS; fi |
+        sha256sum --quiet --check --strict || fail "the bundle is damaged or was changed: nothing was loaded"
+    foreign=$(foreign_files "$1")
+    [ -z "$foreign" ] || fail "not of this bundle, by SHA256SUMS; nothing was loaded. Move away:
+$foreign"
+}
+
+# foreign_files DIRECTORY: names that end in NUL until they are printed, because a name may hold anything else.
+foreign_files() {
+    own=${backups:-$(setting BACKUPS)}
+    own=${own:-backups}
+    own=${own#"$here"/}
+    own=${own#./}
+    named=$(sed -n 's/^[0-9a-f]\{64\} [ *]//p' SHA256SUMS && compose_files "$1" | sed 's|^\./||; s|^|./|')
+    {
+        find . -type d \( -path ./config -o -path './config.deleted-[0-9]*' -o -path "./${own%/}" \) -prune \
+            -o -type l -printf '%p (a link)\0' -o ! -type d -print0 || printf 'something that cannot be read\0'
+    } | LC_ALL=C grep -azvxF -e "$named" |
+        LC_ALL=C grep -azvxE '\./\.env(\.before|\.new|\.deleted-[0-9TZ]+)?|\./SHA256SUMS(\.[A-Za-z0-9]+)?' |
+        tr '\0\n' '\n?' | LC_ALL=C tr -c '[:print:]\n' '?'
+}
+
+# compose_files DIRECTORY: that .env there names, one a line.
+compose_files() { setting COMPOSE_FILE "$1" | tr : '\n'; }
+
+# load_images DIRECTORY: from images.tar, where it is beside this script, after everything was verified.
+load_images() {
+    verify_bundle "$1"
+    [ ! -f images.tar ] || have_images || docker load --quiet --input images.tar
     images | while read -r _ name optional; do
         [ -n "$optional$(image_id "$name")" ] ||
             fail "the image $name is not here: put images.tar of the bundle beside this script, or docker pull it"
     done
 }
 
-# pin_images: .env names each image by its digest from here on, so that no other one takes its place.
+# pin_images anew|keep: .env names each image by its digest from here on, so that no other one takes its place. With
+# `keep` what it names stays, if the engine has it: another version comes by upgrade.sh alone.
 pin_images() {
     images | while read -r variable name _; do
+        pinned=$(setting "$variable")
+        [ "$1" = anew ] || [ -z "$pinned" ] || [ -z "$(image_id "$pinned")" ] || continue
         id=$(image_id "$name")
         [ -n "$id" ] || continue
         set_setting "$variable" "$id"

@@ -89,7 +89,8 @@ preflight() {
     check_engine
     if [ -n "$engine" ]; then
         check_resources
-        for one in $1; do check_port "$one"; done
+        # REPLICAS have a range of them.
+        [ -z "$1" ] || for one in $(seq "${1%-*}" "${1#*-}"); do check_port "$one"; done
     fi
     check_clock
     [ "$wrong" -eq 0 ] || fail "$wrong of these must be mended first; nothing was changed"

@@ -1,9 +1,11 @@
 #!/bin/sh
 # Restore a backup: as a new installation, or in place of this one's database.
 #
-#   ./restore.sh --passphrase-file FILE [--backup ID] [options of install.sh]   on a machine without an installation
+#   ./restore.sh --passphrase-file FILE [--settings FILE] [--backup ID] [options of install.sh]
+#                                            on a machine without an installation
 #   ./restore.sh --replace [--backup ID]     throw away the database that is here; keys and certificates stay
 #
+#   --settings FILE       the config/settings.env that was kept, because no backup has it
 #   --backups DIRECTORY   where the backups are; they stay there, and the schedule goes on there; default ./backups
 #   --backup ID           which one (./backup.sh --list); default: the newest whole one
 #
@@ -13,12 +15,13 @@
 set -eu
 . "$(dirname -- "$0")/lib.sh"
 
-passphrase='' chosen='' replace='' options=''
+passphrase='' settings='' chosen='' replace='' options=''
 while [ $# -gt 0 ]; do
     case $1 in
         --help | -h) usage; exit 0 ;;
         --replace) replace=yes; shift; continue ;;
         --passphrase-file) passphrase=$(value "$@") ;;
+        --settings) settings=$(value "$@") ;;
         --backup) chosen=$(value "$@") ;;
         --name | --port | --bind | --deployment | --backups)
             option_value=$(value "$@")
@@ -44,10 +47,13 @@ if [ -n "$replace" ]; then
     compose --profile restore down --remove-orphans
     docker volume rm --force governlayer_database >/dev/null
 else
-    [ ! -f .env ] || fail "an installation is here: --replace throws its database away and keeps its keys"
     [ -r "$passphrase" ] || fail "--passphrase-file FILE is needed: the backup's passphrase, as ./backup.sh --passphrase printed it"
+    [ -z "$settings" ] || [ -r "$settings" ] || fail "--settings: $settings cannot be read"
+    refuse_foreign_settings
+    [ ! -f .env ] || fail "an installation is here: --replace throws its database away and keeps its keys"
     # shellcheck disable=SC2086  # checked above: no blanks within
     ./install.sh --prepare $options
+    [ -z "$settings" ] || cp "$settings" config/settings.env
     compose run --rm -T init make-for-restore <"$passphrase"
 fi
 

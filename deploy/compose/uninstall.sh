@@ -3,7 +3,8 @@
 #
 #   ./uninstall.sh                 ./install.sh starts it again, with all its data
 #   ./uninstall.sh --delete-data   remove the volumes too: database, keys, certificates. Backups stay; without their
-#                                  passphrase (./backup.sh --passphrase) nothing opens them any more.
+#                                  passphrase (./backup.sh --passphrase) nothing opens them any more. .env and config/
+#                                  are put aside, under names with the time.
 
 set -eu
 . "$(dirname -- "$0")/lib.sh"
@@ -14,9 +15,13 @@ case ${1:-} in
         installed
         confirm "delete $(setting DEPLOYMENT)" "This destroys the database, all keys and certificates of this installation."
         compose --profile restore down --volumes --remove-orphans
-        # Those of a compose.*.yaml that is not in use any more too.
-        docker volume ls --quiet --filter label=com.docker.compose.project=governlayer | xargs -r docker volume rm >/dev/null
-        mv .env ".env.deleted-$(date -u +%Y%m%dT%H%M%SZ)"
+        # Those of a compose.*.yaml that is not in use any more too; the mark last, so that this can be run again.
+        docker volume ls --quiet --filter "label=$project" | grep -vx governlayer_installation |
+            xargs -r docker volume rm >/dev/null
+        now=$(date -u +%Y%m%dT%H%M%SZ)
+        [ ! -d config ] || mv config "config.deleted-$now"
+        mv .env ".env.deleted-$now"
+        docker volume rm --force governlayer_installation >/dev/null
         say "removed. Backups are still in their directory; images stay: docker image rm."
         ;;
     '')

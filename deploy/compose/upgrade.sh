@@ -4,8 +4,9 @@
 #   ./upgrade.sh --from DIRECTORY   the directory that runs now; it stays as it is, for the way back
 #   ./upgrade.sh                    new images for the same directory
 #
-# Doctor, backup, verification, images, plan of the migrations, migration, start, doctor. Whatever fails, the last
-# lines say how to go back.
+# Doctor, images, plan of the migrations; where there are none: backup, verification, start. Else the servers stop first,
+# so that the backup has every decision that was answered: stop, backup, verification, migration, start. The doctor ends
+# it. Whatever fails, the last lines say how to go back, and what is lost then.
 
 set -eu
 . "$(dirname -- "$0")/lib.sh"
@@ -22,25 +23,56 @@ while [ $# -gt 0 ]; do
 done
 from=$(CDPATH='' cd -- "$from" && pwd) || exit 1
 [ -f "$from/.env" ] || fail "nothing is installed in $from"
-[ "$from" = "$here" ] || [ ! -f .env ] || fail "$here has an .env already: an upgrade goes into a new directory"
+if [ "$from" != "$here" ]; then
+    for one in .env config; do
+        { [ ! -e "$one" ] && [ ! -L "$one" ]; } || fail "$here has $one already: an upgrade goes into a new directory"
+    done
+fi
+(cd "$from" && installed)
+compose_files "$from" | while read -r file; do
+    [ -f "$file" ] || fail "COMPOSE_FILE of $from names $file: put that into $here first; nothing was changed"
+done
+backups=$(setting BACKUPS "$from")
 
-reached=nothing backup_id='' saved=''
+backup_id='' copied='' migrating='' started=''
+
+# old ARGUMENTS: Compose for the version of before, with its files and images.
+old() { (cd "$from" && compose --env-file "$here/.env.before" "$@"); }
+
+# old_fits: whether the database still has the schema of the version of before.
+old_fits() { [ -z "$migrating" ] || old run --rm -T --no-deps migrate migrate --check </dev/null >/dev/null 2>&1; }
+
+# put_back: the settings as they were; a copy of them goes, so that this can be tried again.
+put_back() {
+    [ -n "$copied" ] || return 0
+    if [ "$from" = "$here" ]; then mv .env.before .env; else rm -rf .env .env.before config; fi
+}
+
 way_back() {
     status=$?
+    trap - EXIT HUP INT TERM
     [ "$status" -ne 0 ] || exit 0
-    [ -z "$saved" ] || [ "$from" != "$here" ] || mv .env.before .env
-    [ -z "$saved" ] || [ "$from" = "$here" ] || rm -f .env
-    say "" "upgrade.sh: FAILED. The way back:"
-    if [ "$reached" = migration ]; then
-        say "The database may have the new version's schema. The old version takes the backup from before:" \
-            "    cd $from && ./restore.sh --replace --backup $backup_id"
+    if old_fits; then
+        say "" "upgrade.sh: FAILED. The way back: the database has the schema that it had, and nothing is lost." \
+            "The old version goes on:" "    cd $from && docker compose up --detach --wait"
     else
-        say "Nothing in the database has changed. The old version goes on:" \
-            "    cd $from && docker compose up --detach --wait"
+        say "" "upgrade.sh: FAILED. The way back: the database has the new version's schema, or does not answer." \
+            "The old version takes the backup from before. ${started:-Nothing is lost: nothing was decided since.}" \
+            "    cd $from && ./restore.sh --replace --backup $backup_id"
     fi
+    put_back
     exit "$status"
 }
 trap way_back EXIT
+trap 'exit 130' HUP INT TERM
+
+# back_up WAY...: by a command of the service `backup`, and verify it.
+back_up() {
+    step "Backup"
+    backup_id=$(old "$@" backup --json </dev/null | backup_id_in)
+    [ -n "$backup_id" ] || fail "no backup was made"
+    old "$@" backup verify "$backup_id" </dev/null
+}
 
 step "This machine"
 preflight ""
@@ -48,33 +80,40 @@ preflight ""
 step "What runs now"
 (cd "$from" && doctor)
 
-step "Backup"
-backup_id=$(cd "$from" && compose exec -T backup governlayer backup --json 2>/dev/null | backup_id_in)
-[ -n "$backup_id" ] || fail "no backup was made"
-(cd "$from" && compose exec -T backup governlayer backup verify "$backup_id")
-
 step "Images"
-load_images
+load_images "$from"
+copied=yes
 cp "$from/.env" .env.before
-saved=yes
-[ "$from" = "$here" ] || cp "$from/.env" .env
+[ "$from" = "$here" ] || cp .env.before .env
 [ "$from" = "$here" ] || cp -Rp "$from/config" .
-pin_images
+pin_images anew
 readable
 
-step "Migrations"
+step "Plan"
 compose run --rm -T --no-deps migrate migrate --plan
-if ! compose run --rm -T --no-deps migrate migrate --check >/dev/null 2>&1; then
-    compose stop server backup
-    reached=migration
+if compose run --rm -T --no-deps migrate migrate --check >/dev/null 2>&1; then
+    back_up exec -T backup governlayer
+else
+    step "Stop"
+    old stop server backup
+    back_up run --rm -T --no-deps backup
+    step "Migration"
+    migrating=yes
     compose run --rm -T --no-deps migrate
 fi
 
 step "Start"
+started="What was decided since the new version started is lost then."
 compose up --detach --wait --remove-orphans
 
 step "Doctor"
 doctor
-rm -f .env.before
-say "" "Upgraded. The backup $backup_id and $from are the way back; what is decided from now on is not in that backup." \
-    "Backups are in $(setting BACKUPS): keep that, whatever becomes of $from."
+back="cd $from"
+if [ "$from" = "$here" ]; then back="$back && mv .env.before .env"; else rm .env.before; fi
+if [ -n "$migrating" ]; then
+    say "" "Upgraded. The way back: $back && ./restore.sh --replace --backup $backup_id" \
+        "What is decided from now on is not in that backup, and would be lost."
+else
+    say "" "Upgraded, without a migration. The way back, on which nothing is lost: $back && docker compose up --detach --wait"
+fi
+say "Backups are in $backups: keep that, whatever becomes of $from."

@@ -1,8 +1,6 @@
 """The scripts of the bundle, as far as they go without an engine: what they refuse, before anything changes."""
 
-import hashlib
 import os
-import shutil
 import socket
 import subprocess
 from pathlib import Path
@@ -10,51 +8,10 @@ from pathlib import Path
 import pytest
 
 from tests.deploy.compose.bundle import BUNDLE, ROOT, TOOL
+from tests.deploy.compose.scripts import INSTALLED, SOURCED, engine, run, seal, snapshot
 from tests.fakes.debian import program
 
 SCRIPTS = ("install.sh", "upgrade.sh", "backup.sh", "restore.sh", "uninstall.sh", "bundle.sh")
-NEEDED = (
-    "sh", "dirname", "sed", "awk", "cat", "date", "df", "grep", "mv", "tail", "tr", "printf", "sha256sum", "xargs",
-)  # fmt: skip
-SOURCED = '. "$0"; . "$here/preflight.sh"; '
-
-
-@pytest.fixture
-def unpacked(tmp_path: Path) -> Path:
-    """A copy of the bundle, where no Docker is on the path."""
-    copy = tmp_path / "bundle"
-    shutil.copytree(BUNDLE, copy)
-    commands = tmp_path / "bin"
-    commands.mkdir()
-    for name in NEEDED:
-        (commands / name).symlink_to(str(shutil.which(name)))
-    return copy
-
-
-def run(unpacked: Path, *command: str, answer: str = "") -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        list(command), cwd=unpacked, env={"PATH": str(unpacked.parent / "bin")}, input=answer,
-        capture_output=True, text=True, check=False, timeout=30,
-    )  # fmt: skip
-
-
-def engine(unpacked: Path, answers: str = "") -> Path:
-    """Put a `docker` on the path that writes down what it is told; *answers* are branches of a `case` over that."""
-    calls, program = unpacked.parent / "calls", unpacked.parent / "bin" / "docker"
-    known = """*'{{.Server.Version}}'*) echo 27.0.0 ;; *'compose version'*) echo 2.30.0 ;;
-        *MemTotal*) echo 8000000000 ;; *NCPU*) echo 4 ;; *DockerRootDir*) echo / ;; *'image inspect'*) echo sha256:1 ;;"""
-    program.write_text(f'#!/bin/sh\nprintf "%s\\n" "$*" >>{calls}\ncase $* in {answers}\n        {known}\nesac\n')
-    program.chmod(0o755)
-    calls.touch()
-    return calls
-
-
-def snapshot(unpacked: Path) -> dict[str, str]:
-    return {
-        str(file.relative_to(unpacked)): hashlib.sha256(file.read_bytes()).hexdigest()
-        for file in unpacked.rglob("*")
-        if file.is_file()
-    }
 
 
 def test_the_scripts_are_plain_sh_without_a_finding() -> None:
@@ -136,42 +93,40 @@ def test_a_port_that_another_program_has_is_found(unpacked: Path) -> None:
 
 
 def test_a_bundle_that_was_changed_is_not_loaded(unpacked: Path) -> None:
-    (unpacked / "images.txt").write_text("# none\nGOVERNLAYER_IMAGE governlayer/governlayer:0.1.0\n")
     (unpacked / "images.tar").write_bytes(b"images")
-    loaded = unpacked / "loaded"
-    engine = unpacked.parent / "bin" / "docker"
-    engine.write_text(f"#!/bin/sh\ncase $1 in load) : >{loaded} ;; image) echo sha256:1 ;; esac\n")
-    engine.chmod(0o755)
-    (unpacked / "SHA256SUMS").write_text(f"{hashlib.sha256(b'images').hexdigest()}  ./images.tar\n")
+    calls = engine(unpacked)
+    seal(unpacked)
     (unpacked / "images.tar").write_bytes(b"imagez")
-    command = ("sh", "-c", SOURCED + "load_images", "./lib.sh")
+    command = ("sh", "-c", SOURCED + "load_images .", "./lib.sh")
     assert "damaged or was changed" in run(unpacked, *command).stderr
-    assert not loaded.exists()
+    assert "load" not in calls.read_text()
     (unpacked / "images.tar").write_bytes(b"images")
     assert run(unpacked, *command).returncode == 0
-    assert loaded.exists()
+    assert "load --quiet --input images.tar" in calls.read_text()
     (unpacked / "SHA256SUMS").unlink()
     assert "cannot be verified" in run(unpacked, *command).stderr
 
 
 def test_data_is_deleted_only_when_its_name_is_typed(unpacked: Path) -> None:
-    called = unpacked / "called"
-    engine = unpacked.parent / "bin" / "docker"
-    engine.write_text(f'#!/bin/sh\necho "$*" >>{called}\n')
-    engine.chmod(0o755)
-    (unpacked / ".env").write_text('DEPLOYMENT="govern.example.com"\n')
+    calls = engine(unpacked)
+    (unpacked / ".env").write_text(INSTALLED)
+    (unpacked / "config").mkdir()
     for answer in ("", "yes\n", "delete\n"):
         refused = run(unpacked, "./uninstall.sh", "--delete-data", answer=answer)
         assert "not confirmed" in refused.stderr
-        assert not called.exists()
+        assert {line.partition(" --")[0] for line in calls.read_text().splitlines()} == {"volume ls"}
     run(unpacked, "./uninstall.sh")
-    assert "--volumes" not in called.read_text()
+    assert "--volumes" not in calls.read_text()
     assert run(unpacked, "./uninstall.sh", "--delete-data", answer="delete govern.example.com\n").returncode == 0
-    assert "--volumes" in called.read_text()
+    told = calls.read_text()
+    assert "--volumes" in told
+    assert told.index("volume rm governlayer_secrets") < told.index("volume rm --force governlayer_installation")
+    left = {file.name.partition("-")[0] for file in (*unpacked.glob(".env*"), *unpacked.glob("config*"))}
+    assert left == {".env.deleted", "config.deleted"}
 
 
 def test_a_database_is_destroyed_only_for_a_backup_that_was_verified(unpacked: Path) -> None:
-    (unpacked / ".env").write_text('DEPLOYMENT="govern.example.com"\n')
+    (unpacked / ".env").write_text(INSTALLED)
     whole = "20261126T100000Z-0a1b2c3d"
     calls = engine(
         unpacked,
@@ -182,13 +137,14 @@ def test_a_database_is_destroyed_only_for_a_backup_that_was_verified(unpacked: P
     answer = "replace govern.example.com\n"
     refused = run(unpacked, "./restore.sh", "--replace", "--backup", "nope", answer=answer)
     assert "the backup nope cannot be restored: nothing was changed" in refused.stderr
-    told = calls.read_text().splitlines()
+    told = [line for line in calls.read_text().splitlines() if not line.startswith("volume ls")]
     assert len(told) == 1, told
     assert "run --rm -T --no-deps backup backup verify --json nope" in told[0]
+    calls.write_text("")
     done = run(unpacked, "./restore.sh", "--replace", answer=answer)
     assert f"from the backup {whole}" in done.stdout
-    told = [line.partition("--progress quiet ")[2] or line for line in calls.read_text().splitlines()[1:]]
-    assert [line[:30].strip() for line in told] == [
+    told = [line.partition("--progress quiet ")[2] or line for line in calls.read_text().splitlines()]
+    assert [line[:30].strip() for line in told if not line.startswith("volume ls")] == [
         "run --rm -T --no-deps backup b", "--profile restore down --remov", "volume rm --force governlayer_",
     ]  # fmt: skip
 
@@ -196,12 +152,16 @@ def test_a_database_is_destroyed_only_for_a_backup_that_was_verified(unpacked: P
 def test_an_upgrade_and_a_restore_do_not_mix_installations(unpacked: Path) -> None:
     assert "nothing is installed" in run(unpacked, "./upgrade.sh").stderr
     assert "--passphrase-file" in run(unpacked, "./restore.sh").stderr
-    (unpacked / ".env").write_text('DEPLOYMENT="govern.example.com"\n')
+    engine(unpacked)
+    (unpacked / ".env").write_text(INSTALLED)
     assert "an installation is here" in run(unpacked, "./restore.sh", "--passphrase-file", "/dev/null").stderr
     other = unpacked.parent / "old"
     other.mkdir()
     (other / ".env").write_text('DEPLOYMENT="govern.example.com"\n')
-    assert "has an .env already" in run(unpacked, "./upgrade.sh", "--from", str(other)).stderr
+    for one in (".env", "config"):
+        assert f"has {one} already" in run(unpacked, "./upgrade.sh", "--from", str(other)).stderr
+        (unpacked / ".env").unlink(missing_ok=True)
+        (unpacked / "config").mkdir(exist_ok=True)
     assert os.listdir(other) == [".env"]  # noqa: PTH208
 
 
@@ -217,8 +177,6 @@ def test_no_file_that_lies_beside_is_read_by_itself(unpacked: Path) -> None:
 
 
 def test_what_containers_read_is_readable_and_keys_of_ones_own_stay_closed(unpacked: Path) -> None:
-    for name in ("chmod", "cp"):
-        (unpacked.parent / "bin" / name).symlink_to(str(shutil.which(name)))
     own = unpacked / "config" / "tls"
     own.mkdir(parents=True, mode=0o755)
     (unpacked / "config" / "policies.cedar").touch(mode=0o600)
@@ -231,8 +189,25 @@ def test_what_containers_read_is_readable_and_keys_of_ones_own_stay_closed(unpac
     }  # fmt: skip
 
 
-def test_an_upgrade_that_fails_at_once_brings_back_no_settings_of_an_earlier_one(unpacked: Path) -> None:
-    (unpacked / ".env").write_text('GOVERNLAYER_IMAGE="sha256:new"\n')
-    (unpacked / ".env.before").write_text('GOVERNLAYER_IMAGE="sha256:old"\n')
-    assert run(unpacked, "./upgrade.sh").returncode == 1
-    assert (unpacked / ".env").read_text() == 'GOVERNLAYER_IMAGE="sha256:new"\n'
+def test_what_was_pulled_is_held_against_the_lock(unpacked: Path) -> None:
+    """The lock as lock-images.sh writes it; the engine says of each image which digests it came under."""
+    images = unpacked / "own.txt"
+    images.write_text("# some\nPOSTGRES_IMAGE docker.io/library/postgres:17\nREDIS_IMAGE docker.io/valkey/valkey:8\n")
+    lock = unpacked.parent / "images.lock"
+    right = [f"docker.io/library/postgres@sha256:{'a' * 64} # 17", f"docker.io/valkey/valkey@sha256:{'b' * 64} # 8"]
+    engine(unpacked, f"""*RepoDigests*postgres:17) echo 'postgres@sha256:{"c" * 64} postgres@sha256:{"a" * 64} ' ;;
+        *RepoDigests*valkey:8) echo 'valkey/valkey@sha256:{"b" * 64} ' ;; *'save --output'*) : >images.tar ;;""")  # fmt: skip
+    command = ("./bundle.sh", "--pull", "--images", "own.txt", "--lock", str(lock))
+    assert "cannot be read" in run(unpacked, *command, "../none").stderr
+    for number, (lines, said) in enumerate([
+        ([right[0], right[1].replace("b", "d")], f"docker.io/valkey/valkey:8 is not sha256:{'d' * 64}"),
+        ([right[0].replace("# 17", "# 16"), right[1]], "docker.io/library/postgres:17 is not in"),
+        ([right[1]], "docker.io/library/postgres:17 is not in"),
+        (["# nothing"], "docker.io/library/postgres:17 is not in"),
+        (right, ""),
+    ]):  # fmt: skip
+        lock.write_text("\n".join(lines) + "\n")
+        output = unpacked.parent / f"made-{number}"
+        done = run(unpacked, *command, str(output))
+        assert said in done.stderr
+        assert (done.returncode == 0) is (output / "SHA256SUMS").exists() is (said == ""), done.stderr
