@@ -94,7 +94,7 @@ step "Keys, passwords, certificates"
 compose run --rm -T init
 
 step "Start"
-compose up --detach --wait --remove-orphans
+start
 compose cp server:/run/governlayer/tls/ca.crt config/ca.crt >/dev/null
 chmod 644 config/ca.crt
 

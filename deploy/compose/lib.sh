@@ -142,6 +142,12 @@ readable() {
     chmod 644 files/* config/policies.cedar
 }
 
+# start: everything, and wait for it; not for ever, where something ends and is started again and again.
+start() {
+    patience=$(setting WAIT_SECONDS)
+    compose up --detach --wait --wait-timeout "${patience:-300}" --remove-orphans
+}
+
 # doctor: in the backup service, which sees all that the server sees, and the backups. Where everything has just started,
 # or the machine is busy, something may not answer in time: it is looked at again for a while.
 doctor() {

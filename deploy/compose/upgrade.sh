@@ -104,7 +104,7 @@ fi
 
 step "Start"
 started="What was decided since the new version started is lost then."
-compose up --detach --wait --remove-orphans
+start
 
 step "Doctor"
 doctor

@@ -24,7 +24,7 @@ NAMES = {
     r"(run|exec) .*backup --json": "backup",
     r"(run|exec) .*backup verify \S+": "verify",
     r"run .*--no-deps migrate": "migrate",
-    r"up --detach --wait --remove-orphans": "up",
+    r"up --detach --wait .*--remove-orphans": "up",
 }
 
 

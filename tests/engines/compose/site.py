@@ -5,7 +5,10 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +54,20 @@ class Site:
         self.machine.docker("import", "/images/bases/haproxy.tar", "docker.io/library/haproxy:3.2")
         return self.run("./bundle.sh", "--images", "stand-ins.txt", f"{INSIDE}/first", at="source").stdout
 
+    def unpack(self, name: str) -> None:
+        """Unpack the bundle into a new directory: what it holds, and nothing that was made since."""
+        new, sums = self.place / name, (self.place / "first" / "SHA256SUMS").read_text()
+        for line in [*sums.splitlines(), "- SHA256SUMS"]:
+            file = line.split()[-1]
+            (new / file).parent.mkdir(parents=True, exist_ok=True)
+            os.link(self.place / "first" / file, new / file)
+
+    def set(self, **settings: str) -> None:
+        """Change what .env says."""
+        file = self.place / self.bundle / ".env"
+        lines = [line for line in file.read_text().splitlines() if line.partition("=")[0] not in settings]
+        file.write_text("\n".join([*lines, *(f'{name}="{value}"' for name, value in settings.items())]) + "\n")
+
     def forget_images(self) -> None:
         self.machine.docker("image", "rm", "--force", *(line.split()[1] for line in IMAGES.splitlines()))
         assert self.machine.docker("images", "--quiet") == ""
@@ -91,6 +108,24 @@ class Site:
         is_allowed = self._ask(1).stdout.split() == ["allow"]
         self.acknowledged += is_allowed
         return is_allowed
+
+    @contextmanager
+    def asking(self) -> Iterator[list[float]]:
+        """Have an agent ask for one decision after the other; yield when each came, in seconds."""
+        answered, over = [time.monotonic()], threading.Event()
+
+        def ask() -> None:
+            while not over.is_set():
+                if self.tries_to_decide():
+                    answered.append(time.monotonic())
+
+        agent = threading.Thread(target=ask)
+        agent.start()
+        try:
+            yield answered
+        finally:
+            over.set()
+            agent.join()
 
     def _ask(self, count: int, port: int = 8600, text: str = "Hello") -> "subprocess.CompletedProcess[str]":
         environment = {

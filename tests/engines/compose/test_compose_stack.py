@@ -5,41 +5,21 @@ The images are those of the session `image`, and stand-ins of the official ones 
 """
 
 import json
-import os
 import re
 import secrets
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.engines.compose.site import HERE, INSIDE, NAME, SERVING, Site, images
-from tools.engines.machine import Machine, wait_until
+from tests.engines.compose.conftest import Say
+from tests.engines.compose.site import HERE, INSIDE, NAME, SERVING, Site
+from tools.engines.machine import wait_until
 
 CANARY = f"CANARY-{secrets.token_hex(12)}"
-Say = Callable[[str], None]
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    state, place = tmp_path_factory.mktemp("machine"), tmp_path_factory.mktemp("site")
-    place.chmod(0o755)
-    with Machine(state, {images(): "/images", place: INSIDE}) as machine:
-        machine.start_docker(state / "dockerd.log")
-        yield Site(machine, place, state)
-
-
-@pytest.fixture
-def say(capfd: pytest.CaptureFixture[str]) -> Say:
-    def print_line(text: str) -> None:
-        with capfd.disabled():
-            print(f"\ncompose: {text}", end="", flush=True)
-
-    return print_line
 
 
 def test_an_offline_bundle_is_made_and_one_that_was_changed_is_refused(site: Site, say: Say) -> None:
@@ -47,7 +27,7 @@ def test_an_offline_bundle_is_made_and_one_that_was_changed_is_refused(site: Sit
     printed = site.make_bundle()
     say(f"bundle made in {time.monotonic() - begun:.0f} s: {printed.strip().splitlines()[-1].rpartition('/')[2]}")
     site.forget_images()
-    _unpack(site, "changed")
+    site.unpack("changed")
     changed = site.place / "changed"
     rules = (changed / "files" / "pg_hba.conf").read_text()
     (changed / "files" / "pg_hba.conf").unlink()
@@ -59,6 +39,20 @@ def test_an_offline_bundle_is_made_and_one_that_was_changed_is_refused(site: Sit
     shutil.rmtree(changed)
 
 
+@pytest.mark.parametrize("planted", [".env", "config/settings.env", "files/more.conf"])
+def test_what_came_along_with_a_bundle_is_not_obeyed(site: Site, planted: str) -> None:
+    site.unpack("planted")
+    file = site.place / "planted" / planted
+    file.parent.mkdir(exist_ok=True)
+    file.write_text('COMPOSE_FILE="compose.yaml"\nBACKUPS="/etc"\nINSTALLATION="x"\n')
+    done = site.run("./install.sh", at="planted", status=1)
+    assert "not from an installation on this machine" in done.stderr or "not of this bundle" in done.stderr
+    assert planted.split("/", maxsplit=1)[0] in done.stderr
+    assert site.machine.run("stat", "--format=%u", "/etc").stdout == "0\n"
+    assert site.machine.docker("images", "--quiet") == site.machine.docker("volume", "ls", "--quiet") == ""
+    shutil.rmtree(site.place / "planted")
+
+
 def test_it_installs_from_the_bundle_alone_and_again(site: Site, say: Say) -> None:
     say(f"installed in {site.timed('./install.sh', '--name', NAME):.0f} s, images from the bundle, no network")
     before = (site.secrets(), {one: site.inspect(one)["Id"] for one in SERVING}, site.inspect("server")["State"])
@@ -67,6 +61,9 @@ def test_it_installs_from_the_bundle_alone_and_again(site: Site, say: Say) -> No
     assert before[:2] == after[:2]
     assert before[2]["StartedAt"] == after[2]["StartedAt"]
     assert len(before[0]) == 18
+    site.unpack("planted")
+    (site.place / "planted" / ".env").write_text('BACKUPS="/etc"\nINSTALLATION="x"\n')
+    assert "not from an installation" in site.run("./install.sh", at="planted", status=1).stderr
 
 
 @pytest.mark.parametrize("service", SERVING)
@@ -171,17 +168,17 @@ def _patient(site: Site, limit_s: float = 60) -> None:
 
 
 def test_two_replicas_serve_one_ledger(site: Site) -> None:
-    _set(site, REPLICAS="2", PORT="8600-8601")
+    site.set(REPLICAS="2", PORT="8600-8601")
     site.run("docker", "compose", "up", "--detach", "--wait")
     for port in (8600, 8601, 8600):
         site.decide(2, port=port)
-    _set(site, REPLICAS="1", PORT="8600")
+    site.set(REPLICAS="1", PORT="8600")
     site.run("docker", "compose", "up", "--detach", "--wait")
     site.decide()
 
 
 def test_one_port_before_two_replicas_and_tls_ends_in_the_server(site: Site, say: Say) -> None:
-    _set(site, REPLICAS="2", COMPOSE_FILE="compose.yaml:compose.proxy.yaml")
+    site.set(REPLICAS="2", COMPOSE_FILE="compose.yaml:compose.proxy.yaml")
     site.run("./install.sh")
     site.decide(6)
     begun = time.monotonic()
@@ -190,15 +187,9 @@ def test_one_port_before_two_replicas_and_tls_ends_in_the_server(site: Site, say
     say(f"one of two replicas killed behind the proxy: decisions after {time.monotonic() - begun:.1f} s")
     done = site.beside(sys.executable, str(HERE / "probe.py"), "http", "127.0.0.1", "8600", "hello")
     assert "HTTP/" not in done.stdout
-    _set(site, REPLICAS="1", COMPOSE_FILE="compose.yaml")
+    site.set(REPLICAS="1", COMPOSE_FILE="compose.yaml")
     site.run("docker", "compose", "up", "--detach", "--wait", "--remove-orphans")
     site.decide()
-
-
-def _set(site: Site, **settings: str) -> None:
-    file = site.place / site.bundle / ".env"
-    lines = [line for line in file.read_text().splitlines() if line.partition("=")[0] not in settings]
-    file.write_text("\n".join([*lines, *(f'{name}="{value}"' for name, value in settings.items())]) + "\n")
 
 
 def test_uninstalled_it_keeps_its_data(site: Site, tmp_path: Path) -> None:
@@ -217,76 +208,20 @@ def test_destroyed_it_comes_back_from_a_backup_on_a_new_machine(site: Site, say:
     before, known = site.verified(tmp_path), site.secrets()
     site.run("./uninstall.sh", "--delete-data", answer=f"delete {NAME}\n")
     assert site.machine.docker("volume", "ls", "--quiet") == ""
+    assert not (site.place / "first" / "config").exists()
     kept = site.place / "first" / "backups"
-    _unpack(site, "second")
-    (site.place / "second" / "passphrase").write_text(passphrase)
+    site.unpack("second")
+    (site.place / "passphrase").write_text(passphrase)
+    (site.place / "settings.env").write_text("GOVERNLAYER_TRUSTED_PROXY=192.0.2.1\n")
     took = site.timed(
-        "./restore.sh", "--passphrase-file", "passphrase", "--backups", f"{INSIDE}/first/{kept.name}", "--name", NAME,
-        at="second",
+        "./restore.sh", "--passphrase-file", "../passphrase", "--settings", "../settings.env",
+        "--backups", f"{INSIDE}/first/{kept.name}", "--name", NAME, at="second",
     )  # fmt: skip
     site.bundle = "second"
     say(f"restored on a new installation in {took:.0f} s")
     after = site.secrets()
     same = {name for name in known if known[name] == after.get(name)}
     assert same == {"secrets/key-encryption-key", "secrets/pepper", "secrets/jwt-secret", "owner/backup-passphrase"}
+    assert "GOVERNLAYER_TRUSTED_PROXY=192.0.2.1" in site.inspect("server")["Config"]["Env"]
     site.decide(2)  # the API key of before
     assert site.verified(tmp_path) > before
-
-
-def _unpack(site: Site, name: str) -> None:
-    """Unpack the bundle into a new directory: what it holds, and nothing that was made since."""
-    new, sums = site.place / name, (site.place / "first" / "SHA256SUMS").read_text()
-    for line in [*sums.splitlines(), "- SHA256SUMS"]:
-        file = line.split()[-1]
-        (new / file).parent.mkdir(parents=True, exist_ok=True)
-        os.link(site.place / "first" / file, new / file)
-
-
-def test_it_is_upgraded_from_a_new_directory(site: Site, say: Say, tmp_path: Path) -> None:
-    before = site.verified(tmp_path)
-    _unpack(site, "third")
-    took = site.timed("./upgrade.sh", "--from", f"{INSIDE}/second", at="third")
-    site.bundle = "third"
-    shutil.copytree(site.place / "agent-second", site.place / "agent-third")
-    say(f"upgraded in {took:.0f} s, backup and verification included")
-    site.decide()
-    assert site.verified(tmp_path) > before
-
-
-def test_a_rebuilt_image_is_taken(site: Site) -> None:
-    context = site.place / "rebuilt"
-    context.mkdir()
-    name = "localhost/governlayer/governlayer:0.1.0"
-    (context / "Dockerfile").write_text(f"FROM {name}\nLABEL rebuilt=yes\n")
-    site.machine.run("env", "DOCKER_BUILDKIT=0", "docker", "build", "--tag", name, f"{INSIDE}/rebuilt")
-    for file in ("images.tar", "SHA256SUMS"):
-        (site.place / "third" / file).unlink()
-    before = site.inspect("server")["Image"]
-    site.run("./upgrade.sh")
-    assert site.inspect("server")["Image"] != before
-    site.decide()
-
-
-def test_an_upgrade_that_fails_says_the_way_back_and_has_changed_nothing(site: Site, tmp_path: Path) -> None:
-    _unpack(site, "fourth")
-    broken = site.place / "fourth" / "images.txt"
-    broken.unlink()
-    broken.write_text("GOVERNLAYER_IMAGE localhost/governlayer/governlayer:9.9.9\n")
-    for file in ("images.tar", "SHA256SUMS"):
-        (site.place / "fourth" / file).unlink()
-    done = site.run("./upgrade.sh", "--from", f"{INSIDE}/third", at="fourth", status=1)
-    assert "Nothing in the database has changed" in done.stdout
-    assert f"cd {INSIDE}/third && docker compose up" in done.stdout
-    assert not (site.place / "fourth" / ".env").exists()
-    site.decide()
-    assert site.verified(tmp_path) > 0
-
-
-def test_the_database_alone_is_put_back(site: Site, say: Say, tmp_path: Path) -> None:
-    site.run("./backup.sh")
-    before = site.secrets()
-    took = site.timed("./restore.sh", "--replace", answer=f"replace {NAME}\n")
-    say(f"database replaced from a backup in {took:.0f} s")
-    assert site.secrets() == before
-    site.decide()
-    say(f"{site.verified(tmp_path)} decisions in the verified dump; {site.acknowledged} were acknowledged")
