@@ -19,7 +19,7 @@ MINUTE_US = 60_000_000
 def quotas(request: pytest.FixtureRequest, clock: FakeClock) -> QuotaStore:
     if request.param == "fake":
         return MemoryQuotaStore(clock)
-    return RedisQuotaStore(request.getfixturevalue("redis"), SystemClock())
+    return RedisQuotaStore(request.getfixturevalue("redis"), SystemClock(), timeout_us=5_000_000)
 
 
 def owner() -> str:

@@ -273,13 +273,18 @@ def test_redis_may_be_behind_sentinels_or_a_cluster() -> None:
     assert settings_from(environment(REDIS_CLUSTER="a:7000,b:7001")).redis.cluster == (("a", 7000), ("b", 7001))
 
 
+def test_redis_has_a_quarter_of_a_second_unless_it_is_given_another_time() -> None:
+    assert settings_from(environment()).redis.timeout_ms == 250
+    assert settings_from(environment(REDIS_TIMEOUT_MS="5000")).redis.timeout_ms == 5_000
+
+
 @pytest.mark.parametrize(
     "given",
     [
         {"REDIS_SENTINELS": "a:1"}, {"REDIS_MASTER": "main"}, {"REDIS_CLUSTER": "a:1", "REDIS_SOCKET": "/run/r"},
         {"REDIS_SENTINELS": "a:1", "REDIS_MASTER": "main", "REDIS_CLUSTER": "a:1"}, {"REDIS_CLUSTER": ""},
         {"REDIS_CLUSTER": "a"}, {"REDIS_CLUSTER": "a:0"}, {"REDIS_CLUSTER": "a:1,"}, {"REDIS_CLUSTER": "a:70000"},
-        {"REPLICAS": "0"}, {"REPLICAS": "x"}, {"ADDRESS_LIMIT": "0"}, {"ENTERPRISE_LIMIT": "-1"},
+        {"REDIS_TIMEOUT_MS": "49"}, {"REDIS_TIMEOUT_MS": "5001"}, {"REPLICAS": "0"}, {"REPLICAS": "x"}, {"ADDRESS_LIMIT": "0"}, {"ENTERPRISE_LIMIT": "-1"},
     ],
 )  # fmt: skip
 def test_what_says_too_little_or_too_much_of_redis_or_limits_is_refused(given: dict[str, str]) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
+from governlayer_server.adapters.redis.quota import RedisQuotaStore
 from governlayer_server.domain.access import Scope
 from governlayer_server.domain.errors import ConfigurationError, LedgerUnavailable, PolicyError
 from governlayer_server.domain.key_terms import KeyTerms
@@ -147,6 +148,24 @@ async def test_the_server_destroys_what_has_expired_unless_that_is_switched_off(
         await appliance.application(settings, LINKS)
         with nullcontext() if on else pytest.raises(TimeoutError):
             await asyncio.wait_for(done.wait(), 10 if on else 0.2)
+
+
+async def test_the_limits_wait_for_redis_as_long_as_the_settings_say(
+    migrated: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[Any] = []
+
+    class Noted(RedisQuotaStore):
+        def __init__(self, *arguments: Any, **more: Any) -> None:
+            given.append(more["timeout_us"])
+            super().__init__(*arguments, **more)
+
+    monkeypatch.setattr("governlayer_server.wiring.application.RedisQuotaStore", Noted)
+    for timeout_ms in (250, 3_000):
+        settings = replace(migrated, redis=replace(migrated.redis, timeout_ms=timeout_ms))
+        async with open_appliance(settings) as appliance:
+            await appliance.application(settings, LINKS)
+    assert given == [250_000] * 2 + [3_000_000] * 2
 
 
 async def test_a_decision_goes_through_everything_that_is_wired(migrated: Settings) -> None:

@@ -14,7 +14,9 @@ from tests.system.conftest import appliance_in_new_place
 from tests.system.replicas import Replica, running_replicas
 
 WINDOW_S = 60.0
-PAUSE_S = 0.1
+PAUSE_S = 0.5
+# What is proven of a Redis that answers holds where a busy machine makes it slow, too.
+PATIENT = {"REDIS_TIMEOUT_MS": "5000"}
 
 
 class Flood:
@@ -74,9 +76,15 @@ class Flood:
 
 
 @pytest.fixture(scope="module")
-def running() -> Iterator[tuple[Appliance, list[Replica]]]:
-    with appliance_in_new_place() as appliance, running_replicas(appliance.start(), 2) as replicas:
-        yield appliance, replicas
+def appliance() -> Iterator[Appliance]:
+    with appliance_in_new_place() as one:
+        yield one.start()
+
+
+@pytest.fixture(scope="module")
+def replicas(appliance: Appliance) -> Iterator[list[Replica]]:
+    with running_replicas(appliance, 2) as started:
+        yield started
 
 
 def organization(appliance: Appliance, plan: str, keys: int) -> list[str]:
@@ -110,26 +118,22 @@ def flooded(appliance: Appliance, replicas: list[Replica], plans: dict[str, int]
 
 @pytest.mark.timeout(900)
 def test_over_two_replicas_and_ten_keys_admitted_equals_the_limit_over_the_edge_of_a_window(
-    running: tuple[Appliance, list[Replica]],
+    appliance: Appliance,
 ) -> None:
     plans = {"free": 20, "starter": 100, "pro": 500}
-    for _ in range(3):
-        floods, alone = flooded(*running, plans)
-        # Redis did not answer within 250 ms, as on a machine that is too busy: what holds then is the next test's.
-        if not alone:
-            break
-    assert not alone, "Redis did not answer in time, three times"
+    with running_replicas(appliance, 2, **PATIENT) as replicas:
+        floods, alone = flooded(appliance, replicas, plans)
+    assert not alone, "Redis did not answer for seconds"
     for plan, flood in floods.items():
         assert flood.faults == []
         assert set(flood.answers) == {200, 429}
         assert flood.most() == plans[plan]
-        assert flood.answers[200] <= 2 * plans[plan]
+        assert plans[plan] < flood.answers[200] <= 2 * plans[plan]
 
 
 def test_while_redis_stands_still_no_window_is_over_the_limit_and_nothing_fails(
-    running: tuple[Appliance, list[Replica]],
+    appliance: Appliance, replicas: list[Replica]
 ) -> None:
-    appliance, replicas = running
     keys = organization(appliance, "free", 4)
     redis = appliance.redis()
     with Flood(replicas, keys, 8) as flood:
@@ -158,9 +162,8 @@ def test_while_redis_stands_still_no_window_is_over_the_limit_and_nothing_fails(
 
 
 def test_a_flood_of_bad_credentials_is_refused_and_a_customer_is_not(
-    running: tuple[Appliance, list[Replica]],
+    appliance: Appliance, replicas: list[Replica]
 ) -> None:
-    appliance, replicas = running
     (key,) = organization(appliance, "pro", 1)
     customer, stranger = Client(replicas[0].port, key), Client(replicas[0].port, "gl_" + "0" * 36)
     assert customer.get("/v1/ledger").status == 200

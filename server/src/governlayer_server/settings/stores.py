@@ -7,16 +7,17 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from governlayer_server.adapters.postgres.address import PostgresAddress, PostgresTls
-from governlayer_server.adapters.redis.address import RedisAddress
+from governlayer_server.adapters.redis.address import TIMEOUT_MS, RedisAddress
 from governlayer_server.domain.errors import ConfigurationError
 from governlayer_server.domain.network import HostAndPort, is_loopback
-from governlayer_server.settings.reading import PREFIX, Environment, path, port, secret, switch, text
+from governlayer_server.settings.reading import PREFIX, Environment, path, port, secret, switch, text, whole
 
 # A bare IPv6 address has more than one colon, and no port.
 _HOST = re.compile(
     r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]{1,253}|[0-9A-Fa-f.]*:[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*)(?::([0-9]{1,5}))?"
 )
 _MAX_HOSTS = 16
+_REDIS_TIMEOUTS_MS = range(50, 5_001)
 _HOST_AND_PORT = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})")
 
 
@@ -119,6 +120,7 @@ def redis_from(environment: Environment) -> RedisAddress:
         sentinel_password=secret(environment, "REDIS_SENTINEL_PASSWORD"),
         tls=switch(environment, "REDIS_TLS"),
         ca=path(environment, "REDIS_CA"),
+        timeout_ms=whole(environment, "REDIS_TIMEOUT_MS", TIMEOUT_MS, _REDIS_TIMEOUTS_MS),
     )
 
 

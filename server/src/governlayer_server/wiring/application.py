@@ -260,7 +260,11 @@ def _identity(
 
 
 def _limit_requests(parts: Parts, settings: Settings) -> LimitRequests:
-    shared: Any = {"replicas": settings.limits.replicas, "outage": parts.outage}
+    shared: Any = {
+        "replicas": settings.limits.replicas,
+        "timeout_us": settings.redis.timeout_ms * 1_000,
+        "outage": parts.outage,
+    }
     return LimitRequests(
         organizations=RedisQuotaStore(parts.redis, parts.clock, **shared),
         # Apart, so that a flood of addresses pushes no organization out of this replica's memory.

@@ -19,9 +19,11 @@ from redis.asyncio import Redis
 
 from tests.fakes.clock import FakeEntropy
 from tests.fakes.forgetting import is_heard
-from tests.fakes.redis_processes import RedisProcess, free_ports
+from tests.fakes.redis_processes import PATIENT_MS, RedisProcess, free_ports
 
 SLOTS = 16_384
+# Enough for a busy machine, and not long to wait for nodes that stand still.
+_STILL_MS = 2_000
 NODE = ["cluster-enabled yes", "cluster-config-file nodes.conf", "cluster-node-timeout 2000"]
 
 
@@ -52,13 +54,13 @@ async def nodes(tmp_path: Path) -> AsyncIterator[list[RedisProcess]]:
             node.kill()
 
 
-def address(nodes: list[RedisProcess]) -> RedisAddress:
-    return RedisAddress(cluster=tuple(("127.0.0.1", node.port) for node in nodes[:2]), tls=False)
+def address(nodes: list[RedisProcess], timeout_ms: int = PATIENT_MS) -> RedisAddress:
+    return RedisAddress(cluster=tuple(("127.0.0.1", node.port) for node in nodes[:2]), tls=False, timeout_ms=timeout_ms)
 
 
 async def test_organizations_on_all_nodes_get_exactly_their_limits(nodes: list[RedisProcess]) -> None:
     clients = [connect_redis(address(nodes)) for _ in range(2)]
-    stores = [RedisQuotaStore(one, SystemClock(), replicas=2) for one in clients]
+    stores = [RedisQuotaStore(one, SystemClock(), replicas=2, timeout_us=PATIENT_MS * 1_000) for one in clients]
     now_us = time.time_ns() // 1000
     organizations = [str(uuid4()) for _ in range(20)]
 
@@ -82,8 +84,8 @@ async def test_organizations_on_all_nodes_get_exactly_their_limits(nodes: list[R
 
 
 async def test_without_a_node_its_organizations_are_counted_alone(nodes: list[RedisProcess]) -> None:
-    client = connect_redis(address(nodes))
-    store = RedisQuotaStore(client, SystemClock())
+    client = connect_redis(address(nodes, _STILL_MS))
+    store = RedisQuotaStore(client, SystemClock(), timeout_us=_STILL_MS * 1_000)
     assert (await store.spend("first", [Bucket("org", 20)])).mode is Mode.SHARED
     for node in nodes:
         node.stop()

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from governlayer_server.adapters.redis.address import RedisAddress
-from governlayer_server.adapters.redis.connect import connect_redis
+from governlayer_server.adapters.redis.connect import AnyRedis, connect_redis
 from governlayer_server.adapters.redis.quota import RedisQuotaStore
 from governlayer_server.adapters.redis.running_requests import redis_answers
 from governlayer_server.adapters.system import SystemClock
@@ -21,7 +21,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
 from tests.fakes import debian
-from tests.fakes.redis_processes import RedisProcess, free_ports
+from tests.fakes.redis_processes import PATIENT_MS, RedisProcess, free_ports
 
 DAY = timedelta(days=1)
 
@@ -129,15 +129,19 @@ async def assert_refused(address: RedisAddress, reason: str | None = None) -> No
     await client.aclose()
 
 
+async def assert_used(client: AnyRedis) -> None:
+    store = RedisQuotaStore(client, SystemClock(), timeout_us=PATIENT_MS * 1_000)
+    assert (await store.spend("o", [Bucket("org", 5)])).mode is Mode.SHARED
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
 async def test_a_server_of_the_right_authority_and_name_is_used(
     server: Server, authority: Authority, host: str
 ) -> None:
     await server.start(*authority.issue(*LOOPBACK), authority.file)
-    client = connect_redis(RedisAddress(host=host, port=server.port, ca=authority.file))
+    client = connect_redis(RedisAddress(host=host, port=server.port, ca=authority.file, timeout_ms=PATIENT_MS))
     assert await redis_answers(client)
-    verdict = await RedisQuotaStore(client, SystemClock()).spend("o", [Bucket("org", 5)])
-    assert verdict.mode is Mode.SHARED
+    await assert_used(client)
     await client.aclose()
 
 
@@ -203,10 +207,11 @@ async def test_a_sentinel_and_its_master_are_verified_too(
     sentinel = RedisProcess(tmp_path / "sentinel", watch, program=program, arguments=["--sentinel"])
     await sentinel.start()
     try:
-        address = RedisAddress(sentinels=(("localhost", port),), master="main", ca=authority.file)
+        address = RedisAddress(
+            sentinels=(("localhost", port),), master="main", ca=authority.file, timeout_ms=PATIENT_MS
+        )
         client = connect_redis(address)
-        verdict = await RedisQuotaStore(client, SystemClock()).spend("o", [Bucket("org", 5)])
-        assert verdict.mode is Mode.SHARED
+        await assert_used(client)
         await client.aclose()
         other = Authority(tmp_path, "other").file
         await assert_refused(RedisAddress(sentinels=(("localhost", port),), master="main", ca=other))

@@ -7,6 +7,8 @@ from msgspec import Struct
 from governlayer_server.domain.errors import ConfigurationError
 from governlayer_server.domain.network import HostAndPort, is_loopback
 
+TIMEOUT_MS = 250
+
 
 class RedisAddress(Struct, frozen=True, kw_only=True):
     """
@@ -15,6 +17,7 @@ class RedisAddress(Struct, frozen=True, kw_only=True):
     Attributes:
         tls: whether connections to hosts are TLS; may be off on loopback only.
         ca: PEM file of the authorities to trust; None for those of the system.
+        timeout_ms: how long a request waits for the limits; whoever needs a connection for it, twice as long.
 
     Raises:
         ConfigurationError: it says too little or too much, or plain text would leave this machine.
@@ -32,6 +35,7 @@ class RedisAddress(Struct, frozen=True, kw_only=True):
     sentinel_password: str | None = None
     tls: bool = True
     ca: Path | None = None
+    timeout_ms: int = TIMEOUT_MS
 
     def __post_init__(self) -> None:
         """Refuse what is not one way to one Redis, and plain text off this machine."""

@@ -27,7 +27,6 @@ from governlayer_server.domain.errors import ConfigurationError
 from governlayer_server.domain.network import is_loopback
 
 _CONNECTIONS = 16
-_TIMEOUT_S = 0.5
 
 AnyRedis = Redis | RedisCluster
 
@@ -63,14 +62,15 @@ def connect_redis(address: RedisAddress) -> AnyRedis:
     Raises:
         ConfigurationError: the file of authorities cannot be used.
     """
+    timeout_s = 2 * address.timeout_ms / 1_000
     common: dict[str, Any] = {
         "username": address.user,
         "password": address.password,
-        "socket_timeout": _TIMEOUT_S,
-        "socket_connect_timeout": _TIMEOUT_S,
+        "socket_timeout": timeout_s,
+        "socket_connect_timeout": timeout_s,
         "retry": Retry(NoBackoff(), 0),
     }
-    blocking: dict[str, Any] = {"max_connections": _CONNECTIONS, "timeout": _TIMEOUT_S}
+    blocking: dict[str, Any] = {"max_connections": _CONNECTIONS, "timeout": timeout_s}
     if address.socket is not None:
         unix: dict[str, Any] = {"connection_class": UnixDomainSocketConnection, "path": address.socket}
         return Redis(connection_pool=BlockingConnectionPool(**unix, **blocking, **common))

@@ -14,13 +14,14 @@ from typing import Any
 from redis.asyncio import Redis, RedisCluster
 from redis.exceptions import NoScriptError
 
+from governlayer_server.adapters.redis.address import TIMEOUT_MS
 from governlayer_server.adapters.redis.outage import PROBE_US, RETRY_US, Outage
 from governlayer_server.domain.quota import WINDOW_US, Bucket, Mode, Standing, Verdict
 from governlayer_server.domain.quota_mirror import Admission, Mirror, Trace
 from governlayer_server.domain.times import SECOND_US
 from governlayer_server.ports import Clock
 
-TIMEOUT_US = 250_000
+TIMEOUT_US = TIMEOUT_MS * 1_000
 _SETTLING_US = 2_000_000
 _BATCH = 64
 _ATTEMPTS = 2
@@ -58,6 +59,7 @@ class RedisQuotaStore:
         clock: its monotonic clock is used.
         replicas: how many replicas share the limits; the share of each is what it admits alone.
         window_us: length of the window; other than 60 seconds for tests only.
+        timeout_us: how long Redis has for an answer before this replica counts alone.
         most: how many buckets this replica remembers for itself.
         outage: what is known of an outage by all that use *redis*; None: this store finds out by itself.
     """
@@ -69,6 +71,7 @@ class RedisQuotaStore:
         *,
         replicas: int = 1,
         window_us: int = WINDOW_US,
+        timeout_us: int = TIMEOUT_US,
         most: int = 20_000,
         outage: Outage | None = None,
     ) -> None:
@@ -77,6 +80,7 @@ class RedisQuotaStore:
         self._mirror = Mirror(replicas, window_us, most)
         self._waiting: list[_Call] = []
         self._work: asyncio.Task[None] | None = None
+        self._timeout_us = timeout_us
         self._outage = outage or Outage(redis, clock)
         # Redis's clock less ours, at most.
         self._ahead_us: int | None = None
@@ -96,8 +100,8 @@ class RedisQuotaStore:
         """
         Return whether a request of *owner* is admitted by all *buckets*, and take it from all of them if so.
 
-        Never fails, and never waits for Redis longer than twice a quarter of a second (for those before it, and for
-        itself): this replica decides then.
+        Never fails, and never waits for Redis longer than twice its timeout (for those before it, and for itself): this
+        replica decides then.
         """
         now_us = self._clock.monotonic_us()
         tag = f"{{{owner}}}:quota:"
@@ -126,7 +130,7 @@ class RedisQuotaStore:
                 batch = [call for call in batch if not call.answer.done()]
                 self._prepare(batch)
                 try:
-                    async with asyncio.timeout(TIMEOUT_US / SECOND_US):
+                    async with asyncio.timeout(self._timeout_us / SECOND_US):
                         await self._ask(batch)
                 except Exception:  # noqa: BLE001  # whatever a client raises, there is a verdict
                     self._decide_alone([*batch, *self._waiting])
@@ -182,7 +186,7 @@ class RedisQuotaStore:
     def _arguments(self, call: _Call, now_us: int) -> tuple[str | int, ...]:
         failed_us = self._outage.seen_us
         heeds_share = failed_us is not None and now_us - failed_us < self._mirror.window_us + _SETTLING_US
-        deadline_us = 0 if self._ahead_us is None else now_us + self._ahead_us + TIMEOUT_US
+        deadline_us = 0 if self._ahead_us is None else now_us + self._ahead_us + self._timeout_us
         by_share, known = call.has_room
         arguments: list[str | int] = [len(call.keys), *call.keys, self._mirror.window_us, call.created_us, deadline_us]
         arguments += [int(by_share), int(known), int(heeds_share)]
