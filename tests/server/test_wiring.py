@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 from governlayer_server.adapters.redis.quota import RedisQuotaStore
+from governlayer_server.adapters.system.background import Background
 from governlayer_server.domain.access import Scope
 from governlayer_server.domain.errors import ConfigurationError, LedgerUnavailable, PolicyError
 from governlayer_server.domain.key_terms import KeyTerms
@@ -148,6 +149,22 @@ async def test_the_server_destroys_what_has_expired_unless_that_is_switched_off(
         await appliance.application(settings, LINKS)
         with nullcontext() if on else pytest.raises(TimeoutError):
             await asyncio.wait_for(done.wait(), 10 if on else 0.2)
+
+
+async def test_the_server_looks_for_a_promotion_every_five_seconds(
+    migrated: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[float, object]] = []
+    every = Background.every
+
+    def noted(self: Background, seconds: float, work: Any, **more: Any) -> None:
+        asked.append((seconds, work))
+        every(self, seconds, work, **more)
+
+    monkeypatch.setattr(Background, "every", noted)
+    async with open_appliance(migrated) as appliance:
+        await appliance.application(migrated, LINKS)
+        assert (5.0, appliance.parts.database.look_for_promotion) in asked
 
 
 async def test_the_limits_wait_for_redis_as_long_as_the_settings_say(
