@@ -26,7 +26,9 @@ class Meter:
         self._started_s = self._shown_s = time.monotonic()
 
     def __enter__(self) -> Self:
-        """Return itself."""
+        """Say on a terminal what begins: counting may take a while before there is a figure."""
+        if self._is_terminal:
+            self._write(f"counting {self._unit} …")
         return self
 
     def __exit__(
@@ -42,7 +44,12 @@ class Meter:
         if now_s - self._shown_s < (_TERMINAL_S if self._is_terminal else _LINES_S):
             return
         self._shown_s = now_s
-        rate = done / max(now_s - self._started_s, 0.001)
-        left_s = (total - done) / max(rate, 0.001)
-        line = f"governlayer: {self._what}: {done} of {total} {self._unit}, {rate:.0f}/s, {left_s:.0f} s left"
+        text = f"{done} of {total} {self._unit}"
+        if done:  # else there is no speed yet, and no time that would follow from it
+            rate = done / max(now_s - self._started_s, 0.001)
+            text += f", {rate:.0f}/s, {(total - done) / rate:.0f} s left"
+        self._write(text)
+
+    def _write(self, text: str) -> None:
+        line = f"governlayer: {self._what}: {text}"
         click.echo(f"\r\x1b[K{line}" if self._is_terminal else line, nl=not self._is_terminal, err=True)
