@@ -38,8 +38,15 @@ class Installed:
 
     @classmethod
     def read(cls, distribution: Distribution) -> "Installed":
-        """Return *distribution* with its normalized name."""
+        """
+        Return *distribution* with its normalized name.
+
+        Raises:
+            BundleError: its metadata has no name or no version, so nobody knows what it is.
+        """
         metadata = distribution.metadata
+        if not metadata["Name"] or not metadata["Version"]:
+            raise BundleError(f"{_place(distribution)}: a distribution without a name or a version")
         files = distribution.files or []
         return cls(canonicalize_name(metadata["Name"]), metadata["Version"], metadata, files)
 
@@ -60,7 +67,7 @@ class Environment:
         Return what is installed, by name.
 
         Raises:
-            BundleError: something is there twice: which of them is run, nobody knows.
+            BundleError: something is there twice: which of them is run, nobody knows. Or something has no name.
         """
         found = sorted(
             (Installed.read(item) for item in distributions(path=[str(self.packages)])), key=attrgetter("name")
@@ -172,6 +179,11 @@ def _foreign_file(item: Installed) -> PackagePath | None:
         if (".so" in file.name or not file.suffix) and _is_elf(_path(file)):
             return file
     return None
+
+
+def _place(distribution: Distribution) -> str:
+    """Return the folder of *distribution*'s metadata, as far as it can be told."""
+    return str(getattr(distribution, "_path", "somewhere"))
 
 
 def _path(file: PackagePath) -> Path:

@@ -5,9 +5,13 @@ RECORD has the SHA-256 of each file of a wheel; the installer wrote it, and noth
 So a bill of materials has a digest of what RECORD says of each package, made where the wheel had the hash in uv.lock
 (`record_digest`): a RECORD that was rewritten no longer fits the bill.
 
+Nothing of the kind vouches for our own packages: no bill has them. So theirs makes no file known but what lies in the
+package's folder, its notes and its programs.
+
 Not seen: compiled code in `__pycache__` beside a source that is recorded, which Python runs instead of that source
 (delete it, or make it anew); the contents of our own wheels, whose hashes stand in SHA256SUMS of the release; and what
-lies outside of site-packages, but for what RECORD says of it.
+lies outside of site-packages: a program in `bin/` is compared with RECORD, but no bill has that row, and one that
+stands in no RECORD is not looked for.
 """
 
 import base64
@@ -15,7 +19,7 @@ import csv
 import hashlib
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from tools.bundled import BundleError, Environment, Installed
@@ -27,19 +31,30 @@ _RECORD = re.compile(r"[^/]+\.dist-info/RECORD")
 _HASH = re.compile(r"sha256=[A-Za-z0-9_-]{43}")
 
 
-def wrong_files(environment: Environment) -> list[str]:
+def wrong_files(environment: Environment, ours: Mapping[str, Collection[str]]) -> list[str]:
     """
     Return a line for each file that is not as RECORD says.
 
-    One that was changed, is missing, is a link, or stands there without a SHA-256; and one in site-packages that stands
-    in no RECORD. A program beside site-packages may be missing: an image leaves most out.
+    One that was changed, is missing, is a link, or stands there without a SHA-256; one in site-packages that stands in
+    no RECORD; and one that a package of ours cannot have brought. A program beside site-packages may be missing: an
+    image leaves most out.
+
+    Args:
+        environment: what is looked at.
+        ours: the names of the packages that no bill vouches for, with the names of their programs.
+
+    Raises:
+        BundleError: a package has no RECORD, or no name.
     """
     packages = environment.packages.resolve()
-    rows = [row for record in sorted(packages.glob("*.dist-info/RECORD")) for row in _rows(record)]
-    known = {name for name, _ in rows}
-    wrong = [(name, what) for name, digest in rows if (what := _judge(packages, name, digest))]
-    stray = [(name, "in no RECORD") for name in _present(packages) if not _is_accounted(name, known)]
-    return [*_more_places(environment), *(f"{what}: {name}" for name, what in sorted({*wrong, *stray}))]
+    listed = [(name, *row) for name, item in environment.distributions().items() for row in _rows(_record(item))]
+    foreign = {
+        (path, f"not of {name}") for name, path, _ in listed if name in ours and not _is_own(path, name, ours[name])
+    }
+    known = {path for _, path, _ in listed}
+    wrong = [(path, what) for _, path, digest in listed if (what := _judge(packages, path, digest))]
+    stray = [(path, "in no RECORD") for path in _present(packages) if not _is_accounted(path, known)]
+    return [*_more_places(environment), *(f"{what}: {path}" for path, what in sorted({*foreign, *wrong, *stray}))]
 
 
 def record_digest(item: Installed) -> str:
@@ -52,13 +67,25 @@ def record_digest(item: Installed) -> str:
     Raises:
         BundleError: it has no RECORD.
     """
-    file = next((file for file in item.files if _RECORD.fullmatch(str(file))), None)
-    if file is None:
-        raise BundleError(f"{item.name} {item.version}: has no RECORD, so nobody knows its files")
-    own = {str(file.with_name(name)) for name in _INSTALLERS_OWN}
-    rows = [(name, digest) for name, digest in _rows(Path(str(file.locate()))) if not name.startswith("../")]
+    record = _record(item)
+    own = {f"{record.parent.name}/{name}" for name in _INSTALLERS_OWN}
+    rows = [(name, digest) for name, digest in _rows(record) if not name.startswith("../")]
     kept = sorted(f"{name},{digest}\n" for name, digest in rows if name not in own and not _COMPILED.fullmatch(name))
     return hashlib.sha256("".join(kept).encode()).hexdigest()
+
+
+def _record(item: Installed) -> Path:
+    for file in item.files:
+        if _RECORD.fullmatch(str(file)):
+            return Path(str(file.locate()))
+    raise BundleError(f"{item.name} {item.version}: has no RECORD, so nobody knows its files")
+
+
+def _is_own(path: str, name: str, programs: Collection[str]) -> bool:
+    """Return whether the package *name* of ours can have brought *path*: what Python runs by itself, it has not."""
+    folder = name.replace("-", "_")
+    notes = re.fullmatch(rf"{folder}-[^/]+\.dist-info/.+", path)
+    return bool(notes) or path.startswith(f"{folder}/") or path in {f"../../../bin/{program}" for program in programs}
 
 
 def _rows(record: Path) -> Iterator[tuple[str, str]]:

@@ -19,7 +19,7 @@ import re
 import sys
 import tempfile
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -64,12 +64,15 @@ def describe(subject: str, environment: Environment) -> Bom:
 
     Raises:
         BundleError: a wheel holds what nothing accounts for.
-        LockError: something is installed that uv.lock does not name in this version. No bill is made of either.
+        LockError: something is installed that uv.lock does not name in this version, or a package of ours in another
+            version than here, or that is none of *subject*. No bill is made of either.
     """
     lock, known = read_lock(LOCK.read_text(encoding="utf-8")), read_list(LIST.read_text(encoding="utf-8"))
     installed = dict(environment.distributions())
-    for ours in DISTRIBUTIONS.values():
-        installed.pop(ours, None)
+    for name, project in _projects(subject).items():
+        item = installed.pop(name, None)
+        if item and item.version != project["version"]:
+            raise LockError(f"{name} {item.version} is installed, and the sources are {project['version']}")
     components = [_component(item, lock.get(name), known, environment) for name, item in installed.items()]
     declaring = {item.name for item in components if item.components}
     if lines := unaccounted(installed.values(), known, declaring):
@@ -115,8 +118,7 @@ def _bill(subject: str, components: Iterable[Component], installed: Mapping[str,
     for name, component in by_name.items():
         bom.register_dependency(component, _needs(installed[name].metadata.get_all("Requires-Dist", []), by_name))
     ours = []
-    for folder in ("server", "verifier") if subject == IMAGE else (subject,):
-        project = tomllib.loads((ROOT / folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    for project in _projects(subject).values():
         ours.append(_ours(project))
         bom.register_dependency(ours[-1], _needs(project["dependencies"], by_name))
     if subject == IMAGE:
@@ -126,6 +128,18 @@ def _bill(subject: str, components: Iterable[Component], installed: Mapping[str,
         bom.register_dependency(ours[0], ours[1:])
     bom.metadata.component = ours[0]
     return bom
+
+
+def _projects(subject: str) -> Mapping[str, Mapping]:
+    """Return what is ours in *subject* by name, as it describes itself."""
+    folders = ("server", "verifier") if subject == IMAGE else (subject,)
+    texts = [(ROOT / folder / "pyproject.toml").read_text(encoding="utf-8") for folder in folders]
+    return {project["name"]: project for text in texts for project in [tomllib.loads(text)["project"]]}
+
+
+def programs(subject: str) -> Mapping[str, Collection[str]]:
+    """Return the names of our packages in *subject*, which no bill vouches for, with those of their programs."""
+    return {name: project.get("scripts", {}).keys() for name, project in _projects(subject).items()}
 
 
 def _ours(project: Mapping) -> Component:
@@ -147,6 +161,8 @@ def _needs(requirements: Iterable[str], components: Mapping[str, Component]) -> 
 
 def _component(item: Installed, package: Package | None, known: BundleList, environment: Environment) -> Component:
     name = item.name
+    if package is not None and package.is_ours:
+        raise LockError(f"{name} {item.version} is installed and not part of what is described")
     if package is None or package.version != item.version:
         raise LockError(f"{name} {item.version} is installed and not in uv.lock")
     file = _fitting(package)
@@ -270,7 +286,7 @@ def _answer(options: argparse.Namespace, environment: Environment) -> int:
     text = to_json(describe(options.distribution, environment))
     if options.check:
         bill = json.loads(options.check.read_text(encoding="utf-8"))
-        lines = [*differences(bill, json.loads(text)), *wrong_files(environment)]
+        lines = [*differences(bill, json.loads(text)), *wrong_files(environment, programs(options.distribution))]
         print("\n".join([f"sbom: {'RED' if lines else 'the bill equals what is installed'}", *lines]))
         return 1 if lines else 0
     if options.output is None:

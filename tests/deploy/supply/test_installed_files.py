@@ -17,6 +17,11 @@ WHEEL = {
     "../../../bin/thing": b"#!/usr/bin/python\n",
 }
 
+# What no bill vouches for, with its programs; and such a package.
+OURS = {"our-server": ["ours"]}
+NOTES = "our_server-2.0.dist-info"
+OUR_FILES = ("our_server/__init__.py", "our_server/web/page.html", f"{NOTES}/licenses/LICENSE", "../../../bin/ours")
+
 
 def hashed(content: bytes) -> str:
     return "sha256=" + base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode()
@@ -49,6 +54,13 @@ class Place:
     def add_row(self, row: str) -> None:
         self.record.write_text(f"{self.record.read_text()}{row}\n")
 
+    def put_ours(self, *names: str) -> None:
+        for name in names:
+            self.put(name)
+        self.put(f"{NOTES}/METADATA", b"Metadata-Version: 2.1\nName: our.Server\nVersion: 2.0\n")
+        rows = [f"{name},{hashed((self.packages / name).read_bytes())}," for name in (*names, f"{NOTES}/METADATA")]
+        self.put(f"{NOTES}/RECORD", "\n".join([*rows, f"{NOTES}/RECORD,,", ""]).encode())
+
     def digest(self) -> str:
         return record_digest(self.environment.distributions()["thing"])
 
@@ -63,7 +75,7 @@ def test_what_is_as_recorded_is_right_compiled_code_and_a_program_left_out_inclu
     place.put("thing/__pycache__/__init__.cpython-311.opt-1.pyc")
     place.remove("../../../bin/thing")
     (place.environment.home / "pyvenv.cfg").write_text("include-system-site-packages = false\n")
-    assert wrong_files(place.environment) == []
+    assert wrong_files(place.environment, OURS) == []
 
 
 @pytest.mark.parametrize(
@@ -73,7 +85,7 @@ def test_what_is_as_recorded_is_right_compiled_code_and_a_program_left_out_inclu
         (lambda place: place.put("thing/inner/data.bin", b""), "changed: thing/inner/data.bin"),
         (lambda place: place.put("../../../bin/thing"), "changed: ../../../bin/thing"),
         (lambda place: place.remove("thing/__init__.py"), "missing: thing/__init__.py"),
-        (lambda place: place.remove("thing-1.0.dist-info/METADATA"), "missing: thing-1.0.dist-info/METADATA"),
+        (lambda place: place.remove("thing/inner/data.bin"), "missing: thing/inner/data.bin"),
         (lambda place: place.put("planted.py"), "in no RECORD: planted.py"),
         (lambda place: place.put("planted.pth"), "in no RECORD: planted.pth"),
         (lambda place: place.put("thing/planted.so"), "in no RECORD: thing/planted.so"),
@@ -108,7 +120,24 @@ def test_what_is_as_recorded_is_right_compiled_code_and_a_program_left_out_inclu
 )
 def test_what_is_not_as_recorded_is_named(change: Callable[[Place], object], line: str, place: Place) -> None:
     change(place)
-    assert wrong_files(place.environment) == [line]
+    assert wrong_files(place.environment, OURS) == [line]
+
+
+@pytest.mark.parametrize(
+    "planted",
+    [
+        "planted.pth", "planted.py", "thing/planted.py", "_editable_impl_our_server.pth", "our_server.py",
+        "our_server.so", "thing-1.0.dist-info/planted", "our_serverx/planted.py", "../../../bin/python3",
+    ],
+)  # fmt: skip
+def test_what_a_package_of_ours_cannot_have_brought_is_not_known_by_its_record(planted: str, place: Place) -> None:
+    """Nothing but its folder vouches for it: what Python runs by itself has no place there."""
+    place.put_ours(*OUR_FILES)
+    assert wrong_files(place.environment, OURS) == []
+    place.put_ours(*OUR_FILES, planted)
+    assert wrong_files(place.environment, OURS) == [f"not of our-server: {planted}"]
+    place.put_ours(*OUR_FILES, f"our_server/../{planted}")
+    assert wrong_files(place.environment, OURS) == [f"not of our-server: {planted}"]
 
 
 def test_the_digest_is_the_same_for_each_installer_and_another_for_another_wheel(place: Place) -> None:
@@ -126,7 +155,7 @@ def test_a_changed_file_is_not_hidden_by_a_record_that_was_changed_with_it(place
     before = place.digest()
     place.put("thing/__init__.py", b"one = 2\n")
     place.record.write_text(place.record.read_text().replace(hashed(b"one = 1\n"), hashed(b"one = 2\n")))
-    assert wrong_files(place.environment) == []
+    assert wrong_files(place.environment, OURS) == []
     assert place.digest() != before
 
 
@@ -134,6 +163,15 @@ def test_without_a_record_or_twice_nothing_is_told(place: Place) -> None:
     place.put("other-1.0.dist-info/METADATA", b"Metadata-Version: 2.1\nName: other\nVersion: 1.0\n")
     with pytest.raises(BundleError, match=r"other 1\.0: has no RECORD"):
         record_digest(place.environment.distributions()["other"])
+    with pytest.raises(BundleError, match=r"other 1\.0: has no RECORD"):
+        wrong_files(place.environment, OURS)
     place.put("other_-1.0.dist-info/METADATA", b"Metadata-Version: 2.1\nName: Thing\nVersion: 1.0\n")
     with pytest.raises(BundleError, match="installed twice: thing"):
+        place.environment.distributions()
+
+
+@pytest.mark.parametrize("metadata", [b"", b"Version: 1.0\n", b"Name: nameless\n", b"Name: \nVersion: 1.0\n"])
+def test_what_has_no_name_or_no_version_is_told_by_its_folder(metadata: bytes, place: Place) -> None:
+    place.put("nameless-1.0.dist-info/METADATA", metadata)
+    with pytest.raises(BundleError, match=r"/nameless-1\.0\.dist-info: a distribution without a name or a version"):
         place.environment.distributions()

@@ -2,9 +2,10 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import jsonschema_rs
@@ -31,6 +32,7 @@ from tools.uv import UV
 from tools.wheelhouse import EMBEDDED, export
 
 Bill = dict
+VERSION = read_lock(LOCK.read_text())["governlayer"].version
 
 
 @pytest.fixture(scope="module")
@@ -205,6 +207,37 @@ def test_a_missing_component_and_a_planted_file_turn_it_red(
         capsys.readouterr().out,
         flags=re.MULTILINE,
     )
+
+
+@pytest.fixture
+def plant(server: Environment) -> Iterator[Callable[[str, str], None]]:
+    """Put a distribution of this name and version, and nothing else of it, into *server*."""
+    folders: list[Path] = []
+
+    def put(name: str, version: str) -> None:
+        folders.append(server.packages / f"{name.replace('-', '_')}-{version}.dist-info")
+        folders[-1].mkdir()
+        (folders[-1] / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+
+    yield put
+    for folder in folders:
+        shutil.rmtree(folder)
+
+
+@pytest.mark.parametrize(
+    ("name", "version", "why"),
+    [
+        ("governlayer", VERSION, "not part of what is described"),
+        ("governlayer-verifier", VERSION, "not part of what is described"),
+        ("governlayer-server", "9", f"the sources are {re.escape(VERSION)}"),
+    ],
+)
+def test_under_our_names_nothing_else_is_let_in(
+    name: str, version: str, why: str, server: Environment, plant: Callable[[str, str], None]
+) -> None:
+    plant(name, version)
+    with pytest.raises(LockError, match=rf"^{name} {re.escape(version)} is installed.* {why}$"):
+        describe("server", server)
 
 
 @pytest.fixture
