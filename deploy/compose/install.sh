@@ -42,6 +42,7 @@ case $backups in /*) ;; *) backups=$here/$backups ;; esac
 make_settings() {
     first=${names# }
     first=${first%% *}
+    rm -f .env.new
     cat >.env.new <<END
 INSTALLATION="$1"
 DEPLOYMENT="${deployment:-${first:-localhost}}"

@@ -32,7 +32,9 @@ setting() { [ ! -f "${2:-.}/.env" ] || sed -n "s/^$1=//p" "${2:-.}/.env" | tail 
 
 # set_setting NAME VALUE: in .env, whole or not at all.
 set_setting() {
-    { [ ! -f .env ] || grep -v "^$1=" .env || true; printf '%s="%s"\n' "$1" "$2"; } >.env.new
+    rm -f .env.new
+    { [ ! -f .env ] || grep -v "^$1=" .env || [ $? -eq 1 ]; } >.env.new
+    printf '%s="%s"\n' "$1" "$2" >>.env.new
     mv .env.new .env
 }
 
@@ -94,18 +96,23 @@ verify_bundle() {
 $foreign"
 }
 
+# listed: the names in SHA256SUMS.
+listed() { sed -n 's/^[0-9a-f]\{64\} [ *]//p' SHA256SUMS; }
+
 # foreign_files DIRECTORY: names that end in NUL until they are printed, because a name may hold anything else.
 foreign_files() {
     own=${backups:-$(setting BACKUPS)}
     own=${own:-backups}
     own=${own#"$here"/}
     own=${own#./}
-    named=$(sed -n 's/^[0-9a-f]\{64\} [ *]//p' SHA256SUMS && compose_files "$1" | sed 's|^\./||; s|^|./|')
+    named=$(listed && compose_files "$1" | sed 's|^\./||; s|^|./|')
     {
         find . -type d \( -path ./config -o -path './config.deleted-[0-9]*' -o -path "./${own%/}" \) -prune \
-            -o -type l -printf '%p (a link)\0' -o ! -type d -print0 || printf 'something that cannot be read\0'
+            -o -type l -printf '%p (a link)\0' \
+            -o -type d \( -path ./.env.new -o -path './.env.before*' \) -printf '%p (a directory)\0' \
+            -o ! -type d ! -type f -printf '%p (no regular file)\0' -o -type f -print0 || printf 'something that cannot be read\0'
     } | LC_ALL=C grep -azvxF -e "$named" |
-        LC_ALL=C grep -azvxE '\./\.env(\.before|\.new|\.deleted-[0-9TZ]+)?|\./SHA256SUMS(\.[A-Za-z0-9]+)?' |
+        LC_ALL=C grep -azvxE '\./\.env(\.before|\.new|\.before\.new|\.deleted-[0-9TZ]+)?|\./SHA256SUMS(\.[A-Za-z0-9]+)?' |
         tr '\0\n' '\n?' | LC_ALL=C tr -c '[:print:]\n' '?'
 }
 

@@ -36,6 +36,8 @@ case $chosen in *[!A-Za-z0-9.:_-]*) fail "--backup takes an id" ;; esac
 
 if [ -n "$replace" ]; then
     installed
+    # install.sh, which ends this, would refuse a bundle that was changed when the database is gone.
+    verify_bundle .
     step "Backup"
     # Before anything is destroyed: that the backup is there, opens and is whole. The one that was verified is restored.
     # shellcheck disable=SC2086  # an id without blanks, or nothing

@@ -31,6 +31,9 @@ fi
 (cd "$from" && installed)
 compose_files "$from" | while read -r file; do
     [ -f "$file" ] || fail "COMPOSE_FILE of $from names $file: put that into $here first; nothing was changed"
+    case $file in /*) continue ;; esac
+    [ ! -f SHA256SUMS ] || listed | grep -qxF -e "./${file#./}" || cmp -s "$from/$file" "$file" ||
+        fail "$file in $here is not of the bundle and differs from the one that runs: copy $from/$file; nothing was changed"
 done
 backups=$(setting BACKUPS "$from")
 
@@ -44,6 +47,7 @@ old_fits() { [ -z "$migrating" ] || old run --rm -T --no-deps migrate migrate --
 
 # put_back: the settings as they were; a copy of them goes, so that this can be tried again.
 put_back() {
+    rm -f .env.before.new
     [ -n "$copied" ] || return 0
     if [ "$from" = "$here" ]; then mv .env.before .env; else rm -rf .env .env.before config; fi
 }
@@ -82,8 +86,11 @@ step "What runs now"
 
 step "Images"
 load_images "$from"
+# Whole or not at all, and only from then on is it what is put back: an .env.before of an earlier upgrade never is.
+rm -f .env.before.new
+cp "$from/.env" .env.before.new
+mv .env.before.new .env.before
 copied=yes
-cp "$from/.env" .env.before
 [ "$from" = "$here" ] || cp .env.before .env
 [ "$from" = "$here" ] || cp -Rp "$from/config" .
 pin_images anew

@@ -1,5 +1,6 @@
 """What came along with a bundle is not obeyed: settings of nobody on this machine, files that no checksum is for."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -123,6 +124,43 @@ def test_a_file_that_no_checksum_is_for_is_refused(unpacked: Path) -> None:
         stray.unlink()
     assert calls.read_text() == ""
     assert run(unpacked, *LOAD).returncode == 0
+
+
+@pytest.mark.parametrize("name", [".env.new", ".env.before", ".env.before.new", "config", "mine.yaml"])
+def test_only_a_regular_file_may_have_the_name_of_one(unpacked: Path, name: str) -> None:
+    """Into a pipe or a device the settings would be written, and be lost."""
+    engine(unpacked)
+    seal(unpacked)
+    (unpacked / ".env").write_text(INSTALLED.replace("compose.yaml", "compose.yaml:mine.yaml"))
+    os.mkfifo(unpacked / name)
+    assert run(unpacked, *LOAD).stderr.splitlines()[-1] == f"./{name} (no regular file)"
+    (unpacked / name).unlink()
+    if name.startswith(".env"):
+        (unpacked / name).mkdir()
+        assert run(unpacked, *LOAD).stderr.splitlines()[-1] == f"./{name} (a directory)"
+
+
+@pytest.mark.parametrize("command", ["set_setting PORT 8601", "make_settings 42"])
+def test_settings_are_written_into_a_new_file(unpacked: Path, command: str) -> None:
+    engine(unpacked, volumes="governlayer_installation 42\n")
+    os.mkfifo(unpacked / ".env.new")
+    if command.startswith("set"):
+        (unpacked / ".env").write_text(INSTALLED)
+        assert run(unpacked, "sh", "-c", SOURCED + command, "./lib.sh").returncode == 0
+    else:
+        run(unpacked, "./install.sh", "--prepare")
+    assert 'DEPLOYMENT="' in (unpacked / ".env").read_text()
+    assert not (unpacked / ".env.new").exists()
+
+
+def test_settings_that_cannot_be_copied_are_kept(unpacked: Path) -> None:
+    (unpacked / ".env").write_text(INSTALLED)
+    grep = unpacked.parent / "bin" / "grep"
+    grep.unlink()
+    grep.write_text("#!/bin/sh\nexit 2\n")
+    grep.chmod(0o755)
+    assert run(unpacked, "sh", "-ec", SOURCED + "set_setting PORT 8601", "./lib.sh").returncode != 0
+    assert (unpacked / ".env").read_text() == INSTALLED
 
 
 @pytest.mark.parametrize("name", ["config", "backups", ".env.before", "files/redis.conf", "more"])

@@ -149,6 +149,16 @@ def test_a_database_is_destroyed_only_for_a_backup_that_was_verified(unpacked: P
     ]  # fmt: skip
 
 
+def test_nothing_is_destroyed_from_a_bundle_that_was_changed(unpacked: Path) -> None:
+    calls = engine(unpacked)
+    (unpacked / ".env").write_text(INSTALLED)
+    seal(unpacked)
+    (unpacked / "stray").touch()
+    refused = run(unpacked, "./restore.sh", "--replace", answer="replace govern.example.com\n")
+    assert "not of this bundle" in refused.stderr
+    assert {line.partition(" --")[0] for line in calls.read_text().splitlines()} == {"volume ls"}
+
+
 def test_an_upgrade_and_a_restore_do_not_mix_installations(unpacked: Path) -> None:
     assert "nothing is installed" in run(unpacked, "./upgrade.sh").stderr
     assert "--passphrase-file" in run(unpacked, "./restore.sh").stderr

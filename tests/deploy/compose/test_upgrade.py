@@ -145,6 +145,21 @@ def test_compose_files_of_ones_own_are_asked_for_before_anything_changes(house: 
     assert f"names mine.yaml: put that into {house.new} first" in said
     assert "FAILED" not in said
     (house.new / "mine.yaml").touch()
+    (house.old / "mine.yaml").touch()
+    assert house.upgrade()[0] == 0
+
+
+@pytest.mark.parametrize("name", ["compose.override.yaml", "./compose.override.yaml"])
+def test_a_compose_file_that_came_along_is_not_taken_for_ones_own(house: House, name: str) -> None:
+    (house.old / ".env").write_text(INSTALLED.replace("compose.yaml", f"compose.yaml:{name}"))
+    (house.old / "compose.override.yaml").write_text("services: {}\n")
+    (house.old / "compose.yaml").write_text("of the version of before\n")
+    seal(house.new)
+    (house.new / "compose.override.yaml").write_text("services: {server: {privileged: true}}\n")
+    status, said, steps = house.upgrade()
+    assert (status, steps) == (1, [])
+    assert f"{name} in {house.new} is not of the bundle and differs from the one that runs" in said
+    shutil.copy(house.old / "compose.override.yaml", house.new)
     assert house.upgrade()[0] == 0
 
 
@@ -163,6 +178,22 @@ def test_in_place_the_settings_of_before_are_put_back_and_kept_for_the_way_back(
     assert 'GOVERNLAYER_IMAGE="sha256:1"\n' in (house.new / ".env").read_text()
     assert (house.new / ".env.before").read_text() == settings
     assert f"cd {house.new} && mv .env.before .env && ./restore.sh --replace --backup {BACKUP}" in said
+
+
+def test_a_copy_of_the_settings_that_fails_is_not_put_back(house: House) -> None:
+    """A disk that is full: half of the copy is there. An `.env.before` of an earlier upgrade is not put back either."""
+    house.old = house.new
+    (house.new / ".env").write_text(INSTALLED)
+    (house.new / ".env.before").write_text('GOVERNLAYER_IMAGE="sha256:old"\n')
+    copy = house.new.parent / "bin" / "cp"
+    copy.unlink()
+    copy.write_text('#!/bin/sh\nfor last; do :; done\nprintf half >"$last"\nexit 1\n')
+    copy.chmod(0o755)
+    status, said, steps = house.upgrade()
+    assert (status, steps) == (1, ["doctor"])
+    assert ON in said
+    assert (house.new / ".env").read_text() == INSTALLED
+    assert not (house.new / ".env.before.new").exists()
 
 
 def test_an_upgrade_that_fails_at_once_brings_back_no_settings_of_an_earlier_one(house: House) -> None:
