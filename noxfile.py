@@ -42,6 +42,8 @@ DOCTESTS = [
     "tools/papers.py",
 ]
 TEST_TOOLS = ["hypothesis", "pytest", "pytest-asyncio", "pytest-timeout", "pytest-xdist"]
+# These settings alone: a file of settings beside pyproject.toml, or in a folder, would replace them.
+PYTEST = ["-m", "pytest", "-c", "pyproject.toml"]
 # One process more than there are cores: much of the time is spent on waiting for clocks and disks.
 PROCESSES = min(4, len(os.sched_getaffinity(0)) + 1)
 SPREAD = ["-n", str(PROCESSES), "--dist", "loadfile", "--no-loadscope-reorder"]
@@ -73,13 +75,13 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def types(session: nox.Session) -> None:
     """Types, strict."""
-    session.run(PYTHON, "-m", "mypy")
+    session.run(PYTHON, "-m", "mypy", "--config-file", "pyproject.toml")
 
 
 @nox.session
 def imports(session: nox.Session) -> None:
     """Who may know whom."""
-    session.run(tool("lint-imports"), "--no-cache")
+    session.run(tool("lint-imports"), "--no-cache", "--config", "pyproject.toml")
 
 
 @nox.session
@@ -134,19 +136,19 @@ def tests(session: nox.Session) -> None:
         "--papers",
         "security",
     ]
-    session.run(PYTHON, "-m", "pytest", "--doctest-modules", *DOCTESTS, "tests", "--ignore=tests/engines", *chosen)
+    session.run(PYTHON, *PYTEST, "--doctest-modules", *DOCTESTS, "tests", "--ignore=tests/engines", *chosen)
 
 
 @nox.session
 def crosscheck(session: nox.Session) -> None:
     """The server writes, the verifier judges."""
-    session.run(PYTHON, "-m", "pytest", "tests/crosscheck", *session.posargs)
+    session.run(PYTHON, *PYTEST, "tests/crosscheck", *session.posargs)
 
 
 @nox.session
 def browser(session: nox.Session) -> None:
     """The pages in a real browser; needs Debian's chromium and chromium-driver."""
-    session.run(PYTHON, "-m", "pytest", "tests/browser", *session.posargs)
+    session.run(PYTHON, *PYTEST, "tests/browser", *session.posargs)
 
 
 @nox.session
@@ -154,13 +156,13 @@ def cluster(session: nox.Session) -> None:
     """The chart on a real Kubernetes, made from Debian's source; needs root and half an hour the first time."""
     session.run("tools/helm.sh", external=True)
     session.run("tools/engines/kubernetes.sh", f"{ENGINES}/k8sbin", external=True)
-    session.run(PYTHON, "-m", "pytest", "-s", "tests/engines/cluster", *session.posargs)
+    session.run(PYTHON, *PYTEST, "-s", "tests/engines/cluster", *session.posargs)
 
 
 @nox.session
 def compose(session: nox.Session) -> None:
     """The Compose bundle on a real engine; needs root, and the images that the session `image` makes."""
-    session.run(PYTHON, "-m", "pytest", "-q", "tests/engines/compose", *session.posargs)
+    session.run(PYTHON, *PYTEST, "-q", "tests/engines/compose", *session.posargs)
 
 
 @nox.session
@@ -171,13 +173,13 @@ def image(session: nox.Session) -> None:
     uv(session, "pip", "install", "--quiet", "--python", PYTHON, "--target", str(hadolint), *exact)
     files = ["deploy/image/Containerfile", *sorted(map(str, Path("tools/engines/images").glob("*.Containerfile")))]
     session.run(str(hadolint / "bin" / "hadolint"), *files, external=True)
-    session.run(PYTHON, "-m", "pytest", "tests/engines/image", *session.posargs)
+    session.run(PYTHON, *PYTEST, "tests/engines/image", *session.posargs)
 
 
 @nox.session
 def airgap(session: nox.Session) -> None:
     """The appliance where nothing else can be reached: what it sends elsewhere is counted; needs what `image` needs."""
-    session.run(PYTHON, "-m", "pytest", "tests/engines/airgap", *session.posargs)
+    session.run(PYTHON, *PYTEST, "tests/engines/airgap", *session.posargs)
 
 
 @nox.session
@@ -187,7 +189,7 @@ def failover(session: nox.Session) -> None:
     alone = ["unshare", "--pid", "--fork", "--mount-proc", "--net", "--mount", "--propagation", "private"]
     # The shell reaps what was killed: Patroni waits for a process that is a zombie.
     reaping = ["bash", "-c", '"$@"; exit $?', "failover"]
-    tested = ["-m", "pytest", "-s", "tests/engines/failover"]
+    tested = [*PYTEST, "-s", "tests/engines/failover"]
     session.run(*alone, *reaping, PYTHON, *tested, *session.posargs, external=True)
 
 
@@ -257,7 +259,7 @@ def test_alone(session: nox.Session, name: str, scratch: Path, pins: Path, paths
     (tests_copy / name).mkdir()
     shutil.copy(ROOT / name / "README.md", tests_copy / name)  # its snippet is a test
     with session.chdir(tests_copy):
-        session.run(python, "-m", "pytest", "-q", *SPREAD, *paths, external=True)
+        session.run(python, *PYTEST, "-q", *SPREAD, *paths, external=True)
 
 
 def pinned(pins: Path, names: list[str]) -> list[str]:

@@ -10,7 +10,7 @@ built or fetched before, by a command that is looked at too). One of uv passes i
 line; what is put together at run time is not seen. Documentation, for people who choose themselves, is not looked at.
 
 Nor may the repository hold what is made here: a program or an environment where `./run` looks for its own, which it
-takes as it is, or compiled code.
+takes as it is, or compiled code; nor settings that a tool would take before those in pyproject.toml.
 """
 
 import ast
@@ -40,6 +40,18 @@ MADE = (
     "*.egg-info/*",
     "*sitecustomize.py",
     "*usercustomize.py",
+    "*sitecustomize/*",
+    "*usercustomize/*",
+)
+# What pytest, mypy, import-linter and uv read before pyproject.toml, or in its place.
+SETTINGS = (
+    "*pytest.ini",
+    "*pytest.toml",
+    "*tox.ini",
+    "*setup.cfg",
+    "*mypy.ini",
+    "*.importlinter",
+    "*uv.toml",
 )
 _LOCKED = re.compile(r"(?<!\S)--(?:locked|frozen)(?!\S)")
 # Options of pip and uv with a value that names nothing to install.
@@ -66,7 +78,10 @@ def unpinned(name: str, text: str) -> list[str]:
         name: of the file: what ends in ``.py`` is read as Python, all else as shell.
         text: its content.
     """
-    commands = _of_python(text) if name.endswith(".py") else _of_shell(text)
+    try:
+        commands = list(_of_python(text) if name.endswith(".py") else _of_shell(text))
+    except RecursionError:
+        return ["a list is made of itself: what it holds cannot be seen"]
     return [line for line in commands if _is_forbidden(line) or not all(map(_is_checked, re.split("[;&|]+", line)))]
 
 
@@ -164,6 +179,7 @@ def main() -> int:
     files = tracked()
     found = [f"{name}: {line}" for name, text in files.items() for line in unpinned(name, text)]
     found += [f"{name}: is in the repository, though it is made here or runs unseen" for name in _listed(*MADE)]
+    found += [f"{name}: settings stand in pyproject.toml alone" for name in _listed(*SETTINGS)]
     print("\n".join([f"installs: {'RED' if found else f'{count} locked packages, {len(files)} files'}", *found]))
     return 1 if found else 0
 

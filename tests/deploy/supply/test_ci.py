@@ -5,8 +5,12 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
+import pytest
 import yaml
+
+import noxfile
 
 ROOT = Path(__file__).parents[3]
 WORKFLOW = ROOT / ".github" / "workflows" / "ci.yml"
@@ -29,6 +33,39 @@ def test_a_planted_bandit_finding_turns_it_red(tmp_path: Path) -> None:
     assert result.returncode == 1
     assert "B602:subprocess_popen_with_shell_equals_true" in result.stdout
     assert "Session audit failed" in result.stderr
+
+
+def test_a_file_of_settings_beside_pyproject_is_not_heeded(tmp_path: Path) -> None:
+    """A session of tests itself, in a copy with a test that fails, and settings under which none is run."""
+    for name in ("noxfile.py", "pyproject.toml"):
+        shutil.copy(ROOT / name, tmp_path)
+    (tmp_path / "tests" / "crosscheck").mkdir(parents=True)
+    (tmp_path / "tests" / "crosscheck" / "test_planted.py").write_text("def test_it(): assert 1 == 2\n")
+    (tmp_path / "pytest.ini").write_text("[pytest]\naddopts = --collect-only\n")
+    result = subprocess.run(
+        [sys.executable, "-m", "nox", "-s", "crosscheck"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 1
+    assert "1 failed" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("session", "settings"),
+    [
+        ("lint", "--config pyproject.toml"),
+        ("types", "--config-file pyproject.toml"),
+        ("imports", "--config pyproject.toml"),
+        ("audit", "--ini security/bandit.ini -c security/bandit.toml"),
+        ("tests", "-c pyproject.toml"),
+        ("browser", "-c pyproject.toml"),
+    ],
+)
+def test_a_tool_is_told_its_settings(session: str, settings: str) -> None:
+    ran: list[str] = []
+    note = SimpleNamespace(posargs=[], run=lambda *words, **_: ran.append(f"{' '.join(words)} "))
+    getattr(noxfile, session)(note)
+    assert ran
+    assert all(f" {settings} " in command for command in ran)
 
 
 def test_ci_runs_all_jobs() -> None:

@@ -82,8 +82,11 @@ def test_a_command_that_installs_without_hashes_turns_it_red(
 
 @pytest.mark.parametrize(
     "name",
-    [".tools/uv-1/bin/uv", ".venv/bin/python", "server/src/x.pyc", "tests/x.so", "x.pth", "tests/sitecustomize.py"],
-)
+    [
+        ".tools/uv-1/bin/uv", ".venv/bin/python", "server/src/x.pyc", "tests/x.so", "x.pth", "tests/sitecustomize.py",
+        "sitecustomize/__init__.py", "tests/usercustomize/__init__.py",
+    ],
+)  # fmt: skip
 def test_what_is_made_here_turns_it_red_when_it_is_in_the_repository(
     name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -96,6 +99,26 @@ def test_what_is_made_here_turns_it_red_when_it_is_in_the_repository(
     subprocess.run(["git", "add", "--force", name], cwd=tmp_path, check=True)
     assert installs.main() == 1
     assert capsys.readouterr().out.endswith(f"\n{name}: is in the repository, though it is made here or runs unseen\n")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "pytest.ini", ".pytest.ini", "pytest.toml", "tests/browser/.pytest.toml", "tox.ini", "setup.cfg", "mypy.ini",
+        ".mypy.ini", ".importlinter", "uv.toml",
+    ],
+)  # fmt: skip
+def test_settings_in_the_place_of_those_in_pyproject_turn_it_red(
+    name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    subprocess.run(["git", "init", "--quiet", tmp_path], check=True)
+    planted = tmp_path / name
+    planted.parent.mkdir(parents=True, exist_ok=True)
+    planted.touch()
+    subprocess.run(["git", "add", "--force", name], cwd=tmp_path, check=True)
+    monkeypatch.setattr(installs, "ROOT", tmp_path)
+    assert installs.main() == 1
+    assert capsys.readouterr().out.endswith(f"RED\n{name}: settings stand in pyproject.toml alone\n")
 
 
 def test_a_lock_without_a_hash_turns_it_red(
@@ -227,3 +250,8 @@ def test_a_command_that_installs_what_it_gets_is_found(name: str, text: str) -> 
 )
 def test_a_command_that_checks_is_none(name: str, text: str) -> None:
     assert unpinned(name, text) == []
+
+
+@pytest.mark.parametrize("text", ["x = [*x, 1]", "x = [*y]\ny = [*x]", "x = [*x]\nrun(*x)"])
+def test_a_list_made_of_itself_is_refused(text: str) -> None:
+    assert unpinned("a.py", text) == ["a list is made of itself: what it holds cannot be seen"]
