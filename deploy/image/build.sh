@@ -5,7 +5,8 @@
 #   deploy/image/build.sh [--unpinned] REFERENCE --build-arg BASE=docker.io/library/python@sha256:… [OPTION…]
 #
 # BASE has its digest, which decides what is in the image (lock-images.sh tells it). With --unpinned one without will do, and
-# the image's label org.opencontainers.image.base.digest says "unpinned". OPTIONs are Buildah's, such as
+# the image's label org.opencontainers.image.base.digest says "unpinned". OPTIONs are Buildah's, but for those
+# that could take another base or Containerfile, or write labels; such as
 #   --secret id=pip,src=/etc/pip.conf                     settings of pip for the one stage that asks an index
 #   --secret id=ca,src=/etc/ssl/certs/ca-certificates.crt authorities to trust in that stage
 # SOURCE_DATE_EPOCH (seconds) is the time in the image; default: that of the commit. REVISION: the commit.
@@ -21,10 +22,17 @@ cd "$(dirname "$0")/../.."
 reference=$1
 shift
 
-# The last BASE counts, as for Buildah.
+# The last BASE counts, as for Buildah. What would build from another base than the label says, or write another label, is refused.
 base='' before=''
 for option; do
-    case $before$option in --build-arg=BASE=*) base=${option#--build-arg=} ;; esac
+    case $before$option in
+        --build-arg=BASE=*) base=${option#--build-arg=} ;;
+        --build-arg=BASE | --build-arg=BASE_DIGEST* | --build-arg-file* | --build-context* | --from* | --file* | -[!-]*f* | -f* | \
+            --label* | --unsetlabel* | --target* | --)
+            echo "build: $before$option: the base is what --build-arg BASE=… says, and the Containerfile and the labels are ours" >&2
+            exit 2
+            ;;
+    esac
     case $option in --build-arg) before=--build-arg= ;; *) before='' ;; esac
 done
 base_digest=$(printf %s "$base" | sed -n 's/^BASE=[^@]*@\(sha256:[0-9a-f]\{64\}\)$/\1/p')
@@ -37,10 +45,10 @@ SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}
 buildah build --format docker --identity-label=false --layers=false --timestamp "$SOURCE_DATE_EPOCH" \
     --build-arg "SOURCE_DATE_EPOCH=$SOURCE_DATE_EPOCH" \
     --build-arg "CREATED=$(date -u -d "@$SOURCE_DATE_EPOCH" +%Y-%m-%dT%H:%M:%SZ)" \
-    --build-arg "BASE_DIGEST=${base_digest:-unpinned}" \
     --build-arg "REVISION=${REVISION:-$(git rev-parse HEAD)}" \
     --build-arg "VERSION=$(sed -n 's/^version = "\(.*\)"/\1/p' server/pyproject.toml)" \
-    --file deploy/image/Containerfile --tag "$reference" "$@" .
+    --file deploy/image/Containerfile --tag "$reference" "$@" \
+    ${base:+--build-arg "$base"} --build-arg "BASE_DIGEST=${base_digest:-unpinned}" .
 
 # Docker's format, which alone has health checks, also keeps the names of the containers of this build: they are taken out.
 image=$(mktemp -d "${TMPDIR:-/var/tmp}/image.XXXXXX")

@@ -141,7 +141,7 @@ PINNED = f"python@sha256:{'a1' * 32}"
         ["--build-arg", f"BASE={PINNED[:-1]}"],
         ["--build-arg", f"BASE={PINNED}:3.11"],
         ["--build-arg", f"OTHER={PINNED}"],
-        ["--label", f"BASE={PINNED}"],
+        ["--annotation", f"BASE={PINNED}"],
         ["--build-arg", f"BASE={PINNED}", "--build-arg", "BASE=python:3.11"],
     ],
 )
@@ -154,12 +154,42 @@ def test_a_base_without_a_digest_is_refused_before_anything_is_built(buildah: Pa
     assert "BASE_DIGEST=unpinned" in buildah.with_name("buildah.asked").read_text().splitlines()
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--from", "other"], ["--from=other"], ["--file", "Other"], ["--file=Other"], ["-f", "Other"], ["-fOther"],
+        ["-qf", "Other"], ["--build-arg-file", "x"], ["--build-arg-file=x"], ["--build-context", "python=docker://other"],
+        ["--build-context=python=docker://other"], ["--build-arg", "BASE"], ["--build-arg=BASE"], ["--target=system"],
+        ["--build-arg", "BASE_DIGEST=sha256:0"], ["--build-arg=BASE_DIGEST=sha256:0"], ["--build-arg", "BASE_DIGEST"],
+        ["--label", "org.opencontainers.image.base.digest=sha256:0"], ["--unsetlabel=x"], ["--", "elsewhere"],
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("first", [[], ["--unpinned"]])
+def test_what_would_make_the_label_untrue_is_refused(buildah: Path, first: list[str], options: list[str]) -> None:
+    pinned = ["--build-arg", f"BASE={PINNED}"]
+    for given in ([*pinned, *options], [*options, *pinned]):
+        done = build(buildah, *first, "us:1", *given)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr.endswith(
+            ": the base is what --build-arg BASE=… says, and the Containerfile and the labels are ours\n"
+        )
+    assert not buildah.with_name("buildah.asked").exists()
+
+
+def test_a_base_that_is_another_options_value_is_the_one_that_is_built(buildah: Path) -> None:
+    """Buildah takes it for a note, and would take the Containerfile's own base."""
+    assert build(buildah, "us:1", "--annotation", f"--build-arg=BASE={PINNED}").returncode == 7
+    asked = buildah.with_name("buildah.asked").read_text().splitlines()
+    assert asked[-5:-3] == ["--build-arg", f"BASE={PINNED}"]
+
+
 @pytest.mark.parametrize("options", [["--build-arg", f"BASE={PINNED}"], [f"--build-arg=BASE={PINNED}"]])
 @pytest.mark.parametrize("first", [[], ["--unpinned"]])
 def test_the_label_has_the_digest_of_the_base(buildah: Path, first: list[str], options: list[str]) -> None:
     assert build(buildah, *first, "us:1", *options).returncode == 7
     asked = buildah.with_name("buildah.asked").read_text().splitlines()
     assert f"BASE_DIGEST=sha256:{'a1' * 32}" in asked
-    assert asked[-len(options) - 1 : -1] == options
+    ours = ["--build-arg", f"BASE={PINNED}", "--build-arg", f"BASE_DIGEST=sha256:{'a1' * 32}", "."]
+    assert asked[-len(options) - len(ours) :] == [*options, *ours]
     assert of("ARG", STAGES[-1])[0].split()[:2] == ["BASE", "BASE_DIGEST=unpinned"]
     assert 'org.opencontainers.image.base.digest="${BASE_DIGEST}"' in of("LABEL", STAGES[-1])[0]
