@@ -223,16 +223,18 @@ def _listed(item: Installed, known: BundleList, environment: Environment) -> Ite
 def _declared(item: Installed) -> Iterator[Component]:
     """Yield what the wheel's own SBOMs name (PEP 770), without what they leave to their own folders."""
     for content in declared_sboms(item):
-        for inner in json.loads(content).get("components", []):
-            if canonicalize_name(inner["name"]) != item.name:
-                yield _plain(item.name, inner)
+        try:
+            named = json.loads(content).get("components", [])
+            yield from [_plain(item.name, inner) for inner in named if canonicalize_name(inner["name"]) != item.name]
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            raise BundleError(f"{item.name} {item.version}: its own SBOM cannot be read: {error!r}") from error
 
 
 def _plain(wheel: str, inner: Mapping) -> Component:
     purl = PackageURL.from_string(inner["purl"])
     return Component(
         name=inner["name"],
-        version=inner["version"],
+        version=inner.get("version"),  # need not be there
         purl=purl,
         bom_ref=f"{wheel}/{re.sub(r'[?].*', '', inner['purl'])}",
         licenses=[

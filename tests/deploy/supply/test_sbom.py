@@ -26,7 +26,7 @@ from tools.bundled import (
     tell_version,
     unaccounted,
 )
-from tools.locked import LOCK, LockError, read_lock
+from tools.locked import LOCK, File, LockError, Package, read_lock
 from tools.sbom import ROOT, describe, differences, install, to_json
 from tools.uv import UV
 from tools.wheelhouse import EMBEDDED, export
@@ -255,6 +255,41 @@ def hold(environment: Environment, name: str, content: bytes) -> None:
     file.parent.mkdir(exist_ok=True)
     file.write_bytes(content)
     (environment.packages / "strange-1.0.dist-info" / "RECORD").write_text(f"{name},,\nstrange/absent,,\n")
+
+
+@pytest.fixture
+def declare(other: Environment, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Bill]:
+    """The bill where the lock knows that wheel, which declares this."""
+    package = Package("strange", "1.0", (File("strange-1.0.tar.gz", "", "0" * 64),), is_ours=False)
+    monkeypatch.setattr(sbom, "read_lock", lambda _: {"strange": package})
+
+    def describe_it(declared: str) -> Bill:
+        notes = "strange-1.0.dist-info"
+        (other.packages / notes / "sboms").mkdir()
+        (other.packages / notes / "sboms" / "own.json").write_text(declared)
+        (other.packages / notes / "RECORD").write_text(f"{notes}/sboms/own.json,,\n{notes}/RECORD,,\n")
+        return json.loads(to_json(describe("sdk", other)))
+
+    return describe_it
+
+
+def test_what_a_wheel_declares_without_a_version_stands_there_without_one(declare: Callable[[str], Bill]) -> None:
+    inner = component(declare('{"components": [{"name": "zlib", "purl": "pkg:generic/zlib"}]}'), "strange")[
+        "components"
+    ]
+    assert [(item["name"], item.get("version")) for item in inner] == [("zlib", None)]
+
+
+@pytest.mark.parametrize(
+    "declared",
+    [
+        '{"components": [{"name": "zlib"}]}', '{"components": [{"purl": "pkg:generic/zlib"}]}', '{"components": [1]}',
+        '{"components": [{"name": "zlib", "purl": "zlib"}]}', "[]", "{",
+    ],
+)  # fmt: skip
+def test_a_declaration_that_cannot_be_read_names_its_wheel(declared: str, declare: Callable[[str], Bill]) -> None:
+    with pytest.raises(BundleError, match=r"^strange 1\.0: its own SBOM cannot be read: "):
+        declare(declared)
 
 
 @pytest.mark.parametrize(

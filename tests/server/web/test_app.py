@@ -210,6 +210,14 @@ async def test_what_decisions_need_cannot_be_excluded(query: str, client: httpx.
     assert refused["errors"] == [{"pointer": "", "detail": "parameter `exclude`: only redis can be excluded"}]
 
 
+async def test_more_names_to_exclude_than_eight_are_refused(client: httpx.AsyncClient) -> None:
+    named = ["exclude=redis"] * 9
+    assert (await client.get(f"/readyz?{'&'.join(named[1:])}")).status_code == 200
+    refused = assert_problem(await client.get(f"/readyz?{'&'.join(named)}"), 422, "invalid_request")
+    too_many = "parameter `exclude`: Expected `array` of length <= 8"
+    assert refused["errors"] == [{"pointer": "", "detail": too_many}]
+
+
 async def test_every_answer_has_a_request_id_of_its_own_and_one_log_line(
     site: Site, client: httpx.AsyncClient, key: str
 ) -> None:
