@@ -3,7 +3,8 @@
 #
 #   ./bundle.sh [--pull] [--lock FILE] [--images FILE] [--chart DIRECTORY] OUTPUT
 #
-#   --pull              pull the images first; without it they have to be here
+#   --pull              pull the images of others first; ours has to be here, and without --pull all have. One that is
+#                       optional is left out where it cannot be pulled
 #   --lock FILE         the digests that pulled images must have, as lock-images.sh prints them; default:
 #                       ../image/images.lock if it is there. An image without a line there ends it, too
 #   --images FILE       other names of the images than those in images.txt
@@ -35,10 +36,10 @@ done
 locked=''
 [ -z "$lock" ] || locked=$(cat "$lock")
 
-# pull_image NAME: and hold it against the lock, if there is one.
+# pull_image NAME [optional]: and hold it against the lock, if there is one.
 pull_image() {
-    docker pull --quiet "$1"
-    [ -n "$locked" ] || return 0
+    docker pull --quiet "$1" || [ -n "$2" ] || fail "$1 cannot be pulled"
+    { [ -n "$locked" ] && [ -n "$(image_id "$1")" ]; } || return 0
     digest=$(say "$locked" | awk -v name="${1%:*}@" -v tag="${1##*:}" \
         'index($1, name) == 1 && $3 == tag {print substr($1, length(name) + 1)}')
     [ -n "$digest" ] || fail "$1 is not in $lock: lock-images.sh $1 >>$lock"
@@ -61,8 +62,8 @@ chmod 644 images.txt
 
 printf 'built=%s\n' "$(date +%s)" >VERSION
 set --
-while read -r _ name optional; do
-    [ -z "$pull" ] || pull_image "$name"
+while read -r variable name optional; do
+    [ -z "$pull" ] || [ "$variable" = GOVERNLAYER_IMAGE ] || pull_image "$name" "$optional"
     [ -z "$optional" ] || [ -n "$(image_id "$name")" ] || continue
     docker image inspect --format "$name {{.Id}} {{.Architecture}}" "$name" >>VERSION
     set -- "$@" "$name"

@@ -9,6 +9,8 @@
 #   --bind ADDRESS      to listen on; default 127.0.0.1: this machine only. 0.0.0.0: all
 #   --deployment NAME   stands in every ledger for ever; default: the first name
 #   --backups DIRECTORY where backups go, best on another disk; default ./backups
+#   --adopt             take the .env and config that are here for yours, where the engine has lost the mark of the
+#                       installation (the volume governlayer_installation). Look at both first: they are obeyed
 #
 # What it needs is in this directory: images.tar (or images that were pulled). Nothing is fetched from a network.
 # Settings are kept in .env, which a later run leaves as it is, and no secret is in it.
@@ -22,6 +24,7 @@ while [ $# -gt 0 ]; do
     case $1 in
         --help | -h) usage; exit 0 ;;
         --check | --prepare) only=$1; shift; continue ;; # the second is for restore.sh
+        --adopt) adopt=yes; shift; continue ;;
         --name) names="$names $(value "$@")" ;;
         --port) port=$(value "$@") ;;
         --bind) bind=$(value "$@") ;;
@@ -57,12 +60,13 @@ END
 }
 
 step "This machine"
+# Before a line of them is read; where no engine answers, preflight says so.
+! docker version >/dev/null 2>&1 || refuse_foreign_settings
 if [ -f .env ]; then
     port=$(setting PORT)
     backups=$(setting BACKUPS)
 fi
 preflight "$port"
-refuse_foreign_settings
 [ "$only" != --check ] || exit 0
 
 step "Images"
@@ -71,7 +75,7 @@ load_images .
 step "Settings"
 known=${known:-$(setting INSTALLATION)}
 known=${known:-$(od -A n -N 16 -t x1 /dev/urandom | tr -d ' \n')}
-# An .env from before there were marks gets it first: cut off here, it still has its volumes to show.
+# One that was adopted may have none.
 [ ! -f .env ] || set_setting INSTALLATION "$known"
 docker volume create --label "$project" --label "$mark=$known" governlayer_installation >/dev/null
 if [ -f .env ]; then
@@ -86,6 +90,7 @@ if [ ! -f config/policies.cedar ]; then
     docker run --rm --network none --read-only --cap-drop ALL --security-opt no-new-privileges --user 10001:10001 \
         "$(setting GOVERNLAYER_IMAGE)" policy show-default >config/policies.cedar.new
     mv config/policies.cedar.new config/policies.cedar
+    say "made: config/policies.cedar (default)"
 fi
 readable
 

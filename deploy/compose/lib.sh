@@ -46,6 +46,7 @@ installed() {
 # An installation is marked in the engine, where no bundle brings anything: a volume has the label that .env repeats.
 project=com.docker.compose.project=governlayer
 mark=governlayer.installation
+adopt=''
 
 # refuse_foreign_settings: what is obeyed was made on this machine, and did not come along with a bundle. Sets $known to
 # the mark that the engine has, or to nothing.
@@ -53,20 +54,19 @@ refuse_foreign_settings() {
     volumes=$(docker volume ls --filter "label=$project" --format "{{.Name}} {{.Label \"$mark\"}}") ||
         fail "no Docker Engine answers: nothing was done"
     known=$(say "$volumes" | sed -n 's/^governlayer_installation //p')
+    way=''
+    [ -n "$known" ] || way=". If both are yours, and the engine has lost its mark: ./install.sh --adopt"
     is_from_here || for one in .env config; do
-        { [ ! -e "$one" ] && [ ! -L "$one" ]; } || fail "$one in $here is not from an installation on this machine, and \
-would be obeyed. Nothing was changed. Move .env and config away (look where they come from), and run this again"
+        { [ ! -e "$one" ] && [ ! -L "$one" ]; } || fail "$one in $PWD is not from an installation on this machine, and \
+would be obeyed. Nothing was changed. Move .env and config away (look where they come from), and run this again; what is \
+yours in config goes back afterwards$way"
     done
 }
 
-# is_from_here: whether .env is of an installation on this machine: an older one has no mark, but volumes.
+# is_from_here: whether .env is of an installation on this machine. Where the engine has no mark, only who installs can say.
 is_from_here() {
     [ -f .env ] && [ ! -L .env ] || return 1
-    if [ -n "$known" ]; then
-        [ "$(setting INSTALLATION)" = "$known" ]
-    else
-        say "$volumes" | grep -q '^governlayer_secrets'
-    fi
+    if [ -n "$known" ]; then [ "$(setting INSTALLATION)" = "$known" ]; else [ -n "$adopt" ]; fi
 }
 
 # images: the lines of images.txt, without comments.

@@ -73,6 +73,27 @@ check_port() {
     fi
 }
 
+# check_ports RANGE: REPLICAS have one.
+check_ports() {
+    low=${1%-*} high=${1#*-}
+    case $low:$high in
+        *[!0-9:]* | :* | *: | 0* | *:0* | ??????*:* | *:??????*) low=1 high=0 ;;
+    esac
+    if [ "$high" -gt 65535 ] || [ "$high" -lt "$low" ] || [ $((high - low)) -ge 100 ]; then
+        bad port "$1 is neither a port nor a range of at most 100"
+        return
+    fi
+    for one in $(seq "$low" "$high"); do check_port "$one"; done
+}
+
+# check_files: what others may change, the containers would obey. Backups, and keys of one's own, belong to the server.
+check_files() {
+    own=${backups#"$here"/}
+    open=$(find . -type d \( -path "./${own:-backups}" -o -path './config*/tls' \) -prune -o ! -type l \
+        \( ! -user "$(id -u)" ! -user 0 -o -perm -002 \) -print -quit 2>/dev/null | LC_ALL=C tr -c '[:print:]\n' '?') || open=
+    [ -z "$open" ] || warn files "$open is of another user, or others may write to it: see who they are, then chown, chmod o-w"
+}
+
 check_clock() {
     built=$(sed -n 's/^built=//p' VERSION 2>/dev/null) || built=
     if [ "$(date +%s)" -lt "${built:-1760000000}" ]; then
@@ -89,9 +110,9 @@ preflight() {
     check_engine
     if [ -n "$engine" ]; then
         check_resources
-        # REPLICAS have a range of them.
-        [ -z "$1" ] || for one in $(seq "${1%-*}" "${1#*-}"); do check_port "$one"; done
+        [ -z "$1" ] || check_ports "$1"
     fi
+    check_files
     check_clock
     [ "$wrong" -eq 0 ] || fail "$wrong of these must be mended first; nothing was changed"
 }

@@ -23,9 +23,15 @@ while [ $# -gt 0 ]; do
 done
 from=$(CDPATH='' cd -- "$from" && pwd) || exit 1
 [ -f "$from/.env" ] || fail "nothing is installed in $from"
-if [ "$from" != "$here" ]; then
+# What an upgrade left that was killed is known by its copy of the settings.
+left=''
+if [ "$from" != "$here" ] && [ -f .env.before ] && cmp -s .env.before "$from/.env"; then
+    left=yes
+elif [ "$from" != "$here" ]; then
     for one in .env config; do
-        { [ ! -e "$one" ] && [ ! -L "$one" ]; } || fail "$here has $one already: an upgrade goes into a new directory"
+        { [ ! -e "$one" ] && [ ! -L "$one" ]; } || fail "$here has $one already: an upgrade goes into a new directory. If one \
+was cut off here, remove .env, .env.before and config of $here and begin again; what ran before starts with: \
+cd $from && docker compose up --detach --wait"
     done
 fi
 (cd "$from" && installed)
@@ -42,14 +48,25 @@ backup_id='' copied='' migrating='' started=''
 # old ARGUMENTS: Compose for the version of before, with its files and images.
 old() { (cd "$from" && compose --env-file "$here/.env.before" "$@"); }
 
-# old_fits: whether the database still has the schema of the version of before.
-old_fits() { [ -z "$migrating" ] || old run --rm -T --no-deps migrate migrate --check </dev/null >/dev/null 2>&1; }
+# old_knows: whether the database has the schema of the version of before.
+old_knows() { old run --rm -T --no-deps migrate migrate --check </dev/null >/dev/null 2>&1; }
+
+# old_fits: whether it still has it; without a migration nothing is asked.
+old_fits() { [ -z "$migrating" ] || old_knows; }
 
 # put_back: the settings as they were; a copy of them goes, so that this can be tried again.
 put_back() {
     rm -f .env.before.new
     [ -n "$copied" ] || return 0
     if [ "$from" = "$here" ]; then mv .env.before .env; else rm -rf .env .env.before config; fi
+}
+
+# begin_again: without what the one left that was cut off, unless it had begun to migrate.
+begin_again() {
+    old_knows || fail "an upgrade was cut off here, and the database has the new version's schema, or does not answer. \
+./install.sh in $here goes on with it; cd $from && ./restore.sh --replace goes back to a backup. Nothing was changed"
+    rm -rf .env .env.before config
+    say "removed: .env and config, which an upgrade copied that was cut off"
 }
 
 way_back() {
@@ -67,6 +84,7 @@ way_back() {
     put_back
     exit "$status"
 }
+[ -z "$left" ] || begin_again
 trap way_back EXIT
 trap 'exit 130' HUP INT TERM
 

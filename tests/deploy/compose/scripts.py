@@ -5,7 +5,7 @@ import subprocess
 from pathlib import Path
 
 NEEDED = (
-    "sh", "dirname", "sed", "awk", "cat", "chmod", "cmp", "cp", "cut", "date", "df", "du", "find", "grep", "mkdir", "mv", "od",
+    "sh", "dirname", "sed", "awk", "cat", "chmod", "cmp", "cp", "cut", "date", "df", "du", "find", "grep", "id", "mkdir", "mv", "od",
     "printf", "rm", "seq", "sha256sum", "sort", "tail", "tr", "wc", "xargs",
 )  # fmt: skip
 SOURCED = '. "$0"; . "$here/preflight.sh"; '

@@ -79,13 +79,45 @@ def test_an_installation_that_is_cut_off_anywhere_is_gone_on_with(unpacked: Path
     assert 'PUBLIC_URL="https://govern.example.com:8600"\n' in settings
 
 
-def test_an_installation_from_before_there_were_marks_gets_one(unpacked: Path) -> None:
-    engine(unpacked, volumes="governlayer_secrets \n")
+def test_where_the_mark_is_lost_settings_are_taken_only_for_who_says_that_they_are_his(unpacked: Path) -> None:
+    calls = engine(unpacked, volumes="governlayer_secrets \n")
     (unpacked / ".env").write_text('DEPLOYMENT="x"\nPORT="8600-8601"\nBACKUPS="/srv"\n')
-    assert run(unpacked, "./install.sh").returncode == 0
+    refused = run(unpacked, "./install.sh")
+    assert refused.returncode == 1
+    assert FOREIGN in refused.stderr
+    assert "the engine has lost its mark: ./install.sh --adopt" in refused.stderr
+    assert is_untouched(calls)
+    assert run(unpacked, "./install.sh", "--adopt").returncode == 0
     mark = (unpacked.parent / "volumes").read_text().split()[1]
     assert f'INSTALLATION="{mark}"\n' in (unpacked / ".env").read_text()
     assert run(unpacked, "./install.sh").returncode == 0
+
+
+def test_settings_with_another_mark_than_the_engines_cannot_be_adopted(unpacked: Path) -> None:
+    calls = engine(unpacked)
+    plant(unpacked, ".env")
+    refused = run(unpacked, "./install.sh", "--adopt").stderr
+    assert FOREIGN in refused
+    assert "--adopt" not in refused
+    assert is_untouched(calls)
+
+
+def test_settings_are_refused_before_they_are_read(unpacked: Path) -> None:
+    calls = engine(unpacked)
+    (unpacked / ".env").write_text('PORT="1-3000"\n')
+    assert FOREIGN in run(unpacked, "./install.sh").stderr
+    assert " ps " not in calls.read_text()
+
+
+def test_what_cannot_be_looked_at_is_refused(unpacked: Path) -> None:
+    engine(unpacked)
+    seal(unpacked)
+    find = unpacked.parent / "bin" / "find"
+    real = find.readlink()
+    find.unlink()
+    find.write_text(f'#!/bin/sh\n{real} "$@"\nexit 1\n')
+    find.chmod(0o755)
+    assert run(unpacked, *LOAD).stderr.splitlines()[1:] == ["something that cannot be read"]
 
 
 def test_another_version_comes_by_upgrade_alone(unpacked: Path) -> None:

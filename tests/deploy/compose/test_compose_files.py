@@ -204,3 +204,18 @@ def test_postgresql_admits_tls_and_passwords_only() -> None:
 def test_redis_is_deaf_to_plain_text_forgets_and_evicts_nothing() -> None:
     lines = (BUNDLE / "files/redis.conf").read_text().splitlines()
     assert {"port 0", "tls-port 6379", 'save ""', "appendonly no", "maxmemory-policy noeviction"} <= set(lines)
+
+
+def test_a_replica_that_lacks_redis_alone_is_not_taken_out() -> None:
+    lines = (BUNDLE / "files/haproxy.cfg").read_text().splitlines()
+    asked = [line.split()[4:6] for line in lines if line.strip().startswith("http-check send")]
+    assert asked == [["uri", "/readyz?exclude=redis"]]
+
+
+def test_the_mark_is_kept_by_what_always_runs_and_made_and_removed_by_the_scripts_alone(parsed: Parse) -> None:
+    """A volume that no container has is removed by `docker volume prune --all`."""
+    mark = parsed(ALL)["volumes"]["installation"]
+    assert (mark["name"], mark["external"]) == ("governlayer_installation", True)
+    has = [(name, mount.get("read_only")) for name, one in services(parsed) for mount in one["volumes"]
+           if mount["source"] == "installation"]  # fmt: skip
+    assert has == [("postgres", True)]

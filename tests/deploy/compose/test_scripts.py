@@ -92,6 +92,28 @@ def test_a_port_that_another_program_has_is_found(unpacked: Path) -> None:
     assert free.stdout.startswith("ok    port")
 
 
+@pytest.mark.parametrize(
+    ("given", "is_one"),
+    [("8600", True), ("8600-8601", True), ("1-3000", False), ("8601-8600", False), ("0", False), ("65536", False),
+     ("99999999999999999999", False), ("-8600", False), ("8600-", False), ("1-2-3", False), ("x", False)],
+)  # fmt: skip
+def test_ports_are_few(unpacked: Path, given: str, is_one: bool) -> None:
+    done = run(unpacked, "sh", "-c", SOURCED + f"check_port() {{ echo $1; }}; check_ports '{given}'", "./lib.sh")
+    assert (done.stdout.splitlines() == [str(port) for port in (8600, 8601) if str(port) in given]) is is_one
+    assert done.stdout.startswith("FAIL  port") is not is_one
+    assert done.stderr == ""
+
+
+def test_files_that_others_may_write_to_are_named(unpacked: Path) -> None:
+    command = ("sh", "-c", SOURCED + "check_files", "./lib.sh")
+    for own in ("backups", "config/tls"):
+        (unpacked / own).mkdir(parents=True)
+        (unpacked / own).chmod(0o777)
+    assert run(unpacked, *command).stdout == ""
+    (unpacked / "files" / "redis.conf").chmod(0o666)
+    assert "./files/redis.conf is of another user, or others may write" in run(unpacked, *command).stdout
+
+
 def test_a_bundle_that_was_changed_is_not_loaded(unpacked: Path) -> None:
     (unpacked / "images.tar").write_bytes(b"images")
     calls = engine(unpacked)
@@ -120,6 +142,7 @@ def test_data_is_deleted_only_when_its_name_is_typed(unpacked: Path) -> None:
     assert run(unpacked, "./uninstall.sh", "--delete-data", answer="delete govern.example.com\n").returncode == 0
     told = calls.read_text()
     assert "--volumes" in told
+    assert "governlayer_installation" not in told.partition("volume rm")[2].splitlines()[0]
     assert told.index("volume rm governlayer_secrets") < told.index("volume rm --force governlayer_installation")
     left = {file.name.partition("-")[0] for file in (*unpacked.glob(".env*"), *unpacked.glob("config*"))}
     assert left == {".env.deleted", "config.deleted"}
@@ -221,3 +244,17 @@ def test_what_was_pulled_is_held_against_the_lock(unpacked: Path) -> None:
         done = run(unpacked, *command, str(output))
         assert said in done.stderr
         assert (done.returncode == 0) is (output / "SHA256SUMS").exists() is (said == ""), done.stderr
+
+
+def test_the_images_of_others_are_pulled_and_ours_is_not(unpacked: Path) -> None:
+    """By images.txt as it is; the proxy is left out where it cannot be pulled."""
+    calls = engine(unpacked, """*'pull --quiet'*haproxy*) exit 1 ;; *'image inspect'*haproxy*) exit 1 ;;
+        *'save --output'*) : >images.tar ;;""")  # fmt: skip
+    assert run(unpacked, "./bundle.sh", "--pull", str(unpacked.parent / "made")).returncode == 0
+    pulled = [line.split()[-1] for line in calls.read_text().splitlines() if line.startswith("pull")]
+    assert pulled == ["docker.io/library/postgres:17", "docker.io/valkey/valkey:8", "docker.io/library/haproxy:3.2"]
+    saved = next(line for line in calls.read_text().splitlines() if line.startswith("save"))
+    assert saved.endswith(" governlayer/governlayer:0.1.0 docker.io/library/postgres:17 docker.io/valkey/valkey:8")
+    engine(unpacked, "*'pull --quiet'*valkey*) exit 1 ;;")
+    refused = run(unpacked, "./bundle.sh", "--pull", str(unpacked.parent / "other"))
+    assert "docker.io/valkey/valkey:8 cannot be pulled" in refused.stderr

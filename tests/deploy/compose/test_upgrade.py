@@ -137,6 +137,39 @@ def test_a_bundle_that_was_changed_or_has_settings_or_strays_is_not_taken(house:
     assert (house.new / "config").exists()
 
 
+def test_what_an_upgrade_left_that_was_killed_is_begun_again(house: House) -> None:
+    before = {".env.before": INSTALLED, ".env": INSTALLED + 'GOVERNLAYER_IMAGE="sha256:1"\n', "config/old": ""}
+    for name, text in before.items():
+        (house.new / name).parent.mkdir(exist_ok=True)
+        (house.new / name).write_text(text)
+    status, said, steps = house.upgrade(changed=True)
+    assert (status, steps) == (1, ["old check"])
+    assert f"./install.sh in {house.new} goes on with it" in said
+    assert {name: (house.new / name).read_text() for name in before} == before
+    status, said, steps = house.upgrade(missing=True)
+    assert (status, steps) == (0, ["old check", *MIGRATING])
+    assert not (house.new / "config" / "old").exists()
+    (house.new / ".env.before").write_text("of another\n")
+    status, said, steps = house.upgrade()
+    assert (status, steps) == (1, [])
+    assert f"remove .env, .env.before and config of {house.new}" in said
+    assert f"starts with: cd {house.old} && docker compose up --detach --wait" in said
+
+
+@pytest.mark.parametrize("signal", ["HUP", "INT", "TERM"])
+def test_an_upgrade_that_is_interrupted_puts_back_and_says_the_way(house: House, signal: str) -> None:
+    status, said, _ = house.upgrade(fails=f"*'migrate --plan') kill -{signal} $PPID ;; *'no such thing'*")
+    assert status == 130
+    assert ON in said
+    assert not [name for name in (".env", ".env.before", "config") if (house.new / name).exists()]
+
+
+def test_containers_can_read_the_settings_that_came_along(house: House) -> None:
+    (house.old / "config" / "policies.cedar").chmod(0o600)
+    assert house.upgrade()[0] == 0
+    assert (house.new / "config" / "policies.cedar").stat().st_mode & 0o777 == 0o644
+
+
 def test_compose_files_of_ones_own_are_asked_for_before_anything_changes(house: House) -> None:
     (house.old / ".env").write_text(INSTALLED.replace("compose.yaml", "compose.yaml:mine.yaml"))
     seal(house.new)
