@@ -63,8 +63,9 @@ put_back() {
 
 # begin_again: without what the one left that was cut off, unless it had begun to migrate.
 begin_again() {
-    old_knows || fail "an upgrade was cut off here, and the database has the new version's schema, or does not answer. \
-./install.sh in $here goes on with it; cd $from && ./restore.sh --replace goes back to a backup. Nothing was changed"
+    old_knows || fail "an upgrade was cut off here, and the database does not answer, or has the new version's schema. \
+Nothing was changed. Run this again after: cd $from && docker compose up --detach --wait. Where that fails because the \
+schema is newer, ./install.sh in $here goes on with the upgrade; cd $from && ./restore.sh --replace goes back to a backup"
     rm -rf .env .env.before config
     say "removed: .env and config, which an upgrade copied that was cut off"
 }

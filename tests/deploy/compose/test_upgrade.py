@@ -144,7 +144,8 @@ def test_what_an_upgrade_left_that_was_killed_is_begun_again(house: House) -> No
         (house.new / name).write_text(text)
     status, said, steps = house.upgrade(changed=True)
     assert (status, steps) == (1, ["old check"])
-    assert f"./install.sh in {house.new} goes on with it" in said
+    assert f"after: cd {house.old} && docker compose up --detach --wait" in said
+    assert f"./install.sh in {house.new} goes on with the upgrade" in said
     assert {name: (house.new / name).read_text() for name in before} == before
     status, said, steps = house.upgrade(missing=True)
     assert (status, steps) == (0, ["old check", *MIGRATING])
