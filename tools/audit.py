@@ -3,9 +3,10 @@ Audit of what is installed for known vulnerabilities, which says what it could n
 
     python -m tools.audit [--release] [--osv-url URL] [-o FILE]
 
-pip-audit asks the package index and OSV about each package of uv.lock. Behind some indexes it skips all packages and
-succeeds all the same, so each source is first asked about pins that are known to be vulnerable: if it does not report
-them, it tells nothing. What wheels bundle has no such service; security/advisories.toml is kept by hand for it.
+pip-audit asks the package index and OSV about each package of uv.lock, those that build wheels included. Behind some
+indexes it skips all packages and succeeds all the same, so each source is first asked about pins that are known to be
+vulnerable: if it does not report them, it tells nothing. What wheels bundle has no such service;
+security/advisories.toml is kept by hand for it.
 
     PASS         everything was audited, and what was found is accepted (security/accepted-vulnerabilities.toml)
     FAIL         something was found that is not accepted, or no longer
@@ -25,7 +26,7 @@ from pathlib import Path
 
 from tools.advisories import ACCEPTED, ADVISORIES, Accepted, Finding, bundled_findings, read_accepted, read_advisories
 from tools.bundled import Environment
-from tools.locked import LOCK, read_lock
+from tools.locked import LOCK, read_builders, read_lock
 
 ROOT = Path(__file__).parents[1]
 TARGET = ROOT / "dist" / "dependency-audit.json"
@@ -173,10 +174,16 @@ def judge(report: Report, findings: Iterable[Finding], accepted: Iterable[Accept
 
 
 def run(environment: Environment, sources: Iterable[Source], today: date) -> Report:
-    """Audit the packages of uv.lock, and what the wheels in *environment* bundle, as of the day *today* (UTC)."""
-    lock = read_lock(LOCK.read_text(encoding="utf-8"))
+    """
+    Audit the packages of uv.lock, and what the wheels in *environment* bundle, as of the day *today* (UTC).
+
+    Raises:
+        LockError: uv.lock does not say which packages there are.
+    """
+    text = LOCK.read_text(encoding="utf-8")
+    locked = {item.name: item.version for item in read_lock(text).values() if not item.is_ours}
     advisories = read_advisories(ADVISORIES.read_text(encoding="utf-8"))
-    report, findings = audit({item.name: item.version for item in lock.values() if not item.is_ours}, sources)
+    report, findings = audit({**read_builders(text), **locked}, sources)
     findings += bundled_findings(advisories, environment)
     report.advisories_reviewed = advisories.reviewed
     age = (today - advisories.reviewed).days

@@ -56,6 +56,25 @@ def read_lock(text: str) -> Mapping[str, Package]:
     return packages
 
 
+def read_builders(text: str) -> Mapping[str, str]:
+    """
+    Return the version of each package that the lock *text* lets build wheels, by name.
+
+    Raises:
+        LockError: one has no single version, or another than the package of this name that is installed: an answer
+            about one would be taken for one about the other.
+    """
+    packages, builders = read_lock(text), dict[str, str]()
+    for row in tomllib.loads(text).get("manifest", {}).get("build-constraints", []):
+        name, found = row["name"], re.fullmatch(r"==([^,*]+)", row["specifier"])
+        if found is None:
+            raise LockError(f"{name}: builds wheels in no single version")
+        if name in packages and packages[name].version != found[1]:
+            raise LockError(f"{name}: builds wheels in version {found[1]}, and is locked in {packages[name].version}")
+        builders[name] = found[1]
+    return builders
+
+
 def _check_places(packages: Sequence[Package]) -> None:
     """Refuse a second index or host of files: uv fetches from where the lock says, and finds such a lock in order."""
     usual = Counter(package.places for package in packages).most_common(1)

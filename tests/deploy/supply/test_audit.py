@@ -1,6 +1,7 @@
 """The audit of dependencies turns red, and says what it could not audit."""
 
 import json
+import re
 import sys
 from collections.abc import Callable, Mapping
 from datetime import date
@@ -22,11 +23,12 @@ from tools.advisories import (
 )
 from tools.audit import CONTROL, Reply, Report, Source, judge
 from tools.bundled import Environment
-from tools.locked import LOCK, read_lock
+from tools.locked import LOCK, LockError, read_builders, read_lock
 
 TODAY = date(2026, 11, 26)
 HERE = Environment(Path(sys.prefix))
-LOCKED = sum(1 for item in read_lock(LOCK.read_text()).values() if not item.is_ours)
+BUILDERS = read_builders(LOCK.read_text())
+LOCKED = len(BUILDERS.keys() | {item.name for item in read_lock(LOCK.read_text()).values() if not item.is_ours})
 Run = Callable[..., tuple[int, dict]]
 
 
@@ -64,12 +66,26 @@ def test_it_is_green_when_all_was_audited(
 ) -> None:
     few = tmp_path / "uv.lock"
     few.write_text("[[package]]".join(LOCK.read_text().split("[[package]]")[:6]))
-    pins = {(item.name, item.version) for item in read_lock(few.read_text()).values()}
+    pins = {(item.name, item.version) for item in read_lock(few.read_text()).values()} | {*BUILDERS.items()}
+    assert {"hatchling", "setuptools"} <= {name for name, _ in pins}
     monkeypatch.setattr(audit, "LOCK", few)
     monkeypatch.setenv("RELEASE", "1")
     status, result = run("--osv-url", service.url)
-    assert (status, result["state"], result["audited"], result["open"], result["why"]) == (0, "PASS", 5, [], [])
+    assert (status, result["state"], result["audited"], result["open"], result["why"]) == (0, "PASS", len(pins), [], [])
     assert set(service.asked) == pins | set(CONTROL.items())
+
+
+@pytest.mark.parametrize(
+    ("specifier", "why"),
+    [
+        (">=1.7", "builds wheels in no single version"), ("==1.*", "builds wheels in no single version"),
+        ("==1.0", r"builds wheels in version 1\.0, and is locked in \d"),
+    ],
+)  # fmt: skip
+def test_what_builds_wheels_has_one_version_which_is_the_locked_one(specifier: str, why: str) -> None:
+    planted = re.sub(r'(name = "pluggy", specifier = )"[^"]+"', rf'\1"{specifier}"', LOCK.read_text())
+    with pytest.raises(LockError, match=f"^pluggy: {why}"):
+        read_builders(planted)
 
 
 def test_a_service_that_knows_nothing_is_no_green_light(
