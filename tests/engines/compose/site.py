@@ -146,7 +146,10 @@ class Site:
         return done
 
     def inspect(self, service: str) -> Any:
-        return json.loads(self.machine.docker("inspect", f"governlayer-{service}-1"))[0]
+        """Inspect a container of *service*; Compose gives replicas any number."""
+        ours = (f"label=com.docker.compose.service={service}", "label=com.docker.compose.oneoff=False")
+        found = self.machine.docker("ps", "--all", "--quiet", *(f"--filter={one}" for one in ours)).split()
+        return json.loads(self.machine.docker("inspect", found[0]))[0]
 
     def address(self, service: str) -> str:
         networks = self.inspect(service)["NetworkSettings"]["Networks"]
