@@ -2,6 +2,7 @@
 
 import ssl
 import sys
+import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -9,5 +10,8 @@ url, ca, *own = sys.argv[1:]
 context = ssl.create_default_context(cafile=ca if Path(ca).exists() else None)
 if own:
     context.load_cert_chain(*own)
-with urllib.request.urlopen(url, context=context, timeout=10) as answer:
-    print(url, answer.status, answer.read().decode())
+try:
+    with urllib.request.urlopen(url, context=context, timeout=10) as answer:
+        print(url, answer.status, answer.read().decode())
+except urllib.error.HTTPError as refused:
+    sys.exit(f"{url} {refused.code} {refused.read().decode()}")
