@@ -53,7 +53,8 @@ umask 022
 mkdir -p "$output/files"
 
 cp compose*.yaml ./*.sh README.md "$output"
-cp files/* "$output/files"
+# Not what Python leaves there.
+find files -type f ! -path '*/__pycache__/*' -exec cp {} "$output/files" \;
 cp "$list" "$output/images.txt"
 [ ! -f "$chart/Chart.yaml" ] || cp -R "$chart" "$output/chart"
 chmod 755 "$output"/*.sh

@@ -1,6 +1,7 @@
 """The scripts of the bundle without an engine: a `docker` that answers by rules and writes down what it is told."""
 
 import hashlib
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -28,8 +29,10 @@ _KNOWN = """
 
 def run(unpacked: Path, *command: str, answer: str = "") -> "subprocess.CompletedProcess[str]":
     """Run *command* in the bundle, with the programs of NEEDED and no other."""
+    # A shell cannot take a signal that was ignored before it began, as under nohup.
+    as_in_a_terminal = [str(shutil.which("env")), "--default-signal=HUP,INT"]
     return subprocess.run(
-        list(command), cwd=unpacked, env={"PATH": str(unpacked.parent / "bin")}, input=answer,
+        [*as_in_a_terminal, *command], cwd=unpacked, env={"PATH": str(unpacked.parent / "bin")}, input=answer,
         capture_output=True, text=True, check=False, timeout=30,
     )  # fmt: skip
 

@@ -248,6 +248,8 @@ def test_what_was_pulled_is_held_against_the_lock(unpacked: Path) -> None:
 
 def test_the_images_of_others_are_pulled_and_ours_is_not(unpacked: Path) -> None:
     """By images.txt as it is; the proxy is left out where it cannot be pulled."""
+    (unpacked / "files" / "__pycache__").mkdir(exist_ok=True)
+    (unpacked / "files" / "__pycache__" / "init.pyc").touch()
     calls = engine(unpacked, """*'pull --quiet'*haproxy*) exit 1 ;; *'image inspect'*haproxy*) exit 1 ;;
         *'save --output'*) : >images.tar ;;""")  # fmt: skip
     assert run(unpacked, "./bundle.sh", "--pull", str(unpacked.parent / "made")).returncode == 0
@@ -256,5 +258,6 @@ def test_the_images_of_others_are_pulled_and_ours_is_not(unpacked: Path) -> None
     saved = next(line for line in calls.read_text().splitlines() if line.startswith("save"))
     assert saved.endswith(" governlayer/governlayer:0.1.0 docker.io/library/postgres:17 docker.io/valkey/valkey:8")
     engine(unpacked, "*'pull --quiet'*valkey*) exit 1 ;;")
+    assert "init.pyc" not in (unpacked.parent / "made" / "SHA256SUMS").read_text()
     refused = run(unpacked, "./bundle.sh", "--pull", str(unpacked.parent / "other"))
     assert "docker.io/valkey/valkey:8 cannot be pulled" in refused.stderr

@@ -60,7 +60,7 @@ def patient_of(data: Path | None, certificates: Sequence[Path]) -> Patient:
     if data is None and PREFIX + "DATABASE_HOST" in os.environ:
         return Patient(
             settings=lambda: settings_from(os.environ),
-            start="start PostgreSQL and Redis, then `governlayer serve`",
+            start="see that PostgreSQL and Redis run, and are reached from here by the hosts in the settings",
             data=None,
             certificates=served,
         )

@@ -47,7 +47,7 @@ class Patient(Struct, frozen=True, kw_only=True):
 
     Attributes:
         settings: returns them, or raises what is wrong with them.
-        start: the command that starts the appliance.
+        start: what makes its servers answer, to a person.
         data: its data directory, where it has one on this machine.
         certificates: files of the certificates that it serves or shows.
     """
