@@ -35,6 +35,8 @@ done
 case $chosen in *[!A-Za-z0-9.:_-]*) fail "--backup takes an id" ;; esac
 
 if [ -n "$replace" ]; then
+    [ -z "$passphrase$settings$options" ] ||
+        fail "--replace takes --backup alone: keys, certificates, .env and config/ stay as they are"
     installed
     # install.sh, which ends this, would refuse a bundle that was changed when the database is gone.
     verify_bundle .

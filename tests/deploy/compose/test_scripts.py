@@ -182,6 +182,15 @@ def test_nothing_is_destroyed_from_a_bundle_that_was_changed(unpacked: Path) -> 
     assert {line.partition(" --")[0] for line in calls.read_text().splitlines()} == {"volume ls"}
 
 
+@pytest.mark.parametrize("option", ["--settings", "--passphrase-file", "--name"])
+def test_a_restore_in_place_takes_no_settings(unpacked: Path, option: str) -> None:
+    (unpacked / ".env").write_text(INSTALLED)
+    calls = engine(unpacked)
+    refused = run(unpacked, "./restore.sh", "--replace", option, "kept")
+    assert (refused.returncode, "--replace takes --backup alone" in refused.stderr) == (1, True)
+    assert calls.read_text() == ""
+
+
 def test_an_upgrade_and_a_restore_do_not_mix_installations(unpacked: Path) -> None:
     assert "nothing is installed" in run(unpacked, "./upgrade.sh").stderr
     assert "--passphrase-file" in run(unpacked, "./restore.sh").stderr
