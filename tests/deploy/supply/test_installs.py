@@ -21,6 +21,14 @@ def entry_of(lock: str, name: str) -> str:
     return lock[start : lock.index("[[package]]", start + 1)]
 
 
+def plant(repository: Path, name: str) -> None:
+    """Make a repository with a file in it that is not tracked."""
+    subprocess.run(["git", "init", "--quiet", repository], check=True)
+    planted = repository / name
+    planted.parent.mkdir(parents=True, exist_ok=True)
+    planted.touch()
+
+
 def test_a_tampered_hash_in_the_lock_turns_it_red(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -90,10 +98,7 @@ def test_a_command_that_installs_without_hashes_turns_it_red(
 def test_what_is_made_here_turns_it_red_when_it_is_in_the_repository(
     name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    subprocess.run(["git", "init", "--quiet", tmp_path], check=True)
-    planted = tmp_path / name
-    planted.parent.mkdir(parents=True, exist_ok=True)
-    planted.touch()
+    plant(tmp_path, name)
     monkeypatch.setattr(installs, "ROOT", tmp_path)
     assert installs.main() == 0
     subprocess.run(["git", "add", "--force", name], cwd=tmp_path, check=True)
@@ -111,10 +116,7 @@ def test_what_is_made_here_turns_it_red_when_it_is_in_the_repository(
 def test_settings_in_the_place_of_those_in_pyproject_turn_it_red(
     name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    subprocess.run(["git", "init", "--quiet", tmp_path], check=True)
-    planted = tmp_path / name
-    planted.parent.mkdir(parents=True, exist_ok=True)
-    planted.touch()
+    plant(tmp_path, name)
     subprocess.run(["git", "add", "--force", name], cwd=tmp_path, check=True)
     monkeypatch.setattr(installs, "ROOT", tmp_path)
     assert installs.main() == 1
